@@ -1,0 +1,362 @@
+"""The `whyrec` command. Every command has --json and an example in its --help.
+
+Exit codes: 0 done, 1 failed, 2 bad arguments or settings, 3 the quality gate stopped it.
+"""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from flows.console import (
+    explain_errors,
+    print_json,
+    print_line,
+    print_table,
+    show_progress,
+    silence_exit,
+)
+from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.schema import TABLES
+from tasks.platform.settings import SOURCE_KINDS, load_settings
+from tasks.platform.site import resolve_site
+
+app = typer.Typer(
+    name="whyrec",
+    help="What causes ratings and clicks on a recommender platform, checked every night.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+effects_app = typer.Typer(help="Causal effects in any table.", no_args_is_help=True)
+attributes_app = typer.Typer(help="What texts say of attributes.", no_args_is_help=True)
+app.add_typer(effects_app, name="effects")
+app.add_typer(attributes_app, name="attributes")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+Config = Annotated[str | None, typer.Option("--config", help="Settings file (default ./whyrec.toml).")]
+
+
+def parse_date(text: str | None) -> date | None:
+    """A date option; raises ConfigError for anything but YYYY-MM-DD."""
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a date; write it as 2024-03-01") from None
+
+
+def split_names(text: str | None) -> tuple[str, ...]:
+    """A comma-separated option as names."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:
+    """Call `run()` with the engine quiet and bars shown; returns the run's account."""
+    from flows.engine import quiet_engine
+
+    site = resolve_site(load_settings(config))
+    with quiet_engine(site), show_progress(is_shown=not is_json):
+        document: dict[str, Any] = run()
+    return document
+
+
+def show_account(document: dict[str, Any], *, is_json: bool) -> None:
+    """The account of a run, as the JSON contract or as lines and a table."""
+    if is_json:
+        print_json(document)
+        return
+    rows, tasks = document["rows"], document["tasks"]
+    print_line(
+        f"{document['flow']} as of {document['as_of']}: {rows['read']:,} rows read = {rows['published']:,} "
+        f"published + {rows['quarantined']:,} quarantined + {rows['duplicate']:,} duplicate"
+        + (f" + {rows['held']:,} held back" if rows.get("held") else "")
+    )
+    print_line("tasks: " + ", ".join(f"{count:,} {state}" for state, count in tasks.items()))
+    print_line(f"snapshot {document['snapshot']}, {document['seconds']:.1f} s")
+    if document.get("report"):
+        print_line(f"report: {document['report']}")
+
+
+@app.command()
+def nightly(
+    as_of: Annotated[str | None, typer.Option(help="Last date to see; default the newest with data.")] = None,
+    config: Config = None,
+    force: Annotated[bool, typer.Option("--force", help="Do again what is already done.")] = False,
+    is_json: Json = False,
+) -> None:
+    """Run one night: ingest, gate, publish, embed, extract, estimate, report.
+
+    Example: whyrec nightly --as-of 2024-03-30
+    """
+    with explain_errors(is_json=is_json):
+        day = parse_date(as_of)
+
+        def run() -> dict[str, Any]:
+            from flows import nightly as module
+
+            return module.nightly(as_of=day, config=config, force=force)
+
+        show_account(start_flow(config, run, is_json=is_json), is_json=is_json)
+
+
+@app.command()
+def backfill(
+    start: Annotated[str, typer.Option(help="First date, YYYY-MM-DD.")],
+    end: Annotated[str, typer.Option(help="Last date, YYYY-MM-DD.")],
+    config: Config = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Tasks at a time.")] = 4,
+    only: Annotated[str, typer.Option(help="'ingest' publishes drops and stops; 'all' derives too.")] = "all",
+    force: Annotated[bool, typer.Option("--force", help="Do finished nights again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why.")] = False,
+    is_json: Json = False,
+) -> None:
+    """Run the nightly function over past dates; finished nights are kept.
+
+    Example: whyrec backfill --start 2024-03-01 --end 2024-03-29
+    """
+    with explain_errors(is_json=is_json):
+        first, last = parse_date(start), parse_date(end)
+        if only not in ("ingest", "all"):
+            raise ConfigError(f"--only {only!r}: allowed are ingest, all")
+        if first is None or last is None:
+            raise ConfigError("--start and --end are needed; write dates as 2024-03-01")
+        if dry_run:
+            show_plan(first, last, config, is_forced=force, is_json=is_json)
+            return
+
+        def run() -> dict[str, Any]:
+            from prefect.task_runners import ThreadPoolTaskRunner
+
+            from flows import backfill as module
+
+            flow = module.backfill.with_options(task_runner=ThreadPoolTaskRunner(max_workers=concurrency))
+            return flow(start=first, end=last, config=config, only=only, force=force)
+
+        show_account(start_flow(config, run, is_json=is_json), is_json=is_json)
+
+
+def show_plan(first: date, last: date, config: str | None, *, is_forced: bool, is_json: bool) -> None:
+    """What a backfill would do, date by date."""
+    from flows.backfill import plan_backfill
+
+    plan = plan_backfill(load_settings(config), first, last, is_forced=is_forced)
+    if is_json:
+        print_json({"nights": [vars(night) for night in plan]})
+        return
+    print_table("backfill plan", ("date", "action", "why"), [(n.day, n.action, n.why) for n in plan])
+
+
+@app.command("import")
+def import_(
+    path: Annotated[str, typer.Argument(help="File or URL to import.")],
+    source: Annotated[str, typer.Option(help="Kind: " + ", ".join(SOURCE_KINDS))],
+    name: Annotated[str | None, typer.Option(help="Name of the source; default its kind.")] = None,
+    items: Annotated[str | None, typer.Option(help="File of item metadata.")] = None,
+    table: Annotated[str | None, typer.Option(help="Table: " + ", ".join(TABLES) + "; default found out.")] = None,
+    mapping: Annotated[str | None, typer.Option(help="TOML file that maps columns, for kind 'mapping'.")] = None,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Import bulk history: every row is published, quarantined with a reason, or a counted duplicate.
+
+    Example: whyrec import Musical_Instruments_5.json --source amazon-2014 --items meta.csv
+    """
+    with explain_errors(is_json=is_json):
+        if source not in SOURCE_KINDS:
+            raise ConfigError(f"--source {source!r}: allowed are {', '.join(SOURCE_KINDS)}")
+        if table is not None and table not in TABLES:
+            raise ConfigError(f"--table {table!r}: allowed are {', '.join(TABLES)}")
+
+        def run() -> dict[str, Any]:
+            from flows import imports as module
+
+            return module.import_history(
+                path=path, source=source, name=name, items=items, table=table, mapping=mapping, config=config
+            )
+
+        show_account(start_flow(config, run, is_json=is_json), is_json=is_json)
+
+
+@app.command()
+def demo(
+    folder: Annotated[str, typer.Option(help="Where the sample world and its warehouse go.")] = "var/demo",
+    is_json: Json = False,
+) -> None:
+    """Make a sample world whose true effects are known, and run a month of nights on it.
+
+    Example: whyrec demo
+    """
+    with explain_errors(is_json=is_json):
+        from flows.demo import compare_with_truth, prepare_demo, run_demo
+
+        config = prepare_demo(Path(folder))
+        document = start_flow(str(config), lambda: run_demo(config), is_json=is_json)
+        comparison = compare_with_truth(config, document)
+        if is_json:
+            print_json({**document, "truth": comparison})
+            return
+        show_account(document, is_json=False)
+        columns = ("attribute", "truth", "causal", "causal 95%", "naive", "naive 95%", "verdict")
+        print_table(
+            "Stars from a complaint to praise: truth, causal estimate, naive difference",
+            columns,
+            [[row[name] for name in columns] for row in comparison],
+        )
+
+
+@app.command()
+def report(
+    as_of: Annotated[str | None, typer.Option(help="Date of the night; default the newest.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Say where a night's report lies, or open it.
+
+    Example: whyrec report --as-of 2024-03-30 --open
+    """
+    with explain_errors(is_json=is_json):
+        from flows.reports import find_report
+
+        document = find_report(resolve_site(load_settings(config)), parse_date(as_of))
+        if is_json:
+            print_json(document)
+        else:
+            print_line(document["report"])
+        if open_:
+            typer.launch(document["report"])
+
+
+@app.command()
+def doctor(config: Config = None, is_json: Json = False) -> None:
+    """Look for what most often is wrong with an installation, and say what to do.
+
+    Example: whyrec doctor
+    """
+    with explain_errors(is_json=is_json):
+        from flows.doctor import examine
+
+        findings = examine(config)
+        if is_json:
+            print_json({"checks": [vars(finding) for finding in findings]})
+        else:
+            rows = [("ok" if f.is_well else "WRONG", f.subject, f.found, f.advice) for f in findings]
+            print_table("whyrec doctor", ("", "what", "found", "do"), rows)
+        if not all(finding.is_well for finding in findings):
+            raise SystemExit(1)
+
+
+@effects_app.command("estimate")
+def effects_estimate(
+    table: Annotated[str, typer.Argument(help="CSV, TSV, Parquet or Stata file.")],
+    outcome: Annotated[str, typer.Option(help="Column of the outcome (a number).")],
+    treatment: Annotated[str, typer.Option(help="Column of the treatment (0/1 or a number).")],
+    controls: Annotated[str | None, typer.Option(help="Columns that precede the treatment, a,b,c.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Column whose rows are not independent.")] = None,
+    estimators: Annotated[str, typer.Option(help="Which estimators, a,b.")] = "plr,diff",
+    estimand: Annotated[str, typer.Option(help="Average over: ate, att or atc.")] = "ate",
+    experiment: Annotated[bool, typer.Option("--experiment", help="The treatment was randomised.")] = False,
+    is_json: Json = False,
+) -> None:
+    """Estimate what a treatment does to an outcome, with the naive difference beside.
+
+    Example: whyrec effects estimate trial.csv --outcome visit --treatment mail --controls recency,history
+    """
+    with explain_errors(is_json=is_json):
+        from flows.tables import estimate_file
+
+        answer = estimate_file(
+            table,
+            outcome=outcome,
+            treatment=treatment,
+            controls=split_names(controls),
+            cluster=cluster,
+            estimators=split_names(estimators),
+            estimand=estimand,
+            is_experiment=experiment,
+        )
+        if is_json:
+            print_json(answer)
+            return
+        rows = [("naive", "", answer["naive"]["estimate"], answer["naive"]["ci_low"], answer["naive"]["ci_high"], answer["n"])]
+        rows += [
+            (e["estimator"], e["estimand"], e["estimate"], e["ci_low"], e["ci_high"], e["n"])
+            for e in answer["estimates"]
+        ]
+        print_table(f"{treatment} → {outcome}", ("estimator", "estimand", "estimate", "low", "high", "n"), rows)
+        print_line(f"verdict: {answer['verdict']}")
+        for reason in answer["reasons"]:
+            print_line(f"- {reason}")
+
+
+@attributes_app.command("extract")
+def attributes_extract(
+    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
+    text: Annotated[str, typer.Option(help="Column of the text.")],
+    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    extractor: Annotated[str, typer.Option(help="clauses (no labels needed).")] = "clauses",
+    out: Annotated[str | None, typer.Option(help="CSV or Parquet file to write; default standard output.")] = None,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Read attributes out of texts: mentioned or not, polarity, confidence, and the words it was read from.
+
+    Example: whyrec attributes extract reviews.csv --text body --attributes price,battery --out read.csv
+    """
+    with explain_errors(is_json=is_json):
+        from flows.tables import extract_file
+
+        extract_file(
+            file, text=text, attributes=split_names(attributes), extractor=extractor, out=out,
+            config=config, is_json=is_json,
+        )  # fmt: skip
+
+
+@app.command()
+def drivers(
+    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of reviews.")],
+    text: Annotated[str, typer.Option(help="Column of the text.")],
+    outcome: Annotated[str, typer.Option(help="Column of the outcome (a rating).")],
+    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    controls: Annotated[str | None, typer.Option(help="Columns that precede the review, a,b,c.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Column whose rows are not independent.")] = None,
+    gold: Annotated[str | None, typer.Option(help="File of labelled reviews, to correct for misreading.")] = None,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """From a file of reviews to what moves the rating.
+
+    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food,service,noise
+    """
+    with explain_errors(is_json=is_json):
+        if gold is not None:
+            raise ConfigError("--gold is not available in this version; leave it out")
+        from flows.tables import find_drivers
+
+        answer = find_drivers(
+            file, text=text, outcome=outcome, attributes=split_names(attributes),
+            controls=split_names(controls), cluster=cluster, config=config,
+        )  # fmt: skip
+        if is_json:
+            print_json(answer)
+            return
+        names = ("attribute", "estimate", "ci_low", "ci_high", "naive", "n_positive", "n_negative", "verdict")
+        print_table(
+            f"Effect on {outcome} of going from a complaint to praise (n = {answer['n']:,})",
+            names,
+            [[row[name] for name in names] for row in answer["drivers"]],
+        )
+
+
+def main() -> None:
+    """Entry point of the `whyrec` command."""
+    silence_exit()
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What a command shows: progress while it works, tables when it is done, JSON when asked, errors in words."""
+
+import atexit
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from tasks.platform.errors import EXIT_FAILED, WhyrecError
+
+R = TypeVar("R")
+Sink = Callable[[str, int, int], None]
+
+PROGRESS: ContextVar[Sink | None] = ContextVar("progress", default=None)
+"""Where stages tell how far they are; set by a command, empty under a schedule."""
+
+
+def silence_exit() -> None:
+    """Drop what native libraries print while the interpreter shuts down; register before they load."""
+
+    def mute() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+    atexit.register(mute)
+
+
+def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, default=str, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_error(message: str) -> None:
+    """One error, in words, on standard error."""
+    Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), message))
+
+
+def print_line(text: str) -> None:
+    """One line of plain text (never markup) on standard output."""
+    Console(soft_wrap=True).print(Text(text))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A small table; cells are shown as they are, never as markup."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        is_number = bool(rows) and all(isinstance(row[columns.index(column)], (int, float)) for row in rows)
+        table.add_column(Text(column), justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(*(Text(_show(cell)) for cell in row))
+    Console().print(table)
+
+
+def _show(cell: Any) -> str:
+    if cell is None:
+        return "no result"
+    if isinstance(cell, float):
+        return f"{cell:+.2f}"
+    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
+
+
+@contextmanager
+def show_progress(*, is_shown: bool) -> Iterator[None]:
+    """A bar per stage on standard error, when that is a terminal."""
+    console = Console(stderr=True)
+    if not is_shown or not console.is_terminal:
+        yield
+        return
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, transient=True,
+    )  # fmt: skip
+    stages: dict[str, Any] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage not in stages:
+            stages[stage] = bar.add_task(stage, total=total)
+        bar.update(stages[stage], completed=done, total=total)
+
+    token = PROGRESS.set(tell)
+    try:
+        with bar:
+            yield
+    finally:
+        PROGRESS.reset(token)
+
+
+@contextmanager
+def explain_errors(*, is_json: bool = False) -> Iterator[None]:
+    """End the command with the error's exit code and its message; no stack trace for what we foresaw.
+
+    Something unforeseen is named by type and message too; WHYREC_DEBUG shows where it came from.
+    """
+    try:
+        yield
+    except WhyrecError as error:
+        document = getattr(error, "document", None)
+        if is_json:
+            print_json(document if document is not None else {"error": str(error), "exit_code": error.exit_code})
+        print_error(str(error))
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print_error("stopped; finished tasks are kept, run the same command again to go on")
+        raise SystemExit(130) from None
+    except (BrokenPipeError, SystemExit):
+        raise
+    except Exception as error:
+        if os.environ.get("WHYREC_DEBUG"):
+            raise
+        print_error(
+            f"{type(error).__name__}: {str(error)[:2000]}\n"
+            "This was not foreseen. Set WHYREC_DEBUG=1 to see where it happened, and please report it."
+        )
+        raise SystemExit(EXIT_FAILED) from None

@@ -1,0 +1,125 @@
+"""How a flow puts tasks to work: submit each distinct call once, wait for all, keep what succeeded."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefect import Task
+from prefect.futures import PrefectFuture
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.settings import (
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOCAL_STORAGE_PATH,
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    temporary_settings,
+)
+
+from flows.console import PROGRESS
+from tasks.platform.errors import WhyrecError
+from tasks.platform.runs import TaskEvent, write_event
+from tasks.platform.site import Site
+from tasks.platform.task import RunContext, bind, describe_inputs
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that did not succeed: what it was to work on, and the error in words."""
+
+    label: str
+    error: BaseException
+
+
+@dataclass
+class Engine:
+    """Submits tasks for one run. Calls that were already answered in this process are not repeated."""
+
+    run: RunContext
+    answers: dict[str, Any] = field(default_factory=dict)
+
+    def map(
+        self, declared: Task[..., Any], calls: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], list[Failure]]:
+        """Run one task per label; returns answers by label, in the order given, and failures."""
+        keys = {label: self._key(declared, inputs) for label, inputs in calls.items()}
+        futures: dict[str, PrefectFuture[Any]] = {}
+        for label, inputs in calls.items():
+            if keys[label] in self.answers:
+                self._count_known(declared, label)
+            else:
+                task = bind(declared, self.run, label=label)
+                futures[label] = task.submit(**inputs, run=self.run)
+        failures = self._collect(declared, futures, keys)
+        known = {label: self.answers[key] for label, key in keys.items() if key in self.answers}
+        return known, failures
+
+    def require(
+        self, declared: Task[..., Any], calls: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """As `map`; raises the first failure after all tasks ended, so that the rest is kept."""
+        answers, failures = self.map(declared, calls)
+        if failures:
+            raise failures[0].error
+        return answers
+
+    def _key(self, declared: Task[..., Any], inputs: Mapping[str, Any]) -> str:
+        return json.dumps([declared.name, describe_inputs(inputs)], sort_keys=True)
+
+    def _count_known(self, declared: Task[..., Any], label: str) -> None:
+        event = TaskEvent(
+            stage=declared.name.partition(".")[0],
+            name=f"{declared.name} {label}",
+            state="cached",
+            seconds=0.0,
+        )
+        write_event(Path(self.run.events), event)
+
+    def _collect(
+        self,
+        declared: Task[..., Any],
+        futures: Mapping[str, PrefectFuture[Any]],
+        keys: Mapping[str, str],
+    ) -> list[Failure]:
+        failures = []
+        for done, (label, future) in enumerate(futures.items(), start=1):
+            try:
+                answer = future.result()
+            except Exception as error:
+                failures.append(Failure(label=label, error=error))
+            else:
+                self.answers[keys[label]] = answer
+            if tell := PROGRESS.get():
+                tell(declared.name, done, len(futures))
+        return failures
+
+
+def describe_failure(error: BaseException) -> str:
+    """An error in words: ours as they are, others with their type."""
+    if isinstance(error, WhyrecError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def quiet_engine(site: Site) -> Iterator[None]:
+    """Prefect as a part of the product: results in our place, no telemetry, no log lines at the user.
+
+    The heartbeat is off because ending it costs a second per flow run. What tasks and flows log still
+    goes to the server's run pages.
+    """
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    changes = {
+        PREFECT_LOCAL_STORAGE_PATH: Path(site.cache_root) / "results",
+        PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    }
+    with temporary_settings(changes):
+        for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
+            for handler in logging.getLogger(name).handlers:
+                if isinstance(handler, PrefectConsoleHandler) and not os.environ.get("WHYREC_DEBUG"):
+                    handler.setLevel(logging.CRITICAL + 1)
+        yield

@@ -1,0 +1,90 @@
+"""The import flow: bulk history in one go, through the same staging, gate and publication."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from flows import stages
+from flows.night import open_night
+from flows.nightly import Config
+from flows.state import Night, NightError
+from tasks.ingest import task as ingest
+from tasks.platform.refs import DropRef
+from tasks.platform.runs import count_states, read_events
+from tasks.platform.schema import TableName
+from tasks.platform.settings import SourceKind, load_settings
+
+
+@flow(
+    name="import",
+    flow_run_name="import {path}",
+    task_runner=ThreadPoolTaskRunner(max_workers=2),  # type: ignore[arg-type]
+    persist_result=False,
+)
+def import_history(
+    path: Annotated[str, Field(title="File", description="Path or URL of the file to import")],
+    source: Annotated[SourceKind, Field(title="Kind", description="Format of the file")],
+    name: Annotated[str | None, Field(title="Source name", description="Empty: the kind")] = None,
+    items: Annotated[str | None, Field(title="Items file", description="Item metadata, if any")] = None,
+    table: Annotated[TableName | None, Field(title="Table", description="Empty: found out")] = None,
+    mapping: Annotated[str | None, Field(title="Mapping file", description="For kind 'mapping'")] = None,
+    config: Config = None,
+) -> dict[str, Any]:
+    """Read a file of history, refuse what is malformed, check the rest and publish it."""
+    return run_import(path, source, name=name, items=items, table=table, mapping=mapping, config=config)
+
+
+def run_import(
+    path: str,
+    kind: SourceKind,
+    *,
+    name: str | None = None,
+    items: str | None = None,
+    table: TableName | None = None,
+    mapping: str | None = None,
+    config: str | Path | None = None,
+) -> dict[str, Any]:
+    """Import inside a flow run; raises NightError when a file was not published."""
+    settings = load_settings(config)
+    files = [(path, table)] + ([(items, "items")] if items else [])
+    drops = [
+        ingest.describe_import(file, kind=kind, source=name or kind, table=wanted, mapping=mapping)
+        for file, wanted in files
+    ]
+    night = open_night(settings, datetime.now(UTC).date(), flow="import")
+    publish_files(night, drops)
+    document = describe_import(night)
+    if document["exit_code"]:
+        raise NightError(document)
+    return document
+
+
+def publish_files(night: Night, drops: list[DropRef]) -> None:
+    """Stage, check and publish; every file that fails is an error of the run."""
+    stages.ingest_drops(night, drops, is_all_counted=True)
+
+
+def describe_import(night: Night) -> dict[str, Any]:
+    """The account of an import, in the shape of a night's."""
+    events = read_events(Path(night.run.events))
+    document = {
+        **night.describe(),
+        "flow": "import",
+        "as_of": night.as_of,
+        "status": night.status,
+        "exit_code": night.exit_code,
+        "messages": [str(error) for error in night.errors],
+        "started_at": night.started_at,
+        "rows": stages.total_rows(night.accounts),
+        "accounts": night.accounts,
+        "tasks": count_states(events),
+        "report": None,
+        "night_key": None,
+        "seconds": night.seconds,
+    }
+    document["snapshot"] = stages.record_run(night, document)
+    return document

@@ -1,0 +1,177 @@
+"""One night, whoever asks for it: the schedule, a button, a command or a backfill."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from flows import stages
+from flows.engine import Engine, describe_failure
+from flows.state import Night, hash_json
+from tasks.ingest import task as ingest
+from tasks.platform.code import hash_function_code
+from tasks.platform.errors import ConfigError
+from tasks.platform.refs import DropRef, FileRef, ReportRef
+from tasks.platform.runs import (
+    count_states,
+    make_run_id,
+    read_events,
+    read_json,
+    write_json,
+)
+from tasks.platform.settings import Settings
+from tasks.platform.site import resolve_site
+from tasks.platform.sql import read_sql
+from tasks.platform.task import RunContext, describe_inputs
+from tasks.platform.warehouse import fetch_dicts
+from tasks.report import task as report
+
+RUN_FILE = "run.json"
+
+
+def open_night(
+    settings: Settings,
+    as_of: date,
+    *,
+    flow: str = "nightly",
+    is_forced: bool = False,
+    answers: dict[str, Any] | None = None,
+) -> Night:
+    """Prepare the warehouse and an event log for a run."""
+    site = resolve_site(settings)
+    site.warehouse.prepare()
+    run_id = make_run_id()
+    events = Path(site.reports_root) / "runs" / run_id / "events.jsonl"
+    run = RunContext(run_id=run_id, events=str(events), site=site, text=settings.text)
+    engine = Engine(run=run, answers={} if answers is None else answers)
+    return Night(
+        as_of=as_of, settings=settings, site=site, engine=engine, flow=flow, is_forced=is_forced
+    )
+
+
+def find_as_of(settings: Settings, today: date) -> date:
+    """The newest day up to `today` that a drop was delivered for or that is published.
+
+    Raises ConfigError when there is neither.
+    """
+    site = resolve_site(settings)
+    site.warehouse.prepare()
+    days = set(ingest.list_drop_dates(settings, until=today))
+    with site.warehouse.connect() as connection:
+        rows = connection.execute(read_sql("clean/partitions_select"), {"as_of": today}).fetchall()
+    days |= {row[2] for row in rows}
+    if not days:
+        raise ConfigError(
+            "there is nothing to read: no source in whyrec.toml has a drop, and nothing was imported; "
+            "add [[sources]] to whyrec.toml, run 'whyrec import FILE --source KIND', or try 'whyrec demo'"
+        )
+    return max(days)
+
+
+def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str, Any]:
+    """Everything one night does, in order; the answer is what run.json holds."""
+    try:
+        stages.ingest_drops(night, drops)
+        if (before := find_unchanged(night)) is not None:
+            return repeat_night(night, before)
+        periods = stages.plan_periods(night)
+        stages.embed_texts(night, periods)
+        attributes = stages.extract_attributes(night, periods)
+        examples = stages.choose_examples(night, attributes)
+        found = stages.estimate_effects(night, periods, attributes)
+        page = stages.write_report(night, found, examples)
+    except Exception as error:
+        night.errors.append(error)
+        close_night(night, None)
+        raise
+    return close_night(night, page)
+
+
+def make_night_key(night: Night) -> str:
+    """What decides a night's answer: its date, the drops up to it, the settings, the code."""
+    with night.site.warehouse.connect() as connection:
+        drops = fetch_dicts(
+            connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
+        )
+    settings = night.settings.model_dump(mode="json", exclude={"paths", "warehouse", "root"})
+    document = {
+        "as_of": night.as_of.isoformat(),
+        "settings": settings,
+        "model": describe_inputs(stages.text.choose_model(night.settings.text)),
+        "code": [hash_function_code(task.fn) for task in stages.CACHED_TASKS],
+        "drops": [
+            [row["source"], row["table_name"], row["drop_id"], row["staged_sha256"]]
+            for row in drops
+            if row["drop_date"] is None or row["drop_date"] <= night.as_of
+        ],
+        "accounts": night.accounts,
+    }
+    return hash_json(document)
+
+
+def find_unchanged(night: Night) -> dict[str, Any] | None:
+    """The account of an earlier run of this very night, if all that it made is still there."""
+    if night.is_forced or read_events(Path(night.run.events)):
+        return None
+    before = read_json(night.site.night_folder(night.as_of) / RUN_FILE)
+    if before is None or before.get("night_key") != make_night_key(night):
+        return None
+    lake = night.site.lake
+    if not all(lake.is_intact(FileRef(**ref)) for ref in before["files"]):
+        return None
+    if not stages.are_marts_whole(night.run):
+        return None
+    return before
+
+
+def repeat_night(night: Night, before: dict[str, Any]) -> dict[str, Any]:
+    """Answer for a night of which nothing changed: all of its tasks count as cached."""
+    tasks = dict.fromkeys(before["tasks"], 0)
+    tasks["cached"] = before["tasks"]["ran"] + before["tasks"]["cached"] + before["tasks"]["retried"]
+    page = ReportRef(**before["report_ref"])
+    report.lay_out(page, night.as_of, night.run)
+    document = {
+        **before,
+        "run_id": night.run.run_id,
+        "flow": night.flow,
+        "tasks": tasks,
+        "seconds": night.seconds,
+        "started_at": night.started_at,
+        "exit_code": night.exit_code,
+        "repeats": before.get("repeats") or before["run_id"],
+        "events": [{**event, "state": "cached", "seconds": 0.0} for event in before["events"]],
+    }
+    write_json(Path(night.run.events).with_name(RUN_FILE), document)
+    return document
+
+
+def close_night(night: Night, page: ReportRef | None) -> dict[str, Any]:
+    """Write run.json, the line in marts.runs and, for a whole night, the index of nights."""
+    events = read_events(Path(night.run.events))
+    totals = stages.total_rows(night.accounts)
+    document = {
+        **night.describe(),
+        "flow": night.flow,
+        "as_of": night.as_of,
+        "status": night.status,
+        "exit_code": night.exit_code,
+        "messages": [describe_failure(error) for error in night.errors],
+        "started_at": night.started_at,
+        "rows": totals,
+        "accounts": night.accounts,
+        "tasks": count_states(events),
+        "events": [vars(event) for event in events],
+        "text": night.text_cost,
+        "report": str(night.site.night_folder(night.as_of) / report.PAGE) if page else None,
+        "report_ref": page.model_dump() if page else None,
+        "files": [ref.model_dump() for ref in night.files.values()],
+        "night_key": make_night_key(night) if page else None,
+        "seconds": night.seconds,
+    }
+    document["snapshot"] = stages.record_run(night, document)
+    document["snapshots"] = {"read": night.snapshot_read, "published": document["snapshot"]}
+    write_json(Path(night.run.events).with_name(RUN_FILE), document)
+    if page is not None:
+        write_json(night.site.night_folder(night.as_of) / RUN_FILE, document)
+        report.write_index(night.run)
+    return document

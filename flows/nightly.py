@@ -1,0 +1,54 @@
+"""The nightly flow: what the schedule starts, what the button starts, what the command starts."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from flows.artifacts import show_night
+from flows.night import find_as_of, open_night, run_night
+from flows.state import NightError
+from tasks.platform.settings import load_settings
+
+WORKERS = 4
+
+AsOf = Annotated[
+    date | None,
+    Field(title="As of", description="Last date the night may see; empty: the newest day with data"),
+]
+Config = Annotated[
+    str | None, Field(title="Settings file", description="Path of whyrec.toml; empty: the one in the working folder")
+]
+Force = Annotated[
+    bool, Field(title="Force", description="Publish and compute again what is already there")
+]
+
+
+@flow(
+    name="nightly",
+    flow_run_name="night {as_of}",
+    task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),  # type: ignore[arg-type]
+    persist_result=False,
+)
+def nightly(as_of: AsOf = None, config: Config = None, force: Force = False) -> dict[str, Any]:
+    """Ingest, check and publish the night's drops, then re-derive effects and the report."""
+    return run_nightly(as_of, config, is_forced=force)
+
+
+def run_nightly(
+    as_of: date | None,
+    config: str | Path | None,
+    *,
+    is_forced: bool = False,
+) -> dict[str, Any]:
+    """One night inside a flow run; raises NightError when it did not end well."""
+    settings = load_settings(config)
+    day = as_of or find_as_of(settings, datetime.now(UTC).date())
+    document = run_night(open_night(settings, day, is_forced=is_forced))
+    show_night(document)
+    if document["exit_code"]:
+        raise NightError(document)
+    return document

@@ -1,0 +1,31 @@
+"""Finding a night's report."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tasks.platform.errors import InputError
+from tasks.platform.runs import read_json
+from tasks.platform.site import Site
+
+
+def find_report(site: Site, as_of: date | None) -> dict[str, Any]:
+    """The report of a night, the newest by default, with its account.
+
+    Raises InputError when there is none.
+    """
+    root = Path(site.reports_root)
+    nights = sorted(path.parent.name for path in root.glob("????-??-??/report.html"))
+    wanted = as_of.isoformat() if as_of else (nights[-1] if nights else None)
+    if wanted is None or wanted not in nights:
+        known = f"nights with a report: {nights[0]} to {nights[-1]}" if nights else "no night has one yet"
+        raise InputError(f"there is no report of {wanted or 'any night'}; {known}; run 'whyrec nightly'")
+    folder = root / wanted
+    account = read_json(folder / "run.json") or {}
+    return {
+        "as_of": wanted,
+        "report": str(folder / "report.html"),
+        "json": str(folder / "report.json"),
+        "run": str(folder / "run.json"),
+        "status": account.get("status"),
+    }

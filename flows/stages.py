@@ -1,0 +1,402 @@
+"""The stages of a night, in order: each puts the tasks of one room to work and hands on references."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from flows.engine import Engine, Failure, describe_failure
+from flows.state import Night
+from tasks.effects import task as effects
+from tasks.ingest import task as ingest
+from tasks.platform.code import hash_function_code
+from tasks.platform.errors import GateError
+from tasks.platform.marts import find_unpublished
+from tasks.platform.periods import split_periods
+from tasks.platform.refs import (
+    AttributesRef,
+    DropRef,
+    EffectsRef,
+    EmbeddingRef,
+    FileRef,
+    GateRef,
+    PeriodRef,
+    ReportRef,
+    StagedRef,
+)
+from tasks.platform.runs import read_events, write_json
+from tasks.platform.settings import Settings
+from tasks.platform.site import resolve_site
+from tasks.platform.sql import read_sql
+from tasks.platform.task import RunContext
+from tasks.platform.warehouse import fetch_dicts
+from tasks.quality import task as quality
+from tasks.report import task as report
+from tasks.text import task as text
+
+EXAMPLES_PER_SIDE = 3
+CACHED_TASKS = (
+    ingest.stage_drop,
+    quality.check_drop,
+    text.embed_shard,
+    text.extract_attributes,
+    text.choose_examples,
+    effects.make_panel,
+    effects.freeze_basis,
+    effects.make_moments,
+    effects.estimate_window,
+    report.write_report,
+)
+"""The tasks whose code decides what a night concludes."""
+
+
+def ingest_drops(
+    night: Night, drops: Sequence[DropRef] | None = None, *, is_all_counted: bool = False
+) -> None:
+    """Stage, check and publish every drop that is not published as it should be.
+
+    An error in a drop of the night's own date is the night's error; with `is_all_counted` any is.
+    """
+    settings, engine = night.settings, night.engine
+    known = ingest.find_drops(settings, until=night.as_of) if drops is None else list(drops)
+    stale = known if night.is_forced else ingest.find_stale(known, settings.ingest, night.run)
+    staged, failed = stage_drops(engine, settings, stale, today=night.as_of)
+    gates, broken = check_drops(engine, settings, staged, today=night.as_of)
+    _, stopped = publish_drops(engine, settings, staged, gates, as_of=night.as_of)
+    night.keep([ref.staged for ref in staged.values()])
+    failures = [*failed, *broken, *stopped]
+    note_accounts(night, known, staged, failures)
+    night.errors += [
+        failure.error
+        for failure in failures
+        if is_all_counted or failure.label.split("/")[1] == night.as_of.isoformat()
+    ]
+
+
+def label_drop(drop: DropRef) -> str:
+    """Short name of a drop in runs and messages."""
+    return f"{drop.source}/{drop.drop_id}/{drop.table}"
+
+
+def stage_drops(
+    engine: Engine, settings: Settings, drops: Sequence[DropRef], *, today: date
+) -> tuple[dict[str, StagedRef], list[Failure]]:
+    """Read drops into accepted and refused rows."""
+    calls = {
+        label_drop(drop): {
+            "drop": drop,
+            "settings": settings.ingest,
+            "latest": ingest.latest_date(drop, today),
+        }
+        for drop in drops
+    }
+    return engine.map(ingest.stage_drop, calls)
+
+
+def check_drops(
+    engine: Engine, settings: Settings, staged: Mapping[str, StagedRef], *, today: date
+) -> tuple[dict[str, GateRef], list[Failure]]:
+    """Run the quality gate on staged drops; each is compared with the drops dated before it."""
+    history = ingest.read_history(engine.run)
+    for ref in staged.values():
+        if ref.drop.drop_date is not None:
+            past = history.setdefault((ref.drop.source, ref.drop.table), {})
+            past[ref.drop.drop_id] = ref.rows
+    calls = {
+        label: {
+            "staged": ref,
+            "history": {
+                day: rows
+                for day, rows in history.get((ref.drop.source, ref.drop.table), {}).items()
+                if day < ref.drop.drop_id
+            },
+            "latest": ingest.latest_date(ref.drop, today),
+            "ingest": settings.ingest,
+            "quality": settings.quality,
+        }
+        for label, ref in staged.items()
+    }
+    return engine.map(quality.check_drop, calls)
+
+
+def publish_drops(
+    engine: Engine,
+    settings: Settings,
+    staged: Mapping[str, StagedRef],
+    gates: Mapping[str, GateRef],
+    *,
+    as_of: date,
+) -> tuple[dict[str, Any], list[Failure]]:
+    """Publish what passed; what the gate stopped fails with a sentence that says why."""
+    calls = {
+        label: {
+            "staged": staged[label],
+            "gate": gate,
+            "settings": settings.ingest,
+            "as_of": as_of,
+        }
+        for label, gate in gates.items()
+    }
+    return engine.map(ingest.publish_drop, calls)
+
+
+def note_accounts(
+    night: Night,
+    drops: Sequence[DropRef],
+    staged: Mapping[str, StagedRef],
+    failures: Sequence[Failure],
+) -> None:
+    """The night's row accounting: drops of its date, and whatever else was worked on."""
+    wrong = {failure.label: failure.error for failure in failures}
+    shown = [
+        drop
+        for drop in drops
+        if drop.drop_date == night.as_of or label_drop(drop) in {*staged, *wrong}
+    ]
+    night.accounts = ingest.account_drops(
+        shown,
+        staged,
+        {label: (describe_failure(error), isinstance(error, GateError)) for label, error in wrong.items()},
+        night.run,
+    )
+
+
+def plan_periods(night: Night) -> list[PeriodRef]:
+    """The pieces of published history that the night's conclusions stand on."""
+    partitions = effects.read_partitions(night.run, night.as_of)
+    night.snapshot_read = night.site.warehouse.read_snapshot()
+    return split_periods(partitions, night.as_of)
+
+
+def label_period(period: PeriodRef) -> str:
+    """Short name of a period in runs and messages."""
+    days = f"{period.start}" if period.start == period.end else f"{period.start}..{period.end}"
+    return f"{period.source}/{days}"
+
+
+def embed_texts(night: Night, periods: Sequence[PeriodRef]) -> None:
+    """Vectors of all review texts, shard by shard."""
+    model = text.choose_model(night.settings.text)
+    calls = {
+        f"{label_period(period)}/{shard[0] + 1}of{shard[1]}": {
+            "period": period,
+            "shard": shard,
+            "model": model,
+        }
+        for period in periods
+        for shard in text.list_shards(period, night.settings.text)
+    }
+    done: dict[str, EmbeddingRef] = night.engine.require(text.embed_shard, calls)
+    night.keep(list(done.values()))
+    ran = {event.name for event in read_events(Path(night.run.events)) if event.state != "cached"}
+    new = [ref for label, ref in done.items() if f"{text.embed_shard.name} {label}" in ran]
+    night.text_cost = {
+        "n_texts": sum(period.rows for period in periods),
+        "n_distinct": sum(ref.rows for ref in done.values()),
+        "n_new": sum(ref.new for ref in new),
+        "n_cached": sum(ref.rows for ref in done.values()) - sum(ref.new for ref in new),
+        "n_cut": sum(ref.cut for ref in new),
+        "model": f"{model.name} {model.revision}",
+    }
+
+
+def extract_attributes(
+    night: Night, periods: Sequence[PeriodRef]
+) -> dict[PeriodRef, AttributesRef]:
+    """What the reviews of each period say of each attribute; published as it is read."""
+    model = text.choose_model(night.settings.text)
+    calls = {
+        label_period(period): {
+            "period": period,
+            "extract": night.settings.extract,
+            "model": model,
+        }
+        for period in periods
+    }
+    done: dict[str, AttributesRef] = night.engine.require(text.extract_attributes, calls)
+    refs = [done[label_period(period)] for period in periods]
+    night.keep(refs)
+    with night.site.warehouse.connect() as connection:
+        parts = find_unpublished(connection, text.list_parts(refs, night.run))
+    wanted = {part.fingerprint for part in parts}
+    late = tuple(ref for ref in refs if ref.file.sha256 in wanted)
+    if late:
+        night.engine.require(text.publish_attributes, {"": {"refs": late}})
+    return dict(zip(periods, refs, strict=True))
+
+
+def choose_examples(
+    night: Night, attributes: Mapping[PeriodRef, AttributesRef]
+) -> tuple[FileRef, ...]:
+    """Counts and example sentences of each source's attributes."""
+    sources = sorted({period.source for period in attributes})
+    calls = {
+        source: {
+            "source": source,
+            "refs": tuple(ref for period, ref in attributes.items() if period.source == source),
+            "per_side": EXAMPLES_PER_SIDE,
+        }
+        for source in sources
+    }
+    done = night.engine.require(text.choose_examples, calls)
+    night.keep(list(done.values()))
+    return tuple(done.values())
+
+
+def make_panels(
+    night: Night, periods: Sequence[PeriodRef], attributes: Mapping[PeriodRef, AttributesRef]
+) -> dict[PeriodRef, FileRef]:
+    """The design panel of each period."""
+    settings = night.settings.effects
+    contexts = effects.describe_contexts(
+        night.run, periods, as_of=night.as_of, history_days=settings.history_days
+    )
+    calls = {
+        label_period(period): {
+            "period": period,
+            "attributes": attributes[period],
+            "context": contexts[period],
+            "attribute_names": night.settings.extract.names,
+            "history_days": settings.history_days,
+        }
+        for period in periods
+    }
+    done = night.engine.require(effects.make_panel, calls)
+    return {period: done[label_period(period)] for period in periods}
+
+
+def make_moments(
+    night: Night, panels: Mapping[PeriodRef, FileRef]
+) -> dict[PeriodRef, FileRef]:
+    """One frozen control basis a source, and the moments of each period under it."""
+    settings = night.settings.effects
+    sources = sorted({period.source for period in panels})
+    chosen = {
+        source: effects.choose_basis_periods(
+            [period for period in panels if period.source == source],
+            as_of=night.as_of,
+            min_rows=settings.basis_min_rows,
+        )
+        for source in sources
+    }
+    bases = night.engine.require(
+        effects.freeze_basis,
+        {
+            source: {
+                "panels": tuple(panels[period] for period in chosen[source]),
+                "max_levels": settings.max_levels,
+            }
+            for source in sources
+        },
+    )
+    calls = {
+        label_period(period): {
+            "panel": panel,
+            "basis": bases[period.source],
+            "attribute_names": night.settings.extract.names,
+            "outcome": settings.outcome,
+            "buckets": settings.buckets,
+        }
+        for period, panel in panels.items()
+    }
+    done = night.engine.require(effects.make_moments, calls)
+    night.keep([*panels.values(), *bases.values(), *done.values()])
+    return {period: done[label_period(period)] for period in panels}
+
+
+def estimate_effects(
+    night: Night, periods: Sequence[PeriodRef], attributes: Mapping[PeriodRef, AttributesRef]
+) -> tuple[EffectsRef, ...]:
+    """Effects of every attribute, for each source and window; published as marts.effects."""
+    moments = make_moments(night, make_panels(night, periods, attributes))
+    settings = night.settings.effects
+    calls = {}
+    for source in sorted({period.source for period in periods}):
+        for days in settings.windows_days:
+            own = [period for period in periods if period.source == source]
+            window = effects.select_window(own, as_of=night.as_of, days=days)
+            if window:
+                calls[f"{source}/{effects.name_window(days)}"] = {
+                    "source": source,
+                    "window": effects.name_window(days),
+                    "start": window[0].start,
+                    "end": night.as_of,
+                    "moments": tuple(moments[period] for period in window),
+                    "attribute_names": night.settings.extract.names,
+                    "settings": settings,
+                    "code": hash_function_code(effects.estimate_window.fn),
+                }
+    done: dict[str, EffectsRef] = night.engine.require(effects.estimate_window, calls)
+    refs = tuple(done.values())
+    night.keep(refs)
+    if effects.has_unpublished(refs, night.as_of, night.run):
+        night.engine.require(effects.publish_effects, {"": {"refs": refs, "as_of": night.as_of}})
+    return refs
+
+
+def write_report(
+    night: Night, found: tuple[EffectsRef, ...], examples: tuple[FileRef, ...]
+) -> ReportRef:
+    """The night's page; kept in the lake and laid out under the night's date."""
+    facts = report.gather_facts(
+        night.run,
+        as_of=night.as_of,
+        drops=night.accounts,
+        extra={
+            "truth": ingest.read_truth(night.settings),
+            "confidence": night.settings.effects.confidence,
+        },
+    )
+    night.keep(facts)
+    beside = Path(night.run.events).with_name(report.NIGHT_FILE)
+    write_json(beside, {"text_cost": night.text_cost, "reproducibility": night.describe()})
+    calls = {str(night.as_of): {"facts": facts, "effects": found, "examples": examples}}
+    page: ReportRef = night.engine.require(report.write_report, calls)[str(night.as_of)]
+    night.keep(page)
+    report.lay_out(page, night.as_of, night.run)
+    return page
+
+
+def are_marts_whole(run: RunContext) -> bool:
+    """True when every published part of every mart holds as many rows as it should."""
+    with run.site.warehouse.connect() as connection:
+        rows = fetch_dicts(connection, read_sql("marts/published_select"))
+    return all(row["live_count"] == row["row_count"] for row in rows)
+
+
+def total_rows(accounts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Sums of the row account over drops; `held` are rows that the gate or an error kept out."""
+    names = ("read", "published", "quarantined", "duplicate", "held")
+    return {name: sum(int(row.get(f"rows_{name}", 0)) for row in accounts) for name in names}
+
+
+def record_run(night: Night, document: Mapping[str, Any]) -> int:
+    """Add the run to marts.runs; returns the snapshot that now holds all it published."""
+    rows, tasks = document["rows"], document["tasks"]
+    values = {
+        **{name: rows[name] for name in ("read", "published", "quarantined", "duplicate")},
+        **{name: tasks[name] for name in ("ran", "cached", "retried", "failed", "skipped")},
+        "run_id": night.run.run_id,
+        "snapshot_read": night.snapshot_read,
+        "snapshot_published": night.site.warehouse.read_snapshot(),
+        **{
+            name: document[name]
+            for name in ("flow", "as_of", "status", "started_at", "seconds", "night_key", "report")
+        },
+    }
+    night.site.warehouse.commit(
+        lambda connection: connection.execute(read_sql("marts/runs_insert"), values) and None,
+        message=f"{night.flow} {night.as_of}: {night.status}",
+        extra={"run_id": night.run.run_id},
+    )
+    return night.site.warehouse.read_snapshot()
+
+
+def list_published_days(run: RunContext, until: date) -> set[date]:
+    """Days up to `until` that any table has published rows of."""
+    return {part.event_date for part in effects.read_partitions(run, until)}
+
+
+def read_snapshot(settings: Settings) -> int:
+    """Number of the newest snapshot of the warehouse."""
+    return resolve_site(settings).warehouse.read_snapshot()

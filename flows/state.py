@@ -1,0 +1,101 @@
+"""What a night knows while it is in the making."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from typing import Any
+
+from flows.engine import Engine
+from tasks.platform.errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, WhyrecError
+from tasks.platform.refs import FileRef, iterate_files
+from tasks.platform.settings import Settings
+from tasks.platform.site import Site
+from tasks.platform.task import RunContext
+
+VERSIONED = ("whyrec", "prefect", "duckdb", "great-expectations", "polars", "torch", "transformers")
+
+
+@dataclass
+class Night:
+    """A night in the making: what was asked, where it runs, and what it has learnt so far."""
+
+    as_of: date
+    settings: Settings
+    site: Site
+    engine: Engine
+    flow: str = "nightly"
+    is_forced: bool = False
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.monotonic)
+    snapshot_read: int = 0
+    accounts: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[BaseException] = field(default_factory=list)
+    text_cost: dict[str, Any] | None = None
+    files: dict[str, FileRef] = field(default_factory=dict)
+
+    @property
+    def run(self) -> RunContext:
+        """What tasks are told about this run."""
+        return self.engine.run
+
+    def keep(self, refs: Any) -> None:
+        """Remember the lake files that the night's conclusions stand on."""
+        self.files |= {ref.path: ref for ref in iterate_files(refs)}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return round(time.monotonic() - self.clock, 3)
+
+    @property
+    def status(self) -> str:
+        """ "completed", "stopped by gate" or "failed"; a night with several errors is the worst of them."""
+        codes = {exit_code_of(error) for error in self.errors}
+        if not codes:
+            return "completed"
+        return "stopped by gate" if codes == {EXIT_GATE} else "failed"
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with: an error that is not the gate's goes first."""
+        codes = [exit_code_of(error) for error in self.errors]
+        return next((code for code in codes if code != EXIT_GATE), codes[0] if codes else EXIT_DONE)
+
+    def describe(self) -> dict[str, Any]:
+        """What is needed to derive the night again."""
+        settings = self.settings.model_dump(mode="json", exclude={"root"})
+        return {
+            "run_id": self.run.run_id,
+            "snapshot_read": self.snapshot_read,
+            "settings_hash": hash_json(settings),
+            "versions": {name: version(name) for name in VERSIONED},
+            "seeds": {},
+        }
+
+
+class NightError(WhyrecError):
+    """A run that did not end well; `document` is its whole account, as in run.json."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        """Say why in the words of the first error."""
+        super().__init__("; ".join(document["messages"]) or f"the run ended as {document['status']}")
+        self.document = document
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        """What the command ends with."""
+        return int(self.document["exit_code"])
+
+
+def exit_code_of(error: BaseException) -> int:
+    """What a command ends with after `error`."""
+    return error.exit_code if isinstance(error, WhyrecError) else EXIT_FAILED
+
+
+def hash_json(document: Any) -> str:
+    """SHA-256 of the canonical JSON form."""
+    text = json.dumps(document, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,2 @@
+-- Take the days $dates of one source out.  $source $dates
+DELETE FROM clean.exposures WHERE source = $source AND event_date IN (SELECT unnest($dates::DATE[]))

@@ -1,0 +1,2 @@
+-- Take the refused rows of one drop out.  $source $drop_id
+DELETE FROM quarantine.items WHERE source = $source AND drop_id = $drop_id

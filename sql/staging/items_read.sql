@@ -1,0 +1,83 @@
+-- Grain: one row per row of one delivered file, good or refused, added to `parsed`.
+-- Inputs: batches(file, line, raw, cells, problem), as in staging/reviews_read.
+-- Parameters: $pointers, one place in it per field (null: no such column), $mask_contacts, $source,
+-- $drop_id. A price that cannot be read ("", a range, markup) is null: shops leave them out freely.
+-- Of a category path the second level is kept: the first is the same for a whole file, deeper ones
+-- are often not categories at all.
+INSERT INTO parsed BY NAME
+WITH found AS (
+    SELECT
+        file, line, raw, problem, cells IS NULL AS is_json,
+        CASE
+            WHEN problem IS NOT NULL THEN NULL
+            WHEN cells IS NOT NULL THEN cells
+            WHEN starts_with(ltrim(raw, chr(9) || ' '), '{') AND json_valid(raw)
+                THEN json_extract_string(raw, $pointers)
+        END AS cells
+    FROM batches
+),
+fields AS (
+    SELECT
+        file, line, raw, problem, is_json, cells,
+        coalesce(read_key(cells[$item_id]), read_key(cells[$item_id_other])) AS item_id,
+        nullif(cells[$title], '') AS title,
+        nullif(cells[$description], '') AS description,
+        read_key(cells[$brand]) AS brand,
+        read_key(cells[$category]) AS category,
+        read_key(cells[$category_other]) AS category_other,
+        regexp_extract(
+            trim(cells[$price_usd]), '^(?:US *)?\$? *([0-9][0-9,]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)$', 1
+        ) AS price_text
+    FROM found
+),
+listed AS (
+    SELECT
+        * EXCLUDE (description, category, category_other),
+        CASE
+            WHEN starts_with(description, '[') AND json_valid(description)
+                AND json_type(description) = 'ARRAY'
+                THEN nullif(array_to_string(from_json(description, '["VARCHAR"]'), ' '), '')
+            ELSE description
+        END AS description,
+        CASE
+            WHEN starts_with(category, '[[') AND json_valid(category)
+                THEN from_json(json_extract(category, '$[0]'), '["VARCHAR"]')
+            WHEN starts_with(category, '[') AND json_valid(category)
+                THEN from_json(category, '["VARCHAR"]')
+            WHEN category IS NOT NULL THEN [category]
+        END AS path,
+        CASE WHEN NOT starts_with(category_other, '<') THEN category_other END AS category_other
+    FROM fields
+),
+judged AS (
+    SELECT
+        *,
+        CASE
+            WHEN problem IS NOT NULL THEN problem
+            WHEN cells IS NULL THEN 'unreadable'
+            WHEN is_json AND is_nested(item_id, raw, $pointers[$item_id])
+                THEN 'item_id is not text: ' || show_value(item_id)
+            WHEN is_json AND is_nested(title, raw, $pointers[$title])
+                THEN 'title is not text: ' || show_value(title)
+            WHEN is_json AND is_nested(brand, raw, $pointers[$brand])
+                THEN 'brand is not text: ' || show_value(brand)
+            WHEN item_id IS NULL THEN 'missing item_id: every row needs one'
+            WHEN contains(concat_ws(' ', item_id, title, brand, description), chr(0))
+                THEN 'NUL character: text may not hold one'
+        END AS reason
+    FROM listed
+)
+SELECT
+    item_id,
+    $source AS source,
+    CASE WHEN $mask_contacts THEN mask_contacts(title) ELSE title END AS title,
+    CASE WHEN $mask_contacts THEN mask_contacts(description) ELSE description END AS description,
+    brand,
+    coalesce(read_key(path[2]), read_key(path[1]), category_other) AS category,
+    CASE WHEN isfinite(read_number(price_text)) THEN read_number(price_text) END AS price_usd,
+    $drop_id AS drop_id,
+    file,
+    line,
+    reason,
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)) END AS raw_text
+FROM judged

@@ -1,0 +1,2 @@
+-- Times without an offset are UTC for this connection.
+SET TimeZone = 'UTC'

@@ -1,0 +1,2 @@
+-- Grain: one row. Fails when $layout is no strptime format. Parameters: $layout.
+SELECT try_strptime('', $layout)

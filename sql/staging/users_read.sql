@@ -1,0 +1,56 @@
+-- Grain: one row per row of one delivered file, good or refused, added to `parsed`.
+-- Inputs: batches(file, line, raw, cells, problem), as in staging/reviews_read.
+-- Parameters: $pointers, one place in it per field (null: no such column), $inner_pad, $outer_pad,
+-- $source, $drop_id, and $packed_names with $packed_places, columns gathered into `features`.
+INSERT INTO parsed BY NAME
+WITH found AS (
+    SELECT
+        file, line, raw, problem, cells IS NULL AS is_json,
+        CASE
+            WHEN problem IS NOT NULL THEN NULL
+            WHEN cells IS NOT NULL THEN cells
+            WHEN starts_with(ltrim(raw, chr(9) || ' '), '{') AND json_valid(raw)
+                THEN json_extract_string(raw, $pointers)
+        END AS cells
+    FROM batches
+),
+fields AS (
+    SELECT
+        file, line, raw, problem, is_json, cells,
+        read_key(cells[$user_id]) AS user_id,
+        CASE
+            WHEN len($packed_names::VARCHAR[]) = 0 THEN nullif(cells[$features], '')
+            WHEN cells IS NOT NULL THEN pack_members(
+                $packed_names::VARCHAR[],
+                list_select(cells, $packed_places::BIGINT[])
+            )
+        END AS features
+    FROM found
+),
+judged AS (
+    SELECT
+        *,
+        CASE
+            WHEN problem IS NOT NULL THEN problem
+            WHEN cells IS NULL THEN 'unreadable'
+            WHEN is_json AND is_nested(user_id, raw, $pointers[$user_id])
+                THEN 'user_id is not text: ' || show_value(user_id)
+            WHEN user_id IS NULL THEN 'missing user_id: every row needs one'
+            WHEN contains(user_id, chr(0)) THEN 'NUL character: text may not hold one'
+            WHEN features IS NOT NULL AND (
+                NOT json_valid(features) OR coalesce(json_type(features), '') <> 'OBJECT'
+            )
+                THEN 'features is not an object: ' || show_value(features)
+        END AS reason
+    FROM fields
+)
+SELECT
+    hash_user(user_id, $inner_pad, $outer_pad) AS user_id,
+    $source AS source,
+    features,
+    $drop_id AS drop_id,
+    file,
+    line,
+    reason,
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)) END AS raw_text
+FROM judged

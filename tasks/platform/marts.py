@@ -1,0 +1,83 @@
+"""Marts: replaced part by part, and checked against what they should hold.
+
+A part is a range of days of one source. `marts.published` says which content a part should hold;
+what it really holds is counted. A part whose content or count is off is published anew; all others
+are left alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+import duckdb
+
+from tasks.platform.refs import PublishedMart
+from tasks.platform.sql import read_sql
+from tasks.platform.warehouse import Warehouse, fetch_dicts
+
+MartName = Literal["review_attributes", "effects"]
+
+
+@dataclass(frozen=True)
+class MartPart:
+    """What a part should hold: the rows of the Parquet file at `path`, whose hash is `fingerprint`."""
+
+    table: MartName
+    source: str
+    start: date
+    end: date
+    fingerprint: str
+    rows: int
+    path: str
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """Parameters that name this part in statements."""
+        return {"source": self.source, "start_date": self.start, "end_date": self.end}
+
+
+def find_unpublished(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[MartPart]
+) -> list[MartPart]:
+    """The parts whose published rows are absent, of other content, or not as many as they should be."""
+    held = {
+        (row["table_name"], row["source"], row["start_date"], row["end_date"], row["fingerprint"])
+        for row in fetch_dicts(connection, read_sql("marts/published_select"))
+        if row["live_count"] == row["row_count"]
+    }
+    return [
+        part
+        for part in parts
+        if (part.table, part.source, part.start, part.end, part.fingerprint) not in held
+    ]
+
+
+def commit_parts(
+    warehouse: Warehouse, parts: Sequence[MartPart], *, message: str, extra: Mapping[str, Any]
+) -> PublishedMart:
+    """Replace those of `parts` that are not as they should be, in one transaction."""
+    warehouse.commit(
+        lambda connection: publish_parts(connection, find_unpublished(connection, parts)),
+        message=message,
+        extra=extra,
+    )
+    return PublishedMart(snapshot=warehouse.read_snapshot(), rows=sum(part.rows for part in parts))
+
+
+def publish_parts(connection: duckdb.DuckDBPyConnection, parts: Sequence[MartPart]) -> None:
+    """Replace every part; to be called inside one transaction."""
+    for part in parts:
+        connection.execute(read_sql(f"marts/{part.table}_delete"), part.scope)
+        named = {**part.scope, "table_name": part.table}
+        connection.execute(read_sql("marts/published_delete"), named)
+        connection.execute(
+            read_sql("marts/published_insert"),
+            {**named, "fingerprint": part.fingerprint, "row_count": part.rows},
+        )
+    by_table: dict[str, list[str]] = {}
+    for part in parts:
+        if part.rows:
+            by_table.setdefault(part.table, []).append(part.path)
+    for table, paths in by_table.items():
+        connection.execute(read_sql(f"marts/{table}_insert"), {"files": paths})

@@ -1,0 +1,179 @@
+"""References that tasks pass to one another: small, frozen, JSON-serialisable.
+
+A reference names immutable content by fingerprint; what it points at is read by the task that
+needs it. A file's place never enters a cache key, its content does (see `tasks.platform.task`).
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.platform.schema import TableName
+
+
+class Ref(BaseModel):
+    """Base of all references: frozen, unknown fields refused.
+
+    Fields named in `places` say where something lies or how long it took; they never enter a key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    places: ClassVar[frozenset[str]] = frozenset()
+
+
+class FileRef(Ref):
+    """An immutable, content-addressed file of the lake.
+
+    `path` is relative to the lake's root, `sha256` is of the file's bytes, `size` is in bytes, and
+    `rows` is the number of table rows in it (0 for what is not a table).
+    """
+
+    path: str
+    sha256: str
+    size: int
+    rows: int = 0
+
+
+class PartitionRef(Ref):
+    """One published day of one table of one source; `fingerprint` covers its rows."""
+
+    table: TableName
+    source: str
+    event_date: date
+    fingerprint: str
+    rows: int
+
+
+class PeriodRef(Ref):
+    """Consecutive published days [`start`, `end`] of one source's reviews, read together.
+
+    Recent days are periods of their own; whole months that are long past are one period, so that
+    ten years of history are some hundred tasks. `fingerprint` covers all its partitions.
+    """
+
+    source: str
+    start: date
+    end: date
+    fingerprint: str
+    rows: int
+
+
+class DropRef(Ref):
+    """One table of one delivered drop, before it is read.
+
+    `fingerprint` covers the names and bytes of `files`. `drop_id` is the date of a dated drop, or
+    "import:<file name>" for a bulk import.
+    """
+
+    places: ClassVar[frozenset[str]] = frozenset({"files", "mapping"})
+    source: str
+    kind: str
+    table: TableName
+    drop_id: str
+    drop_date: date | None
+    fingerprint: str
+    mapping_fingerprint: str = ""
+    files: tuple[str, ...]
+    mapping: str | None = None
+
+
+class StagedRef(Ref):
+    """What reading a drop gave: accepted rows, refused rows, and the account of both.
+
+    `rows_repeated` are repeats inside the drop; `dates` maps event dates to accepted rows.
+    """
+
+    drop: DropRef
+    staged: FileRef
+    quarantine: FileRef
+    rows_read: int
+    rows_repeated: int
+    rows_quarantined: int
+    reasons: dict[str, int]
+    drift: tuple[str, ...]
+    dates: dict[str, int]
+    rows: int
+
+
+class GateRef(Ref):
+    """The verdict of the quality gate on one staged file.
+
+    `report` holds every check as JSON; `page` is there when the gate stopped the drop.
+    """
+
+    is_passed: bool
+    sentence: str
+    report: FileRef
+    page: FileRef | None = None
+    rows: int
+
+
+class PublishedRef(Ref):
+    """What one drop looks like in the warehouse after a publication."""
+
+    source: str
+    table: TableName
+    drop_id: str
+    snapshot: int
+    rows: int
+
+
+class PublishedMart(Ref):
+    """How many rows of a mart were replaced, and the snapshot that holds them."""
+
+    snapshot: int
+    rows: int
+
+
+class EmbeddingRef(Ref):
+    """Vectors of some texts of a period; `files` hold them, `rows` is the number of texts."""
+
+    model_revision: str
+    files: tuple[FileRef, ...]
+    rows: int
+    new: int
+    cut: int = 0
+    tokens: int = 0
+
+
+class AttributesRef(Ref):
+    """Attributes read from the reviews of one period; one row per review and attribute."""
+
+    period: PeriodRef
+    file: FileRef
+    rows: int
+
+
+class EffectsRef(Ref):
+    """Effects of one source and window; `file` holds the rows as JSON."""
+
+    source: str
+    window: str
+    file: FileRef
+    code: str
+    rows: int
+
+
+class ReportRef(Ref):
+    """One night's report, as HTML and as JSON."""
+
+    html: FileRef
+    json_file: FileRef
+    rows: int = 0
+
+
+def iterate_files(value: Any) -> Iterator[FileRef]:
+    """Every FileRef inside `value`, however deeply nested in models, dicts and sequences."""
+    if isinstance(value, FileRef):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from iterate_files(getattr(value, name))
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from iterate_files(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from iterate_files(part)

@@ -1,0 +1,229 @@
+"""All settings, one frozen model: `whyrec.toml`, overridden by `WHYREC_*` variables.
+
+Nested keys use two underscores in the environment: `WHYREC_TEXT__DEVICE=cuda`. Unknown keys are
+refused. Read once at the edge (`load_settings`); logic receives plain values or one section.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tasks.platform.errors import ConfigError
+
+SourceKind = Literal[
+    "amazon-2014", "amazon-2018", "amazon-2023", "finefood", "sample", "mapping"
+]
+
+
+SOURCE_KINDS: tuple[str, ...] = get_args(SourceKind)
+
+
+class Section(BaseModel):
+    """Base of every group of settings: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PathSettings(Section):
+    """Where things live; relative paths are taken from the folder of `whyrec.toml`."""
+
+    home: str = Field("var", description="folder that holds everything below unless they are set")
+    lake: str | None = Field(None, description="immutable files; default <home>/lake")
+    cache: str | None = Field(None, description="results of tasks; default <home>/cache")
+    reports: str | None = Field(None, description="reports and run.json; default <home>/reports")
+
+
+class WarehouseSettings(Section):
+    """The DuckLake: a catalog (SQLite file or PostgreSQL) and a folder of Parquet."""
+
+    catalog: str | None = Field(
+        None,
+        description="'sqlite:<file>' or 'postgres:<libpq string>'; default <home>/warehouse/catalog.sqlite",
+    )
+    data: str | None = Field(None, description="Parquet folder or s3:// URL; default <home>/warehouse/data")
+    lock_timeout_s: float = Field(300.0, gt=0, le=86_400, description="longest wait for another writer")
+
+
+class SourceSettings(Section):
+    """One place that delivers drops, one folder a date: `<path>/2024-03-01/reviews.jsonl.gz`."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    kind: SourceKind
+    path: str
+    mapping: str | None = Field(None, description="TOML file of a 'mapping' source")
+    is_enabled: bool = True
+
+
+class IngestSettings(Section):
+    """What is allowed in, and what is hidden."""
+
+    max_bad_share: float = Field(0.10, ge=0, le=1, description="a drop with more malformed rows is refused")
+    max_line_bytes: int = Field(5_000_000, ge=1_000, le=100_000_000)
+    earliest_year: int = Field(1990, ge=1971, le=2100)
+    mask_contacts: bool = Field(True, description="mask e-mail addresses and phone numbers in text")
+    user_id_key: SecretStr | None = Field(None, description="replace user ids by a hash under this key")
+
+
+class QualitySettings(Section):
+    """The gate."""
+
+    min_rows_share_of_history: float = Field(0.3, ge=0, le=1)
+    max_rows_share_of_history: float = Field(3.0, ge=1)
+    history_days: int = Field(28, ge=1, le=3650)
+    max_drop_age_days: int | None = Field(None, ge=0, description="older newest drop is a warning")
+
+
+class TextSettings(Section):
+    """Encoder and batches."""
+
+    model: str = Field("all-MiniLM-L6-v2", description="'all-MiniLM-L6-v2' (packaged), a hub name or a path")
+    revision: str | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    batch_tokens: int = Field(8192, ge=64, le=1_000_000)
+    max_tokens: int = Field(256, ge=8, le=8192, description="longer texts are cut, and counted")
+    shard_texts: int = Field(5000, ge=1, le=1_000_000)
+    is_remote_allowed: bool = Field(False, description="let models be fetched from a hub")
+
+
+class AttributeSettings(Section):
+    """One attribute of an item that a review can speak of."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
+    seeds: tuple[str, ...] = Field(min_length=1, description="words and phrases that mean it")
+
+
+def default_attributes() -> tuple[AttributeSettings, ...]:
+    """The attributes shipped in `attributes.toml`."""
+    path = Path(__file__).with_name("attributes.toml")
+    rows = tomllib.loads(path.read_text(encoding="utf-8"))["attributes"]
+    return tuple(AttributeSettings(**row) for row in rows)
+
+
+class ExtractSettings(Section):
+    """Which attributes are read, and how."""
+
+    extractor: Literal["clauses"] = "clauses"
+    attributes: tuple[AttributeSettings, ...] = Field(default_factory=default_attributes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the attributes, in order."""
+        return tuple(attribute.name for attribute in self.attributes)
+
+    @field_validator("attributes")
+    @classmethod
+    def _names_are_distinct(
+        cls, value: tuple[AttributeSettings, ...]
+    ) -> tuple[AttributeSettings, ...]:
+        names = [attribute.name for attribute in value]
+        if len(set(names)) != len(names):
+            raise ValueError(f"attribute names must be distinct, found {names}")
+        return value
+
+
+class EffectsSettings(Section):
+    """Estimands and the moments engine."""
+
+    outcome: Literal["rating"] = "rating"
+    windows_days: tuple[int, ...] = Field((0, 28), description="0 means all history up to as_of")
+    buckets: int = Field(40, ge=10, le=1000, description="user buckets: folds and clusters are made of them")
+    folds: int = Field(5, ge=2, le=20)
+    history_days: int = Field(365, ge=1, le=3650, description="look-back of user and item history controls")
+    basis_min_rows: int = Field(2000, ge=10)
+    max_levels: int = Field(20, ge=1, le=500, description="one-hot levels per categorical control")
+    penalty: float = Field(1.0, ge=0, description="ridge penalty of the nuisance regressions")
+    min_mentions: int = Field(30, ge=1, description="fewer mentions on a side: no estimate, and said so")
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+
+
+class Settings(BaseSettings):
+    """Everything, read once."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="WHYREC_", env_nested_delimiter="__"
+    )
+
+    paths: PathSettings = PathSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    sources: tuple[SourceSettings, ...] = ()
+    ingest: IngestSettings = IngestSettings()
+    quality: QualitySettings = QualitySettings()
+    text: TextSettings = TextSettings()
+    extract: ExtractSettings = Field(default_factory=ExtractSettings)
+    effects: EffectsSettings = EffectsSettings()
+    root: Path = Field(default_factory=Path.cwd, description="folder that relative paths start from")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which arrives as init values."""
+        return env_settings, init_settings
+
+    @field_validator("sources")
+    @classmethod
+    def _source_names_are_distinct(
+        cls, value: tuple[SourceSettings, ...]
+    ) -> tuple[SourceSettings, ...]:
+        names = [source.name for source in value]
+        if len(set(names)) != len(names):
+            raise ValueError(f"source names must be distinct, found {names}")
+        return value
+
+
+CONFIG_NAME = "whyrec.toml"
+_OTHER_VARIABLES = frozenset({"WHYREC_REAL_DATA", "WHYREC_CONFIG", "WHYREC_DEBUG"})
+
+
+def load_settings(path: str | Path | None = None) -> Settings:
+    """Read `path`, else $WHYREC_CONFIG, else ./whyrec.toml if there is one, else the defaults.
+
+    Raises ConfigError naming the key, what was found and what is allowed.
+    """
+    named = path or os.environ.get("WHYREC_CONFIG")
+    file = Path(named or CONFIG_NAME).expanduser()
+    if named and not file.is_file():
+        raise ConfigError(f"no settings file at {file}; give --config a TOML file, or leave it out")
+    _refuse_unknown_variables()
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        values["root"] = file.resolve().parent if file.is_file() else Path.cwd()
+        return Settings(**values)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise ConfigError(_describe(error, file)) from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = {name.upper() for name in Settings.model_fields} - {"ROOT"}
+    for variable in os.environ:
+        if not variable.startswith("WHYREC_") or variable in _OTHER_VARIABLES:
+            continue
+        section = variable.removeprefix("WHYREC_").split("__", 1)[0]
+        if section not in known:
+            allowed = ", ".join(f"WHYREC_{name}__..." for name in sorted(known))
+            raise ConfigError(f"environment variable {variable} sets nothing; allowed are {allowed}")
+
+
+def _describe(error: ValidationError, file: Path) -> str:
+    lines = [f"settings in {file} (and WHYREC_* variables) are not usable:"]
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        found = "" if item["type"] == "missing" else f", found {_shorten(item['input'])}"
+        lines.append(f"  {where}: {item['msg']}{found}")
+    return "\n".join(lines)
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

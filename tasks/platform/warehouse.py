@@ -1,0 +1,274 @@
+"""The warehouse: DuckLake tables behind one connection factory.
+
+Readers connect when they like and never block a writer. Writers go through `Warehouse.commit`:
+one file lock around one transaction, tried again when another host won the race. Every commit is a
+snapshot that can be read again later with `Warehouse.connect(snapshot=n)`.
+"""
+
+import json
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import duckdb
+
+from tasks.platform.errors import ConfigError, InputError, WarehouseBusyError
+from tasks.platform.locks import hold_lock
+from tasks.platform.schema import TABLES
+from tasks.platform.sql import read_sql
+
+T = TypeVar("T")
+
+_ENGINES: dict[tuple[int, str, str], duckdb.DuckDBPyConnection] = {}
+_ENGINES_GUARD = threading.Lock()
+
+ATTEMPTS: Final = 12
+SCHEMA_VERSION: Final = 1
+_BUSY_MARKS: Final = ("database is locked", "conflict", "could not serialize", "busy")
+_LAYERS: Final = ("raw", "quarantine", "clean", "marts")
+_CREATES: Final = (
+    "raw/drops_create",
+    "clean/partitions_create",
+    *(f"clean/{table}_create" for table in TABLES),
+    *(f"quarantine/{table}_create" for table in TABLES),
+    "marts/review_attributes_create",
+    "marts/effects_create",
+    "marts/quality_create",
+    "marts/runs_create",
+    "marts/published_create",
+)
+_PARTITIONS: Final = ("clean/reviews_partition", "clean/exposures_partition")
+
+
+def find_extension(name: str) -> str:
+    """What `LOAD` can take for a DuckDB extension: its packaged, signed file.
+
+    Raises ConfigError naming the package to install when it is absent.
+    """
+    package = f"duckdb_extension_{name}"
+    try:
+        root = Path(str(resources.files(package)))
+    except ModuleNotFoundError:
+        raise ConfigError(
+            f"DuckDB's extension {name} is not installed; "
+            f"run: pip install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}"
+        ) from None
+    found = sorted(root.rglob(f"v{duckdb.__version__}/{name}.duckdb_extension"))
+    if not found:
+        raise ConfigError(
+            f"package {package} holds no build for DuckDB {duckdb.__version__}; "
+            f"run: pip install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}"
+        )
+    return str(found[0])
+
+
+def quote_literal(text: str) -> str:
+    """An SQL string literal; for the few statements (ATTACH, LOAD) that take no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def fetch_dicts(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
+    """All rows of a query as dictionaries."""
+    cursor = connection.execute(sql, parameters) if parameters is not None else connection.execute(sql)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where the catalog and the data are. `catalog` is "sqlite:<file>" or "postgres:<dsn>"."""
+
+    catalog: str
+    data: str
+    lock_timeout_s: float = 300.0
+
+    @property
+    def lock_path(self) -> Path | None:
+        """The lock file beside an SQLite catalog; None for a catalog that many hosts share."""
+        kind, _, target = self.catalog.partition(":")
+        return Path(f"{target}.lock") if kind == "sqlite" else None
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        kind, _, target = self.catalog.partition(":")
+        extensions = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
+        if kind not in extensions or not target:
+            raise ConfigError(
+                f"warehouse.catalog is {self.catalog!r}; allowed are 'sqlite:<file>' and 'postgres:<libpq string>'"
+            )
+        if kind == "sqlite":
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        for name in (extensions[kind], "ducklake"):
+            connection.execute(f"LOAD {quote_literal(find_extension(name))}")
+        if "://" in self.data:
+            connection.execute(f"LOAD {quote_literal(find_extension('httpfs'))}")
+        return connection
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, snapshot: int | None) -> None:
+        options = [f"DATA_PATH {quote_literal(self.data.rstrip('/') + '/')}"]
+        if snapshot is not None:
+            options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
+        connection.execute(
+            f"ATTACH {quote_literal('ducklake:' + self.catalog)} AS wh ({', '.join(options)})"
+        )
+        connection.execute("USE wh")
+
+    @contextmanager
+    def connect(self, *, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to read with, at the newest state or at an older `snapshot`.
+
+        Raises InputError when there is no such snapshot (any more).
+        """
+        if snapshot is not None:
+            with self._connect_past(snapshot) as connection:
+                yield connection
+            return
+        connection = self._share().cursor()
+        try:
+            connection.execute("USE wh")
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _connect_past(self, snapshot: int) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._open()
+        try:
+            _retry_busy(lambda: self._attach(connection, snapshot))
+            yield connection
+        except duckdb.Error as error:
+            if "snapshot" in str(error).lower():
+                raise InputError(
+                    f"snapshot {snapshot} is not in this warehouse; it was expired or never existed"
+                ) from error
+            raise
+        finally:
+            connection.close()
+
+    def _share(self) -> duckdb.DuckDBPyConnection:
+        """This process's engine for this warehouse; loading the extensions costs too much each time."""
+        key = (os.getpid(), self.catalog, self.data)
+        with _ENGINES_GUARD:
+            if key not in _ENGINES:
+                connection = self._open()
+                _retry_busy(lambda: self._attach(connection, None))
+                self._use_write_ahead_log()
+                _ENGINES[key] = connection
+            return _ENGINES[key]
+
+    def _use_write_ahead_log(self) -> None:
+        """Let readers and a writer of an SQLite catalog work at the same time."""
+        kind, _, target = self.catalog.partition(":")
+        if kind == "sqlite":
+            with closing(sqlite3.connect(target, timeout=30)) as catalog:
+                catalog.execute("PRAGMA journal_mode = WAL")
+
+    def prepare(self) -> None:
+        """Create what is missing of the catalog and its tables; cheap when all is there."""
+        if self._is_prepared():
+            return
+        with self._writer_lock(), self.connect() as connection:
+            existing = {
+                tuple(row)
+                for row in connection.execute(
+                    "SELECT table_schema, table_name FROM information_schema.tables"
+                ).fetchall()
+            }
+            connection.execute("BEGIN")
+            for layer in _LAYERS:
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
+            for name in _CREATES:
+                layer, _, table = name.removesuffix("_create").partition("/")
+                if (layer, table) not in existing:
+                    connection.execute(read_sql(name))
+            for name in _PARTITIONS:
+                layer, _, table = name.removesuffix("_partition").partition("/")
+                if (layer, table) not in existing:
+                    connection.execute(read_sql(name))
+            connection.execute("COMMIT")
+
+    def _is_prepared(self) -> bool:
+        kind, _, target = self.catalog.partition(":")
+        if kind == "sqlite" and not Path(target).is_file():
+            return False
+        with self.connect() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM information_schema.tables WHERE table_catalog = 'wh'"
+            ).fetchone()
+        return row is not None and int(row[0]) >= len(_CREATES)
+
+    @contextmanager
+    def _writer_lock(self) -> Iterator[None]:
+        path = self.lock_path
+        with hold_lock(path, timeout_s=self.lock_timeout_s) if path else nullcontext():
+            yield
+
+    def commit(
+        self,
+        write: Callable[[duckdb.DuckDBPyConnection], T],
+        *,
+        message: str,
+        extra: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Run `write(connection)` in one transaction; all of it is published, or nothing.
+
+        `message` and `extra` are stored with the snapshot. `write` may be called again when another
+        writer won, so it must do nothing but read and write this connection. Raises
+        WarehouseBusyError when the lock or the race stays lost.
+        """
+
+        def attempt() -> T:
+            with self.connect() as connection:
+                connection.execute("BEGIN")
+                answer = write(connection)
+                connection.execute(
+                    "CALL wh.set_commit_message('whyrec', ?, extra_info => ?)",
+                    [message, json.dumps(dict(extra or {}), sort_keys=True, default=str)],
+                )
+                connection.execute("COMMIT")
+                return answer
+
+        with self._writer_lock():
+            return _retry_busy(attempt)
+
+    def read_snapshot(self) -> int:
+        """Number of the newest snapshot."""
+        with self.connect() as connection:
+            return read_snapshot(connection)
+
+
+def read_snapshot(connection: duckdb.DuckDBPyConnection) -> int:
+    """Number of the newest snapshot that `connection` sees."""
+    row = connection.execute("SELECT max(snapshot_id) FROM ducklake_snapshots('wh')").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _is_busy(error: duckdb.Error) -> bool:
+    text = str(error).lower()
+    return any(mark in text for mark in _BUSY_MARKS)
+
+
+def _retry_busy(attempt: Callable[[], T]) -> T:
+    """Call `attempt` again, later and later, while another writer is in the way."""
+    jitter = random.Random(threading.get_ident() ^ time.monotonic_ns())
+    for number in range(ATTEMPTS):
+        try:
+            return attempt()
+        except duckdb.Error as error:
+            if not _is_busy(error):
+                raise
+            last = error
+            time.sleep(min(2.0, 0.05 * 2**number) * (0.5 + jitter.random()))
+    raise WarehouseBusyError(
+        f"the warehouse stayed busy through {ATTEMPTS} attempts ({last}); run again when other writers are done"
+    )

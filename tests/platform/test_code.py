@@ -1,0 +1,100 @@
+"""A task's code hash changes with what the task can reach, and with nothing else."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.platform import code
+
+TASK = """
+from tasks.room import helper, other
+from tasks.platform_x import base
+LIMIT = 3
+def used(x): return helper.help(x) + LIMIT
+def first(x):
+    return used(x)
+def second(x):
+    return other.other(x)
+def third(x):
+    from tasks.room.late import late
+    return late(x) + len(read_sql("clean/thing"))
+"""
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    files = {
+        "tasks/room/task.py": TASK,
+        "tasks/room/helper.py": "from tasks.room.deep import deep\ndef help(x): return deep(x)\n",
+        "tasks/room/deep.py": "from importlib import resources\ndef deep(x): return open('word.txt')\n",
+        "tasks/room/word.txt": "one",
+        "tasks/room/other.py": "def other(x): return x\n",
+        "tasks/room/late.py": "def late(x): return x\n",
+        "tasks/platform_x/base.py": "A = 1\n",
+        "sql/clean/thing.sql": "-- one\nSELECT 1\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for folder in ("tasks", "tasks/room", "tasks/platform_x", "sql"):
+        (tmp_path / folder / "__init__.py").write_text("")
+    before = {n: m for n, m in sys.modules.items() if n.split(".")[0] in ("tasks", "sql")}
+    for name in before:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    for name in [n for n in sys.modules if n.split(".")[0] in ("tasks", "sql")]:
+        del sys.modules[name]
+    sys.modules.update(before)
+    forget()
+
+
+def forget() -> None:
+    for cached in (code._find_source, code._parse, code._hash_function):
+        cached.cache_clear()
+    importlib.invalidate_caches()
+
+
+def hashes() -> dict[str, str]:
+    forget()
+    return {name: code._hash_function("tasks.room.task", name) for name in ("first", "second", "third")}
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("tasks/room/helper.py", {"first"}),
+        ("tasks/room/deep.py", {"first"}),
+        ("tasks/room/word.txt", {"first"}),
+        ("tasks/room/other.py", {"second"}),
+        ("tasks/room/late.py", {"third"}),
+        ("sql/clean/thing.sql", {"third"}),
+        ("tasks/platform_x/base.py", set()),
+    ],
+)
+def test_editing_a_file_changes_exactly_the_tasks_that_reach_it(
+    house: Path, file: str, changed: set[str]
+) -> None:
+    before = hashes()
+    path = house / file
+    path.write_text(path.read_text() + ("\n# edited" if path.suffix == ".py" else " edited"))
+    after = hashes()
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_editing_a_function_or_constant_of_the_task_file_changes_its_users_only(house: Path) -> None:
+    path = house / "tasks/room/task.py"
+    before = hashes()
+    path.write_text(path.read_text().replace("LIMIT = 3", "LIMIT = 4"))
+    after = hashes()
+    assert {name for name in before if before[name] != after[name]} == {"first"}
+
+
+def test_a_hash_does_not_depend_on_where_the_code_lies(house: Path) -> None:
+    before = hashes()
+    assert before == hashes()
+    assert len(set(before.values())) == 3

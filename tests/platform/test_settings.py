@@ -1,0 +1,70 @@
+"""Settings are read once, refused when unknown, and said in words."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.platform.errors import ConfigError
+from tasks.platform.settings import default_attributes, load_settings
+from tasks.platform.site import resolve_site
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("WHYREC_"):
+            monkeypatch.delenv(name)
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "whyrec.toml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults_need_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings()
+    assert settings.sources == ()
+    assert settings.extract.attributes == default_attributes()
+
+
+def test_relative_places_start_at_the_settings_file(tmp_path: Path) -> None:
+    site = resolve_site(load_settings(write(tmp_path, '[paths]\nhome = "here"\n')))
+    assert site.lake_root == str(tmp_path / "here" / "lake")
+    assert site.catalog == f"sqlite:{tmp_path / 'here' / 'warehouse' / 'catalog.sqlite'}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[text]\nbatch = 3\n", "text.batch"),
+        ("[ingest]\nmax_bad_share = 7\n", "less than or equal to 1, found 7"),
+        ("nonsense = 1\n", "nonsense"),
+        ("[[sources]]\nname = 'a'\nkind = 'amazon-1999'\npath = 'x'\n", "amazon-2014"),
+        ("[text\n", "not valid TOML"),
+        ("[[sources]]\nname='a'\nkind='sample'\npath='x'\n[[sources]]\nname='a'\nkind='sample'\npath='y'\n", "distinct"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_allowed(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words.replace(".", r"\.")):
+        load_settings(write(tmp_path, text))
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYREC_EFFECTS__FOLDS", "7")
+    settings = load_settings(write(tmp_path, "[effects]\nfolds = 3\nbuckets = 50\n"))
+    assert (settings.effects.folds, settings.effects.buckets) == (7, 50)
+
+
+def test_an_unknown_variable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYREC_EFECTS__FOLDS", "7")
+    with pytest.raises(ConfigError, match="WHYREC_EFECTS__FOLDS sets nothing"):
+        load_settings(write(tmp_path, ""))
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no settings file"):
+        load_settings(tmp_path / "absent.toml")

@@ -1,0 +1,122 @@
+"""The warehouse: all of a commit or nothing, readers beside writers, and every night again."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tasks.platform.errors import ConfigError, InputError, WarehouseBusyError
+from tasks.platform.locks import hold_lock, try_lock
+from tasks.platform.schema import SCHEMAS
+from tasks.platform.warehouse import Warehouse, read_snapshot
+
+ADD = "INSERT INTO marts.published VALUES ('t', 's', DATE '2024-01-01', DATE '2024-01-01', ?, 1)"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("warehouse")
+    make(folder).prepare()
+    return folder
+
+
+def make(folder: Path, **options: float) -> Warehouse:
+    return Warehouse(f"sqlite:{folder / 'catalog.sqlite'}", str(folder / "data"), **options)
+
+
+def count(warehouse: Warehouse, **options: int) -> int:
+    with warehouse.connect(**options) as connection:
+        row = connection.execute("SELECT count(*) FROM marts.published").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_preparing_twice_changes_nothing(prepared: Path) -> None:
+    before = make(prepared).read_snapshot()
+    make(prepared).prepare()
+    assert make(prepared).read_snapshot() == before
+
+
+def test_tables_have_the_canonical_columns(prepared: Path) -> None:
+    with make(prepared).connect() as connection:
+        for table, schema in SCHEMAS.items():
+            columns = [row[0] for row in connection.execute(f"DESCRIBE clean.{table}").fetchall()]
+            assert columns == [*schema.names, "drop_id"]
+
+
+def test_an_error_inside_a_commit_publishes_nothing(prepared: Path) -> None:
+    warehouse = make(prepared)
+    before = count(warehouse)
+
+    def write(connection: object) -> None:
+        connection.execute(ADD, ["x"])  # type: ignore[attr-defined]
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        warehouse.commit(write, message="fails")
+    assert count(warehouse) == before
+
+
+def test_an_older_snapshot_can_be_read_again(prepared: Path) -> None:
+    warehouse = make(prepared)
+    before, rows = warehouse.read_snapshot(), count(warehouse)
+    warehouse.commit(lambda c: c.execute(ADD, ["y"]) and None, message="adds one", extra={"run": 1})
+    assert count(warehouse) == rows + 1
+    assert count(warehouse, snapshot=before) == rows
+    with warehouse.connect() as connection:
+        said = connection.execute(
+            "SELECT author, commit_message, commit_extra_info FROM ducklake_snapshots('wh') ORDER BY snapshot_id DESC"
+        ).fetchone()
+        assert read_snapshot(connection) == before + 1
+    assert said == ("whyrec", "adds one", '{"run": 1}')
+
+
+def test_a_snapshot_that_never_was_is_named(prepared: Path) -> None:
+    with pytest.raises(InputError, match="snapshot 99999"):
+        count(make(prepared), snapshot=99999)
+
+
+def test_a_reader_that_stays_does_not_block_a_writer(prepared: Path) -> None:
+    warehouse = make(prepared, lock_timeout_s=20)
+    with warehouse.connect() as reader:
+        seen = reader.execute("SELECT count(*) FROM marts.published").fetchone()
+        warehouse.commit(lambda c: c.execute(ADD, ["z"]) and None, message="beside a reader")
+        assert seen is not None
+    assert count(warehouse) == seen[0] + 1
+
+
+def test_writers_in_two_processes_and_threads_lose_nothing(prepared: Path) -> None:
+    warehouse = make(prepared)
+    before = count(warehouse)
+    script = (
+        "import sys; from tasks.platform.warehouse import Warehouse\n"
+        f"w = Warehouse({warehouse.catalog!r}, {warehouse.data!r})\n"
+        f"[w.commit(lambda c: c.execute({ADD!r}, ['p']) and None, message='p') for _ in range(3)]\n"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
+    threads = [
+        threading.Thread(
+            target=lambda: warehouse.commit(lambda c: c.execute(ADD, ["t"]) and None, message="t")
+        )
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [process.wait(120) for process in processes] == [0, 0]
+    assert count(warehouse) == before + 2 * 3 + 3
+
+
+def test_a_lock_held_too_long_is_said_in_words(tmp_path: Path) -> None:
+    handle = try_lock(tmp_path / "l", timeout_s=1)
+    assert handle is not None
+    with pytest.raises(WarehouseBusyError, match="lock_timeout_s"), hold_lock(tmp_path / "l", timeout_s=0.05):
+        pass
+
+
+def test_an_unknown_catalog_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="allowed are"):
+        Warehouse("mysql:x", str(tmp_path)).prepare()
