@@ -1,0 +1,1 @@
+"""What runs, in order; no data is touched here."""

@@ -10,7 +10,16 @@ def show_night(document: dict[str, Any]) -> None:
     """Artifacts of one night; outside a flow run there is nowhere to show them."""
     if FlowRunContext.get() is None:
         return
-    columns = ("source", "table", "drop_id", "rows_read", "rows_published", "rows_quarantined", "rows_duplicate", "status")
+    columns = (
+        "source",
+        "table",
+        "drop_id",
+        "rows_read",
+        "rows_published",
+        "rows_quarantined",
+        "rows_duplicate",
+        "status",
+    )
     create_table_artifact(
         key="row-accounting",
         table=[{name: row.get(name) for name in columns} for row in document["accounts"]],

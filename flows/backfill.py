@@ -36,7 +36,10 @@ def backfill(
     end: Annotated[date, Field(title="Last date", description="Last night to fill in")],
     config: Config = None,
     only: Annotated[
-        Stage, Field(title="Stage", description="'ingest' publishes drops and stops; 'all' also re-derives")
+        Stage,
+        Field(
+            title="Stage", description="'ingest' publishes drops and stops; 'all' also re-derives"
+        ),
     ] = "all",
     force: Force = False,
 ) -> dict[str, Any]:
@@ -171,9 +174,7 @@ def run_range(
     documents = []
     published: set[date] | None = None
     for day in list_days(start, end):
-        night = open_night(
-            settings, day, flow="backfill", is_forced=is_forced, answers=answers
-        )
+        night = open_night(settings, day, flow="backfill", is_forced=is_forced, answers=answers)
         published = stages.list_published_days(night.run, end) if published is None else published
         own = [drop for drop in drops if drop.drop_date == day]
         if own or day in published:

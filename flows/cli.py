@@ -17,9 +17,9 @@ from flows.console import (
     show_progress,
     silence_exit,
 )
-from tasks.platform.errors import ConfigError, InputError
-from tasks.platform.schema import TABLES
-from tasks.platform.settings import SOURCE_KINDS, load_settings
+from tasks.platform.errors import ConfigError
+from tasks.platform.schema import TableName
+from tasks.platform.settings import SourceKind, load_settings
 from tasks.platform.site import resolve_site
 
 app = typer.Typer(
@@ -35,8 +35,11 @@ attributes_app = typer.Typer(help="What texts say of attributes.", no_args_is_he
 app.add_typer(effects_app, name="effects")
 app.add_typer(attributes_app, name="attributes")
 
+Stage = Literal["ingest", "all"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
-Config = Annotated[str | None, typer.Option("--config", help="Settings file (default ./whyrec.toml).")]
+Config = Annotated[
+    str | None, typer.Option("--config", help="Settings file (default ./whyrec.toml).")
+]
 
 
 def parse_date(text: str | None) -> date | None:
@@ -83,7 +86,9 @@ def show_account(document: dict[str, Any], *, is_json: bool) -> None:
 
 @app.command()
 def nightly(
-    as_of: Annotated[str | None, typer.Option(help="Last date to see; default the newest with data.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Last date to see; default the newest with data.")
+    ] = None,
     config: Config = None,
     force: Annotated[bool, typer.Option("--force", help="Do again what is already done.")] = False,
     is_json: Json = False,
@@ -109,9 +114,13 @@ def backfill(
     end: Annotated[str, typer.Option(help="Last date, YYYY-MM-DD.")],
     config: Config = None,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Tasks at a time.")] = 4,
-    only: Annotated[str, typer.Option(help="'ingest' publishes drops and stops; 'all' derives too.")] = "all",
+    only: Annotated[
+        Stage, typer.Option(help="'ingest' publishes drops and stops; 'all' derives too.")
+    ] = "all",
     force: Annotated[bool, typer.Option("--force", help="Do finished nights again.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, and why.")
+    ] = False,
     is_json: Json = False,
 ) -> None:
     """Run the nightly function over past dates; finished nights are kept.
@@ -120,8 +129,6 @@ def backfill(
     """
     with explain_errors(is_json=is_json):
         first, last = parse_date(start), parse_date(end)
-        if only not in ("ingest", "all"):
-            raise ConfigError(f"--only {only!r}: allowed are ingest, all")
         if first is None or last is None:
             raise ConfigError("--start and --end are needed; write dates as 2024-03-01")
         if dry_run:
@@ -133,13 +140,16 @@ def backfill(
 
             from flows import backfill as module
 
-            flow = module.backfill.with_options(task_runner=ThreadPoolTaskRunner(max_workers=concurrency))
+            runner: Any = ThreadPoolTaskRunner(max_workers=concurrency)
+            flow = module.backfill.with_options(task_runner=runner)
             return flow(start=first, end=last, config=config, only=only, force=force)
 
         show_account(start_flow(config, run, is_json=is_json), is_json=is_json)
 
 
-def show_plan(first: date, last: date, config: str | None, *, is_forced: bool, is_json: bool) -> None:
+def show_plan(
+    first: date, last: date, config: str | None, *, is_forced: bool, is_json: bool
+) -> None:
     """What a backfill would do, date by date."""
     from flows.backfill import plan_backfill
 
@@ -147,17 +157,23 @@ def show_plan(first: date, last: date, config: str | None, *, is_forced: bool, i
     if is_json:
         print_json({"nights": [vars(night) for night in plan]})
         return
-    print_table("backfill plan", ("date", "action", "why"), [(n.day, n.action, n.why) for n in plan])
+    print_table(
+        "backfill plan", ("date", "action", "why"), [(n.day, n.action, n.why) for n in plan]
+    )
 
 
 @app.command("import")
 def import_(
     path: Annotated[str, typer.Argument(help="File or URL to import.")],
-    source: Annotated[str, typer.Option(help="Kind: " + ", ".join(SOURCE_KINDS))],
+    source: Annotated[SourceKind, typer.Option(help="Kind of the file.")],
     name: Annotated[str | None, typer.Option(help="Name of the source; default its kind.")] = None,
     items: Annotated[str | None, typer.Option(help="File of item metadata.")] = None,
-    table: Annotated[str | None, typer.Option(help="Table: " + ", ".join(TABLES) + "; default found out.")] = None,
-    mapping: Annotated[str | None, typer.Option(help="TOML file that maps columns, for kind 'mapping'.")] = None,
+    table: Annotated[
+        TableName | None, typer.Option(help="Table that the file holds; default found out.")
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="TOML file that maps columns, for kind 'mapping'.")
+    ] = None,
     config: Config = None,
     is_json: Json = False,
 ) -> None:
@@ -166,16 +182,17 @@ def import_(
     Example: whyrec import Musical_Instruments_5.json --source amazon-2014 --items meta.csv
     """
     with explain_errors(is_json=is_json):
-        if source not in SOURCE_KINDS:
-            raise ConfigError(f"--source {source!r}: allowed are {', '.join(SOURCE_KINDS)}")
-        if table is not None and table not in TABLES:
-            raise ConfigError(f"--table {table!r}: allowed are {', '.join(TABLES)}")
-
         def run() -> dict[str, Any]:
             from flows import imports as module
 
             return module.import_history(
-                path=path, source=source, name=name, items=items, table=table, mapping=mapping, config=config
+                path=path,
+                source=source,
+                name=name,
+                items=items,
+                table=table,
+                mapping=mapping,
+                config=config,
             )
 
         show_account(start_flow(config, run, is_json=is_json), is_json=is_json)
@@ -183,7 +200,9 @@ def import_(
 
 @app.command()
 def demo(
-    folder: Annotated[str, typer.Option(help="Where the sample world and its warehouse go.")] = "var/demo",
+    folder: Annotated[
+        str, typer.Option(help="Where the sample world and its warehouse go.")
+    ] = "var/demo",
     is_json: Json = False,
 ) -> None:
     """Make a sample world whose true effects are known, and run a month of nights on it.
@@ -210,7 +229,9 @@ def demo(
 
 @app.command()
 def report(
-    as_of: Annotated[str | None, typer.Option(help="Date of the night; default the newest.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Date of the night; default the newest.")
+    ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
     config: Config = None,
     is_json: Json = False,
@@ -244,7 +265,9 @@ def doctor(config: Config = None, is_json: Json = False) -> None:
         if is_json:
             print_json({"checks": [vars(finding) for finding in findings]})
         else:
-            rows = [("ok" if f.is_well else "WRONG", f.subject, f.found, f.advice) for f in findings]
+            rows = [
+                ("ok" if f.is_well else "WRONG", f.subject, f.found, f.advice) for f in findings
+            ]
             print_table("whyrec doctor", ("", "what", "found", "do"), rows)
         if not all(finding.is_well for finding in findings):
             raise SystemExit(1)
@@ -255,11 +278,17 @@ def effects_estimate(
     table: Annotated[str, typer.Argument(help="CSV, TSV, Parquet or Stata file.")],
     outcome: Annotated[str, typer.Option(help="Column of the outcome (a number).")],
     treatment: Annotated[str, typer.Option(help="Column of the treatment (0/1 or a number).")],
-    controls: Annotated[str | None, typer.Option(help="Columns that precede the treatment, a,b,c.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="Column whose rows are not independent.")] = None,
+    controls: Annotated[
+        str | None, typer.Option(help="Columns that precede the treatment, a,b,c.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Column whose rows are not independent.")
+    ] = None,
     estimators: Annotated[str, typer.Option(help="Which estimators, a,b.")] = "plr,diff",
     estimand: Annotated[str, typer.Option(help="Average over: ate, att or atc.")] = "ate",
-    experiment: Annotated[bool, typer.Option("--experiment", help="The treatment was randomised.")] = False,
+    experiment: Annotated[
+        bool, typer.Option("--experiment", help="The treatment was randomised.")
+    ] = False,
     is_json: Json = False,
 ) -> None:
     """Estimate what a treatment does to an outcome, with the naive difference beside.
@@ -282,12 +311,25 @@ def effects_estimate(
         if is_json:
             print_json(answer)
             return
-        rows = [("naive", "", answer["naive"]["estimate"], answer["naive"]["ci_low"], answer["naive"]["ci_high"], answer["n"])]
+        rows = [
+            (
+                "naive",
+                "",
+                answer["naive"]["estimate"],
+                answer["naive"]["ci_low"],
+                answer["naive"]["ci_high"],
+                answer["n"],
+            )
+        ]
         rows += [
             (e["estimator"], e["estimand"], e["estimate"], e["ci_low"], e["ci_high"], e["n"])
             for e in answer["estimates"]
         ]
-        print_table(f"{treatment} → {outcome}", ("estimator", "estimand", "estimate", "low", "high", "n"), rows)
+        print_table(
+            f"{treatment} → {outcome}",
+            ("estimator", "estimand", "estimate", "low", "high", "n"),
+            rows,
+        )
         print_line(f"verdict: {answer['verdict']}")
         for reason in answer["reasons"]:
             print_line(f"- {reason}")
@@ -299,7 +341,9 @@ def attributes_extract(
     text: Annotated[str, typer.Option(help="Column of the text.")],
     attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
     extractor: Annotated[str, typer.Option(help="clauses (no labels needed).")] = "clauses",
-    out: Annotated[str | None, typer.Option(help="CSV or Parquet file to write; default standard output.")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="CSV or Parquet file to write; default standard output.")
+    ] = None,
     config: Config = None,
     is_json: Json = False,
 ) -> None:
@@ -322,9 +366,15 @@ def drivers(
     text: Annotated[str, typer.Option(help="Column of the text.")],
     outcome: Annotated[str, typer.Option(help="Column of the outcome (a rating).")],
     attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
-    controls: Annotated[str | None, typer.Option(help="Columns that precede the review, a,b,c.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="Column whose rows are not independent.")] = None,
-    gold: Annotated[str | None, typer.Option(help="File of labelled reviews, to correct for misreading.")] = None,
+    controls: Annotated[
+        str | None, typer.Option(help="Columns that precede the review, a,b,c.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Column whose rows are not independent.")
+    ] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="File of labelled reviews, to correct for misreading.")
+    ] = None,
     config: Config = None,
     is_json: Json = False,
 ) -> None:
@@ -344,7 +394,16 @@ def drivers(
         if is_json:
             print_json(answer)
             return
-        names = ("attribute", "estimate", "ci_low", "ci_high", "naive", "n_positive", "n_negative", "verdict")
+        names = (
+            "attribute",
+            "estimate",
+            "ci_low",
+            "ci_high",
+            "naive",
+            "n_positive",
+            "n_negative",
+            "verdict",
+        )
         print_table(
             f"Effect on {outcome} of going from a complaint to praise (n = {answer['n']:,})",
             names,

@@ -54,7 +54,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     """A small table; cells are shown as they are, never as markup."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        is_number = bool(rows) and all(isinstance(row[columns.index(column)], (int, float)) for row in rows)
+        is_number = bool(rows) and all(
+            isinstance(row[columns.index(column)], (int, float)) for row in rows
+        )
         table.add_column(Text(column), justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*(Text(_show(cell)) for cell in row))
@@ -106,7 +108,11 @@ def explain_errors(*, is_json: bool = False) -> Iterator[None]:
     except WhyrecError as error:
         document = getattr(error, "document", None)
         if is_json:
-            print_json(document if document is not None else {"error": str(error), "exit_code": error.exit_code})
+            print_json(
+                document
+                if document is not None
+                else {"error": str(error), "exit_code": error.exit_code}
+            )
         print_error(str(error))
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:

@@ -67,12 +67,18 @@ def add_documents(before: dict[str, Any], night: dict[str, Any]) -> dict[str, An
 
 def compare_with_truth(config: Path, document: dict[str, Any]) -> list[dict[str, Any]]:
     """Each attribute's true effect from complaint to praise, beside the causal and the naive estimate."""
-    truth = json.loads((config.parent / "drops" / TRUTH_FILE).read_text(encoding="utf-8"))["effects"]
+    truth = json.loads((config.parent / "drops" / TRUTH_FILE).read_text(encoding="utf-8"))[
+        "effects"
+    ]
     report = json.loads(Path(document["report"]).with_suffix(".json").read_text(encoding="utf-8"))
     rows = []
     for effect in report["effects"]:
         name = effect["attribute"]
-        if effect["contrast"] != "negative_to_positive" or effect["window"] != "all" or name not in truth:
+        if (
+            effect["contrast"] != "negative_to_positive"
+            or effect["window"] != "all"
+            or name not in truth
+        ):
             continue
         value = truth[name]["negative_to_positive"]
         rows.append(
@@ -85,7 +91,9 @@ def compare_with_truth(config: Path, document: dict[str, Any]) -> list[dict[str,
                 "naive 95%": _interval(effect["naive_ci_low"], effect["naive_ci_high"]),
                 "verdict": effect["verdict"],
                 "is_covered": _covers(effect["ci_low"], effect["ci_high"], value),
-                "is_covered_by_naive": _covers(effect["naive_ci_low"], effect["naive_ci_high"], value),
+                "is_covered_by_naive": _covers(
+                    effect["naive_ci_low"], effect["naive_ci_high"], value
+                ),
             }
         )
     return rows

@@ -33,7 +33,9 @@ def examine(config: str | None) -> list[Finding]:
     except WhyrecError as error:
         return [*findings, Finding("settings", False, str(error), "mend the settings file")]
     site = resolve_site(settings)
-    findings.append(Finding("settings", True, f"{len(settings.sources)} sources, home {site.lake_root}"))
+    findings.append(
+        Finding("settings", True, f"{len(settings.sources)} sources, home {site.lake_root}")
+    )
     checks: list[tuple[str, Callable[[Settings, Site], Finding]]] = [
         ("packages", _check_packages),
         ("encoder", _check_encoder),
@@ -48,7 +50,9 @@ def examine(config: str | None) -> list[Finding]:
         except WhyrecError as error:
             findings.append(Finding(subject, False, str(error), "see the message"))
         except Exception as error:
-            findings.append(Finding(subject, False, f"{type(error).__name__}: {error}"[:300], "see the message"))
+            findings.append(
+                Finding(subject, False, f"{type(error).__name__}: {error}"[:300], "see the message")
+            )
     return findings
 
 
@@ -65,7 +69,11 @@ def _check_packages(_settings: Settings, _site: Site) -> Finding:
     except PackageNotFoundError as error:
         return Finding("packages", False, f"{error.name} is not installed", "run: make setup")
     is_well = tuple(map(int, fastapi.split(".")[:2])) < (0, 155)
-    advice = "" if is_well else "this Prefect fails with fastapi 0.155 and newer; run: pip install 'fastapi<0.155'"
+    advice = (
+        ""
+        if is_well
+        else "this Prefect fails with fastapi 0.155 and newer; run: pip install 'fastapi<0.155'"
+    )
     return Finding("packages", is_well, found, advice)
 
 
@@ -73,7 +81,9 @@ def _check_encoder(settings: Settings, _site: Site) -> Finding:
     from tasks.text.task import open_encoder
 
     encoder = open_encoder(settings.text)
-    return Finding("encoder", True, f"{settings.text.model}, revision {encoder.revision}, on {encoder.device}")
+    return Finding(
+        "encoder", True, f"{settings.text.model}, revision {encoder.revision}, on {encoder.device}"
+    )
 
 
 def _check_warehouse(_settings: Settings, site: Site) -> Finding:
@@ -86,7 +96,9 @@ def _check_disk(_settings: Settings, site: Site) -> Finding:
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK):
-        return Finding("disk", False, f"{folder} cannot be written", "change its owner or [paths] home")
+        return Finding(
+            "disk", False, f"{folder} cannot be written", "change its owner or [paths] home"
+        )
     free = shutil.disk_usage(folder).free
     is_well = free >= NEEDED_FREE_BYTES
     advice = "" if is_well else "free at least 2 GiB, or move [paths] home"
@@ -99,22 +111,38 @@ def _check_sources(settings: Settings, _site: Site) -> Finding:
     from tasks.ingest.task import list_drop_dates
 
     if not settings.sources:
-        return Finding("sources", True, "none configured; 'whyrec import' and 'whyrec demo' need none")
+        return Finding(
+            "sources", True, "none configured; 'whyrec import' and 'whyrec demo' need none"
+        )
     days = list_drop_dates(settings, until=date.max)
     if not days:
-        return Finding("sources", False, "no drop found", "expected folders <path>/YYYY-MM-DD/ with files in them")
+        return Finding(
+            "sources",
+            False,
+            "no drop found",
+            "expected folders <path>/YYYY-MM-DD/ with files in them",
+        )
     return Finding("sources", True, f"drops of {len(days)} days, {days[0]} to {days[-1]}")
 
 
 def _check_server(_settings: Settings, _site: Site) -> Finding:
     url = os.environ.get("PREFECT_API_URL")
     if not url:
-        return Finding("server", True, "none set; runs start one of their own, which keeps no full history")
+        return Finding(
+            "server", True, "none set; runs start one of their own, which keeps no full history"
+        )
     import httpx
 
     try:
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=3)
     except httpx.HTTPError as error:
-        return Finding("server", False, f"{url}: {type(error).__name__}", "start it: prefect server start")
+        return Finding(
+            "server", False, f"{url}: {type(error).__name__}", "start it: prefect server start"
+        )
     is_well = answer.status_code == 200
-    return Finding("server", is_well, f"{url} answered {answer.status_code}", "" if is_well else "restart the server")
+    return Finding(
+        "server",
+        is_well,
+        f"{url} answered {answer.status_code}",
+        "" if is_well else "restart the server",
+    )

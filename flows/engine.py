@@ -1,7 +1,6 @@
 """How a flow puts tasks to work: submit each distinct call once, wait for all, keep what succeeded."""
 
 import json
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any
 
 from prefect import Task
 from prefect.futures import PrefectFuture
-from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.logging.configuration import setup_logging
 from prefect.settings import (
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_LOCAL_STORAGE_PATH,
@@ -24,6 +23,7 @@ from tasks.platform.errors import WhyrecError
 from tasks.platform.runs import TaskEvent, write_event
 from tasks.platform.site import Site
 from tasks.platform.task import RunContext, bind, describe_inputs
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -112,14 +112,14 @@ def quiet_engine(site: Site) -> Iterator[None]:
     """
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    if not os.environ.get("WHYREC_DEBUG"):
+        os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     changes = {
         PREFECT_LOCAL_STORAGE_PATH: Path(site.cache_root) / "results",
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
     }
     with temporary_settings(changes):
-        for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
-            for handler in logging.getLogger(name).handlers:
-                if isinstance(handler, PrefectConsoleHandler) and not os.environ.get("WHYREC_DEBUG"):
-                    handler.setLevel(logging.CRITICAL + 1)
+        if not os.environ.get("WHYREC_DEBUG"):
+            setup_logging()
         yield

@@ -29,13 +29,19 @@ def import_history(
     path: Annotated[str, Field(title="File", description="Path or URL of the file to import")],
     source: Annotated[SourceKind, Field(title="Kind", description="Format of the file")],
     name: Annotated[str | None, Field(title="Source name", description="Empty: the kind")] = None,
-    items: Annotated[str | None, Field(title="Items file", description="Item metadata, if any")] = None,
+    items: Annotated[
+        str | None, Field(title="Items file", description="Item metadata, if any")
+    ] = None,
     table: Annotated[TableName | None, Field(title="Table", description="Empty: found out")] = None,
-    mapping: Annotated[str | None, Field(title="Mapping file", description="For kind 'mapping'")] = None,
+    mapping: Annotated[
+        str | None, Field(title="Mapping file", description="For kind 'mapping'")
+    ] = None,
     config: Config = None,
 ) -> dict[str, Any]:
     """Read a file of history, refuse what is malformed, check the rest and publish it."""
-    return run_import(path, source, name=name, items=items, table=table, mapping=mapping, config=config)
+    return run_import(
+        path, source, name=name, items=items, table=table, mapping=mapping, config=config
+    )
 
 
 def run_import(

@@ -97,7 +97,7 @@ def make_night_key(night: Night) -> str:
     document = {
         "as_of": night.as_of.isoformat(),
         "settings": settings,
-        "model": describe_inputs(stages.text.choose_model(night.settings.text)),
+        "model": describe_inputs(stages.choose_model(night)),
         "code": [hash_function_code(task.fn) for task in stages.CACHED_TASKS],
         "drops": [
             [row["source"], row["table_name"], row["drop_id"], row["staged_sha256"]]
@@ -127,7 +127,9 @@ def find_unchanged(night: Night) -> dict[str, Any] | None:
 def repeat_night(night: Night, before: dict[str, Any]) -> dict[str, Any]:
     """Answer for a night of which nothing changed: all of its tasks count as cached."""
     tasks = dict.fromkeys(before["tasks"], 0)
-    tasks["cached"] = before["tasks"]["ran"] + before["tasks"]["cached"] + before["tasks"]["retried"]
+    tasks["cached"] = (
+        before["tasks"]["ran"] + before["tasks"]["cached"] + before["tasks"]["retried"]
+    )
     page = ReportRef(**before["report_ref"])
     report.lay_out(page, night.as_of, night.run)
     document = {
@@ -164,6 +166,7 @@ def close_night(night: Night, page: ReportRef | None) -> dict[str, Any]:
         "text": night.text_cost,
         "report": str(night.site.night_folder(night.as_of) / report.PAGE) if page else None,
         "report_ref": page.model_dump() if page else None,
+        **(report.read_summary(page, night.run) if page else {}),
         "files": [ref.model_dump() for ref in night.files.values()],
         "night_key": make_night_key(night) if page else None,
         "seconds": night.seconds,

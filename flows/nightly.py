@@ -17,10 +17,16 @@ WORKERS = 4
 
 AsOf = Annotated[
     date | None,
-    Field(title="As of", description="Last date the night may see; empty: the newest day with data"),
+    Field(
+        title="As of", description="Last date the night may see; empty: the newest day with data"
+    ),
 ]
 Config = Annotated[
-    str | None, Field(title="Settings file", description="Path of whyrec.toml; empty: the one in the working folder")
+    str | None,
+    Field(
+        title="Settings file",
+        description="Path of whyrec.toml; empty: the one in the working folder",
+    ),
 ]
 Force = Annotated[
     bool, Field(title="Force", description="Publish and compute again what is already there")

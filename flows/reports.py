@@ -18,8 +18,14 @@ def find_report(site: Site, as_of: date | None) -> dict[str, Any]:
     nights = sorted(path.parent.name for path in root.glob("????-??-??/report.html"))
     wanted = as_of.isoformat() if as_of else (nights[-1] if nights else None)
     if wanted is None or wanted not in nights:
-        known = f"nights with a report: {nights[0]} to {nights[-1]}" if nights else "no night has one yet"
-        raise InputError(f"there is no report of {wanted or 'any night'}; {known}; run 'whyrec nightly'")
+        known = (
+            f"nights with a report: {nights[0]} to {nights[-1]}"
+            if nights
+            else "no night has one yet"
+        )
+        raise InputError(
+            f"there is no report of {wanted or 'any night'}; {known}; run 'whyrec nightly'"
+        )
     folder = root / wanted
     account = read_json(folder / "run.json") or {}
     return {

@@ -33,6 +33,7 @@ from tasks.platform.warehouse import fetch_dicts
 from tasks.quality import task as quality
 from tasks.report import task as report
 from tasks.text import task as text
+from tasks.text.task import ModelChoice
 
 EXAMPLES_PER_SIDE = 3
 CACHED_TASKS = (
@@ -156,7 +157,10 @@ def note_accounts(
     night.accounts = ingest.account_drops(
         shown,
         staged,
-        {label: (describe_failure(error), isinstance(error, GateError)) for label, error in wrong.items()},
+        {
+            label: (describe_failure(error), isinstance(error, GateError))
+            for label, error in wrong.items()
+        },
         night.run,
     )
 
@@ -265,9 +269,7 @@ def make_panels(
     return {period: done[label_period(period)] for period in periods}
 
 
-def make_moments(
-    night: Night, panels: Mapping[PeriodRef, FileRef]
-) -> dict[PeriodRef, FileRef]:
+def make_moments(night: Night, panels: Mapping[PeriodRef, FileRef]) -> dict[PeriodRef, FileRef]:
     """One frozen control basis a source, and the moments of each period under it."""
     settings = night.settings.effects
     sources = sorted({period.source for period in panels})
@@ -342,6 +344,7 @@ def write_report(
         night.run,
         as_of=night.as_of,
         drops=night.accounts,
+        max_age_days=night.settings.quality.max_drop_age_days,
         extra={
             "truth": ingest.read_truth(night.settings),
             "confidence": night.settings.effects.confidence,
@@ -400,3 +403,8 @@ def list_published_days(run: RunContext, until: date) -> set[date]:
 def read_snapshot(settings: Settings) -> int:
     """Number of the newest snapshot of the warehouse."""
     return resolve_site(settings).warehouse.read_snapshot()
+
+
+def choose_model(night: Night) -> ModelChoice:
+    """What of the encoder decides the night's vectors."""
+    return text.choose_model(night.settings.text)

@@ -52,7 +52,7 @@ class Night:
 
     @property
     def status(self) -> str:
-        """ "completed", "stopped by gate" or "failed"; a night with several errors is the worst of them."""
+        """How the night ended: completed, stopped by gate or failed, whichever is worst."""
         codes = {exit_code_of(error) for error in self.errors}
         if not codes:
             return "completed"
@@ -81,7 +81,9 @@ class NightError(WhyrecError):
 
     def __init__(self, document: dict[str, Any]) -> None:
         """Say why in the words of the first error."""
-        super().__init__("; ".join(document["messages"]) or f"the run ended as {document['status']}")
+        super().__init__(
+            "; ".join(document["messages"]) or f"the run ended as {document['status']}"
+        )
         self.document = document
 
     @property

@@ -39,7 +39,9 @@ def read_texts(path: str) -> pl.DataFrame:
         return pl.read_ndjson(file, infer_schema_length=None)
     except Exception as error:
         first = str(error).splitlines()[0][:200]
-        raise InputError(f"{file} could not be read as JSON lines ({first}); one object a line is expected") from error
+        raise InputError(
+            f"{file} could not be read as JSON lines ({first}); one object a line is expected"
+        ) from error
 
 
 def read_attributes(
@@ -51,7 +53,9 @@ def read_attributes(
     if not attributes:
         raise ConfigError("--attributes is empty; name some, as in price,battery")
     if text not in frame.columns:
-        raise InputError(f"there is no column {text!r}; the file has {', '.join(frame.columns[:20])}")
+        raise InputError(
+            f"there is no column {text!r}; the file has {', '.join(frame.columns[:20])}"
+        )
     settings = load_settings(config)
     configured = {attribute.name: attribute for attribute in settings.extract.attributes}
     wanted = [configured.get(named.name, named) for named in name_attributes(attributes)]
@@ -79,7 +83,9 @@ def extract_file(
 ) -> None:
     """Extract from a file and write the rows where they are wanted."""
     frame = read_texts(path)
-    rows = read_attributes(frame, text=text, attributes=attributes, extractor=extractor, config=config)
+    rows = read_attributes(
+        frame, text=text, attributes=attributes, extractor=extractor, config=config
+    )
     if out is not None:
         write_rows(rows, out)
     if is_json:
@@ -114,8 +120,12 @@ def find_drivers(
     """Read attributes out of the texts and estimate what each does to the outcome, all at once."""
     frame = read_texts(path)
     if outcome not in frame.columns:
-        raise InputError(f"there is no column {outcome!r}; the file has {', '.join(frame.columns[:20])}")
-    rows = read_attributes(frame, text=text, attributes=attributes, extractor="clauses", config=config)
+        raise InputError(
+            f"there is no column {outcome!r}; the file has {', '.join(frame.columns[:20])}"
+        )
+    rows = read_attributes(
+        frame, text=text, attributes=attributes, extractor="clauses", config=config
+    )
     named = rows.with_columns(name=pl.lit("whyrec__") + pl.col("attribute"))
     wide = named.filter(pl.col("is_mentioned")).pivot(on="name", index="row", values="polarity")
     names = [attribute.name for attribute in name_attributes(attributes)]
@@ -131,4 +141,8 @@ def find_drivers(
         cluster=cluster,
     )
     drivers = [{**row, "attribute": row["attribute"].removeprefix("whyrec__")} for row in found]
-    return {"n": max((row["n"] for row in drivers), default=0), "drivers": drivers, "corrected": False}
+    return {
+        "n": max((row["n"] for row in drivers), default=0),
+        "drivers": drivers,
+        "corrected": False,
+    }

@@ -5,5 +5,6 @@ SELECT
     c ->> 'expectation' AS expectation, c ->> 'column' AS column_name, c ->> 'severity' AS severity,
     (c ->> 'is_success')::BOOLEAN AS is_success, c ->> 'observed' AS observed, c ->> 'allowed' AS allowed,
     (c ->> 'n_unexpected')::BIGINT AS n_unexpected, (c ->> 'n_rows')::BIGINT AS n_rows,
-    c ->> 'examples' AS examples, c ->> 'breaks' AS breaks
+    c ->> 'examples' AS examples, c ->> 'breaks' AS breaks,
+    c ->> 'advice' AS advice, c ->> 'skip_reason' AS skip_reason
 FROM (SELECT unnest(json_extract($checks::JSON, '$[*]')) AS c)

@@ -1,13 +1,12 @@
--- Grain: one row per row of one delivered file, good or refused, added to `parsed`.
--- Inputs: batches(file, line, raw, cells, problem), as in staging/reviews_read.
+-- Grain: one row per row of one delivered file, good or refused, in file order.
+-- Inputs: batches(line, raw, cells, problem), as in staging/reviews_read.
 -- Parameters: $pointers, one place in it per field (null: no such column), $time_format,
--- $earliest_us, $latest_us, $inner_pad, $outer_pad, $source, $drop_id, and $packed_names with
+-- $earliest_us, $latest_us, $inner_pad, $outer_pad, $source, $drop_id, $file_name, and $packed_names with
 -- $packed_places, columns gathered into `context` (empty: `context` is a column).
 -- An exposure without an id of its own is identified by who was shown what, when, by which policy.
-INSERT INTO parsed BY NAME
 WITH found AS (
     SELECT
-        file, line, raw, problem, cells IS NULL AS is_json,
+        line, raw, problem, cells IS NULL AS is_json,
         CASE
             WHEN problem IS NOT NULL THEN NULL
             WHEN cells IS NOT NULL THEN cells
@@ -18,7 +17,7 @@ WITH found AS (
 ),
 fields AS (
     SELECT
-        file, line, raw, problem, is_json, cells,
+        line, raw, problem, is_json, cells,
         read_key(cells[$exposure_id]) AS given_id,
         read_key(cells[$user_id]) AS user_id,
         read_key(cells[$item_id]) AS item_id,
@@ -82,7 +81,7 @@ judged AS (
 ),
 private AS (
     SELECT
-        file, line, reason, raw, cells, at_us, item_id, policy, position_text, propensity,
+        line, reason, raw, cells, at_us, item_id, policy, position_text, propensity,
         click_text, conversion_text, context,
         hash_user(given_id, $inner_pad, $outer_pad) AS given_id,
         hash_user(user_id, $inner_pad, $outer_pad) AS user_id,
@@ -106,8 +105,8 @@ SELECT
     read_flag(conversion_text) AS is_converted,
     context,
     $drop_id AS drop_id,
-    file,
+    $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)) END AS raw_text
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
 FROM private

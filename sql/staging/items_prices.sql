@@ -1,5 +1,4 @@
--- Grain: one row. Good items of the drop, and those among them without a readable price.
--- Inputs: parsed.
+-- Grain: one row. Accepted items, and those among them without a readable price.
+-- Parameters: $path (staged Parquet file).
 SELECT count(*) AS items, count(*) FILTER (price_usd IS NULL) AS without_price
-FROM parsed
-WHERE reason IS NULL
+FROM read_parquet($path)

@@ -1,13 +1,12 @@
--- Grain: one row per row of one delivered file, good or refused, added to `parsed`.
--- Inputs: batches(file, line, raw, cells, problem), as in staging/reviews_read.
+-- Grain: one row per row of one delivered file, good or refused, in file order.
+-- Inputs: batches(line, raw, cells, problem), as in staging/reviews_read.
 -- Parameters: $pointers, one place in it per field (null: no such column), $mask_contacts, $source,
--- $drop_id. A price that cannot be read ("", a range, markup) is null: shops leave them out freely.
--- Of a category path the second level is kept: the first is the same for a whole file, deeper ones
+-- $drop_id, $file_name.
+-- A price that cannot be read ("", a range, markup) is null: shops leave them out freely. Of a category path the second level is kept: the first is the same for a whole file, deeper ones
 -- are often not categories at all.
-INSERT INTO parsed BY NAME
 WITH found AS (
     SELECT
-        file, line, raw, problem, cells IS NULL AS is_json,
+        line, raw, problem, cells IS NULL AS is_json,
         CASE
             WHEN problem IS NOT NULL THEN NULL
             WHEN cells IS NOT NULL THEN cells
@@ -18,7 +17,7 @@ WITH found AS (
 ),
 fields AS (
     SELECT
-        file, line, raw, problem, is_json, cells,
+        line, raw, problem, is_json, cells,
         coalesce(read_key(cells[$item_id]), read_key(cells[$item_id_other])) AS item_id,
         nullif(cells[$title], '') AS title,
         nullif(cells[$description], '') AS description,
@@ -76,8 +75,8 @@ SELECT
     coalesce(read_key(path[2]), read_key(path[1]), category_other) AS category,
     CASE WHEN isfinite(read_number(price_text)) THEN read_number(price_text) END AS price_usd,
     $drop_id AS drop_id,
-    file,
+    $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)) END AS raw_text
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
 FROM judged

@@ -1,5 +1,5 @@
 -- Macro: why an optional whole number is refused, null when it is good or absent.
-CREATE OR REPLACE TEMP MACRO explain_count(name, value) AS
+CREATE OR REPLACE MACRO explain_count(name, value) AS
     CASE
         WHEN value IS NULL OR regexp_full_match(value, '[0-9]{1,9}') OR trim(value) = '' THEN NULL
         WHEN read_number(value) IS NULL OR NOT isfinite(read_number(value))

@@ -1,6 +1,6 @@
 -- Macro: why a time is refused, null when it is good. `at_us` is the time read, `earliest_us` and
 -- `latest_us` bound it from below (inclusive) and above (exclusive), in microseconds.
-CREATE OR REPLACE TEMP MACRO explain_time(name, value, at_us, earliest_us, latest_us) AS
+CREATE OR REPLACE MACRO explain_time(name, value, at_us, earliest_us, latest_us) AS
     CASE
         WHEN at_us >= earliest_us AND at_us < latest_us THEN NULL
         WHEN value IS NULL THEN 'missing ' || name || ': every row needs one'

@@ -1,5 +1,5 @@
 -- Macro: e-mail addresses in a text become [email]; text without "@" is passed on unread.
-CREATE OR REPLACE TEMP MACRO mask_emails(value) AS
+CREATE OR REPLACE MACRO mask_emails(value) AS
     CASE
         WHEN contains(value, '@') THEN regexp_replace(
             value,

@@ -1,6 +1,6 @@
 -- Macro: named values as the text of a flat JSON object; what reads as a finite number is one, an
 -- absent value is null.
-CREATE OR REPLACE TEMP MACRO pack_members(names, members) AS
+CREATE OR REPLACE MACRO pack_members(names, members) AS
     '{' || list_aggregate(
         list_transform(
             list_zip(names, members),

@@ -1,7 +1,7 @@
 -- Macro: text as microseconds since 1970 in UTC, null when it cannot be read. `layout` is 's', 'ms',
 -- 'us', 'ns', 'auto' (a number by its size, else ISO 8601) or a strptime format; a text without
 -- an offset is UTC.
-CREATE OR REPLACE TEMP MACRO read_time(value, layout) AS
+CREATE OR REPLACE MACRO read_time(value, layout) AS
     CASE
         WHEN layout = 's' THEN try_cast(try_cast(value AS DOUBLE) * 1e6 AS BIGINT)
         WHEN layout = 'ms' THEN try_cast(try_cast(value AS DOUBLE) * 1e3 AS BIGINT)

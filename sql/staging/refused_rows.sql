@@ -1,9 +1,10 @@
--- Grain: one row per refused row of the drop. Inputs: parsed. `raw_text` has persons' names (and,
--- with $hidden, other members) struck out, and contacts masked where $mask_contacts.
--- Parameters: $hidden (RE2 pattern), $mask_contacts.
+-- Grain: one row per refused row of a batch, added to the refused ones. `raw_text` has persons' names
+-- (and what else $hidden matches) struck out, and contacts masked where $mask_contacts.
+-- Inputs: rejected(file, line, reason, raw_text), files. Parameters: $hidden (RE2 pattern),
+-- $mask_contacts.
 INSERT INTO refused
 SELECT
-    file,
+    files.place,
     line,
     CASE WHEN reason = 'unreadable' THEN explain_line(raw_text) ELSE reason END,
     regexp_replace(
@@ -13,5 +14,5 @@ SELECT
         ),
         $hidden, '\1"[hidden]"', 'g'
     )
-FROM parsed
-WHERE reason IS NOT NULL
+FROM rejected
+JOIN files ON files.name = rejected.file

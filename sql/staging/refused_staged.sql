@@ -11,6 +11,6 @@ COPY (
             AS reason,
         rtrim(refused.raw_text, chr(10) || chr(13)) AS raw_text
     FROM refused
-    JOIN files USING (file)
-    ORDER BY refused.file, refused.line, refused.reason
+    JOIN files USING (place)
+    ORDER BY refused.place, refused.line, refused.reason
 ) TO $path (FORMAT parquet, COMPRESSION zstd)

@@ -1,2 +1,2 @@
--- Grain: one row per refused row of the drop.
-CREATE TEMP TABLE refused (file INTEGER, line BIGINT, reason VARCHAR, raw_text VARCHAR)
+-- Grain: one row per refused row of the drop; `place` is that of its file in the drop.
+CREATE TABLE refused (place INTEGER, line BIGINT, reason VARCHAR, raw_text VARCHAR)

@@ -1,14 +1,13 @@
--- Grain: one row per row of one delivered file, good or refused, added to `parsed`.
--- Inputs: batches(file, line, raw, cells, problem): a line of JSON in `raw`, or the cells of a table
+-- Grain: one row per row of one delivered file, good or refused, in file order.
+-- Inputs: batches(line, raw, cells, problem): a line of JSON in `raw`, or the cells of a table
 -- in `cells`; `problem` says why a line could not be read at all.
 -- Parameters: $pointers (JSON pointers of the columns read), one place in that list per field (null
 -- when the format has no such column), $time_format, $earliest_us, $latest_us, $mask_contacts,
--- $inner_pad, $outer_pad (null: user ids stay), $source, $drop_id.
+-- $inner_pad, $outer_pad (null: user ids stay), $source, $drop_id, $file_name.
 -- Refused rows carry `reason` ("kind: detail") and `raw_text`; "unreadable" is explained later.
-INSERT INTO parsed BY NAME
 WITH found AS (
     SELECT
-        file, line, raw, problem, cells IS NULL AS is_json,
+        line, raw, problem, cells IS NULL AS is_json,
         CASE
             WHEN problem IS NOT NULL THEN NULL
             WHEN cells IS NOT NULL THEN cells
@@ -19,7 +18,7 @@ WITH found AS (
 ),
 fields AS (
     SELECT
-        file, line, raw, problem, is_json, cells,
+        line, raw, problem, is_json, cells,
         read_key(cells[$user_id]) AS user_id,
         coalesce(read_key(cells[$item_id]), read_key(cells[$item_id_other])) AS item_id,
         coalesce(cells[$reviewed_at], cells[$reviewed_at_other]) AS time_text,
@@ -91,7 +90,7 @@ judged AS (
 ),
 private AS (
     SELECT
-        file, line, reason, raw, cells, rating, at_us,
+        line, reason, raw, cells, rating, at_us,
         hash_user(user_id, $inner_pad, $outer_pad) AS user_id,
         item_id,
         CASE WHEN $mask_contacts THEN mask_contacts(title) ELSE title END AS title,
@@ -126,8 +125,8 @@ SELECT
     try_cast(read_number(total_text) AS BIGINT) AS total_votes,
     read_flag(flag_text) AS is_verified,
     $drop_id AS drop_id,
-    file,
+    $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)) END AS raw_text
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
 FROM timed

@@ -1,27 +1,27 @@
--- Grain: one row per good row of `parsed` whose key returns later in the drop. The last one is kept;
+-- Grain: one row per accepted row whose key returns later in the drop. The last one is kept;
 -- `difference` says in words how a row contradicts it, and is null for an exact repetition.
--- Inputs: parsed.
-CREATE TEMP TABLE repeats AS
+-- Inputs: keys.
+CREATE TABLE repeats AS
 WITH repeated AS (
-    SELECT review_id FROM parsed WHERE reason IS NULL GROUP BY review_id HAVING count(*) > 1
+    SELECT key FROM keys GROUP BY key HAVING count(*) > 1
 ),
 compared AS (
     SELECT
-        file, line, rating,
+        ordinal, place, line, rating,
         last_value(rating) OVER later AS kept_rating,
-        last_value(file) OVER later AS kept_file,
+        last_value(ordinal) OVER later AS kept_ordinal,
+        last_value(place) OVER later AS kept_place,
         last_value(line) OVER later AS kept_line
-    FROM parsed
-    SEMI JOIN repeated USING (review_id)
-    WHERE reason IS NULL
+    FROM keys
+    SEMI JOIN repeated USING (key)
     WINDOW later AS (
-        PARTITION BY review_id ORDER BY file, line
+        PARTITION BY key ORDER BY ordinal
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
     )
 )
 SELECT
-    file, line, kept_file, kept_line,
+    ordinal, place, line, kept_place, kept_line,
     nullif(CASE WHEN rating <> kept_rating
             THEN 'rating ' || rating || ' here, ' || kept_rating || ' there' END, '') AS difference
 FROM compared
-WHERE (file, line) <> (kept_file, kept_line)
+WHERE ordinal <> kept_ordinal

@@ -1,11 +1,10 @@
--- Grain: one row per row of one delivered file, good or refused, added to `parsed`.
--- Inputs: batches(file, line, raw, cells, problem), as in staging/reviews_read.
+-- Grain: one row per row of one delivered file, good or refused, in file order.
+-- Inputs: batches(line, raw, cells, problem), as in staging/reviews_read.
 -- Parameters: $pointers, one place in it per field (null: no such column), $inner_pad, $outer_pad,
--- $source, $drop_id, and $packed_names with $packed_places, columns gathered into `features`.
-INSERT INTO parsed BY NAME
+-- $source, $drop_id, $file_name, and $packed_names with $packed_places, columns gathered into `features`.
 WITH found AS (
     SELECT
-        file, line, raw, problem, cells IS NULL AS is_json,
+        line, raw, problem, cells IS NULL AS is_json,
         CASE
             WHEN problem IS NOT NULL THEN NULL
             WHEN cells IS NOT NULL THEN cells
@@ -16,7 +15,7 @@ WITH found AS (
 ),
 fields AS (
     SELECT
-        file, line, raw, problem, is_json, cells,
+        line, raw, problem, is_json, cells,
         read_key(cells[$user_id]) AS user_id,
         CASE
             WHEN len($packed_names::VARCHAR[]) = 0 THEN nullif(cells[$features], '')
@@ -49,8 +48,8 @@ SELECT
     $source AS source,
     features,
     $drop_id AS drop_id,
-    file,
+    $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)) END AS raw_text
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
 FROM judged

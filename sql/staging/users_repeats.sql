@@ -1,23 +1,23 @@
--- Grain: one row per good row of `parsed` whose key returns later in the drop. The last one is kept:
+-- Grain: one row per accepted row whose key returns later in the drop. The last one is kept:
 -- a later description replaces an earlier one, so that nothing contradicts.
--- Inputs: parsed.
-CREATE TEMP TABLE repeats AS
+-- Inputs: keys.
+CREATE TABLE repeats AS
 WITH repeated AS (
-    SELECT user_id FROM parsed WHERE reason IS NULL GROUP BY user_id HAVING count(*) > 1
+    SELECT key FROM keys GROUP BY key HAVING count(*) > 1
 ),
 compared AS (
     SELECT
-        file, line,
-        last_value(file) OVER later AS kept_file,
+        ordinal, place, line,
+        last_value(ordinal) OVER later AS kept_ordinal,
+        last_value(place) OVER later AS kept_place,
         last_value(line) OVER later AS kept_line
-    FROM parsed
-    SEMI JOIN repeated USING (user_id)
-    WHERE reason IS NULL
+    FROM keys
+    SEMI JOIN repeated USING (key)
     WINDOW later AS (
-        PARTITION BY user_id ORDER BY file, line
+        PARTITION BY key ORDER BY ordinal
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
     )
 )
-SELECT file, line, kept_file, kept_line, NULL::VARCHAR AS difference
+SELECT ordinal, place, line, kept_place, kept_line, NULL::VARCHAR AS difference
 FROM compared
-WHERE (file, line) <> (kept_file, kept_line)
+WHERE ordinal <> kept_ordinal

@@ -1,0 +1,1 @@
+"""Settings, errors, caching, the lake and the warehouse: what every room stands on."""

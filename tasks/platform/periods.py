@@ -50,7 +50,9 @@ def hash_partitions(parts: Iterable[PartitionRef]) -> str:
     """One fingerprint of several partitions."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(f"{part.table}\0{part.source}\0{part.event_date}\0{part.fingerprint}\n".encode())
+        digest.update(
+            f"{part.table}\0{part.source}\0{part.event_date}\0{part.fingerprint}\n".encode()
+        )
     return digest.hexdigest()
 
 

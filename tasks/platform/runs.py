@@ -113,5 +113,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON document so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
-    draft.write_text(json.dumps(document, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8")
+    draft.write_text(
+        json.dumps(document, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8"
+    )
     draft.replace(path)

@@ -7,19 +7,14 @@ refused. Read once at the edge (`load_settings`); logic receives plain values or
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.platform.errors import ConfigError
 
-SourceKind = Literal[
-    "amazon-2014", "amazon-2018", "amazon-2023", "finefood", "sample", "mapping"
-]
-
-
-SOURCE_KINDS: tuple[str, ...] = get_args(SourceKind)
+SourceKind = Literal["amazon-2014", "amazon-2018", "amazon-2023", "finefood", "sample", "mapping"]
 
 
 class Section(BaseModel):
@@ -44,8 +39,12 @@ class WarehouseSettings(Section):
         None,
         description="'sqlite:<file>' or 'postgres:<libpq string>'; default <home>/warehouse/catalog.sqlite",
     )
-    data: str | None = Field(None, description="Parquet folder or s3:// URL; default <home>/warehouse/data")
-    lock_timeout_s: float = Field(300.0, gt=0, le=86_400, description="longest wait for another writer")
+    data: str | None = Field(
+        None, description="Parquet folder or s3:// URL; default <home>/warehouse/data"
+    )
+    lock_timeout_s: float = Field(
+        300.0, gt=0, le=86_400, description="longest wait for another writer"
+    )
 
 
 class SourceSettings(Section):
@@ -61,11 +60,15 @@ class SourceSettings(Section):
 class IngestSettings(Section):
     """What is allowed in, and what is hidden."""
 
-    max_bad_share: float = Field(0.10, ge=0, le=1, description="a drop with more malformed rows is refused")
+    max_bad_share: float = Field(
+        0.10, ge=0, le=1, description="a drop with more malformed rows is refused"
+    )
     max_line_bytes: int = Field(5_000_000, ge=1_000, le=100_000_000)
     earliest_year: int = Field(1990, ge=1971, le=2100)
     mask_contacts: bool = Field(True, description="mask e-mail addresses and phone numbers in text")
-    user_id_key: SecretStr | None = Field(None, description="replace user ids by a hash under this key")
+    user_id_key: SecretStr | None = Field(
+        None, description="replace user ids by a hash under this key"
+    )
 
 
 class QualitySettings(Section):
@@ -80,7 +83,9 @@ class QualitySettings(Section):
 class TextSettings(Section):
     """Encoder and batches."""
 
-    model: str = Field("all-MiniLM-L6-v2", description="'all-MiniLM-L6-v2' (packaged), a hub name or a path")
+    model: str = Field(
+        "all-MiniLM-L6-v2", description="'all-MiniLM-L6-v2' (packaged), a hub name or a path"
+    )
     revision: str | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     batch_tokens: int = Field(8192, ge=64, le=1_000_000)
@@ -130,13 +135,19 @@ class EffectsSettings(Section):
 
     outcome: Literal["rating"] = "rating"
     windows_days: tuple[int, ...] = Field((0, 28), description="0 means all history up to as_of")
-    buckets: int = Field(40, ge=10, le=1000, description="user buckets: folds and clusters are made of them")
+    buckets: int = Field(
+        40, ge=10, le=1000, description="user buckets: folds and clusters are made of them"
+    )
     folds: int = Field(5, ge=2, le=20)
-    history_days: int = Field(365, ge=1, le=3650, description="look-back of user and item history controls")
+    history_days: int = Field(
+        365, ge=1, le=3650, description="look-back of user and item history controls"
+    )
     basis_min_rows: int = Field(2000, ge=10)
     max_levels: int = Field(20, ge=1, le=500, description="one-hot levels per categorical control")
     penalty: float = Field(1.0, ge=0, description="ridge penalty of the nuisance regressions")
-    min_mentions: int = Field(30, ge=1, description="fewer mentions on a side: no estimate, and said so")
+    min_mentions: int = Field(
+        30, ge=1, description="fewer mentions on a side: no estimate, and said so"
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1)
 
 
@@ -155,7 +166,9 @@ class Settings(BaseSettings):
     text: TextSettings = TextSettings()
     extract: ExtractSettings = Field(default_factory=ExtractSettings)
     effects: EffectsSettings = EffectsSettings()
-    root: Path = Field(default_factory=Path.cwd, description="folder that relative paths start from")
+    root: Path = Field(
+        default_factory=Path.cwd, description="folder that relative paths start from"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -212,7 +225,9 @@ def _refuse_unknown_variables() -> None:
         section = variable.removeprefix("WHYREC_").split("__", 1)[0]
         if section not in known:
             allowed = ", ".join(f"WHYREC_{name}__..." for name in sorted(known))
-            raise ConfigError(f"environment variable {variable} sets nothing; allowed are {allowed}")
+            raise ConfigError(
+                f"environment variable {variable} sets nothing; allowed are {allowed}"
+            )
 
 
 def _describe(error: ValidationError, file: Path) -> str:

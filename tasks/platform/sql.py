@@ -14,5 +14,7 @@ def read_sql(name: str) -> str:
     """
     path = resources.files("sql").joinpath(f"{name}.sql")
     if not path.is_file():
-        raise ConfigError(f"statement sql/{name}.sql is missing from this installation; reinstall whyrec")
+        raise ConfigError(
+            f"statement sql/{name}.sql is missing from this installation; reinstall whyrec"
+        )
     return path.read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, ParamSpec, TypeVar
 
 import anyio.to_thread
 from prefect import Task, task
-from prefect.cache_policies import NO_CACHE, CachePolicy
+from prefect.cache_policies import DEFAULT, NO_CACHE, CachePolicy
 from prefect.locking.protocol import LockManager
 from prefect.serializers import JSONSerializer
 from pydantic import BaseModel, SecretStr
@@ -64,7 +64,9 @@ def describe_inputs(value: Any) -> Any:
         return {"file": value.sha256}
     if isinstance(value, BaseModel):
         hidden = value.places if isinstance(value, Ref) else frozenset()
-        parts = {name: getattr(value, name) for name in type(value).model_fields if name not in hidden}
+        parts = {
+            name: getattr(value, name) for name in type(value).model_fields if name not in hidden
+        }
         return {type(value).__name__: describe_inputs(parts)}
     if isinstance(value, Mapping):
         return {str(key): describe_inputs(part) for key, part in sorted(value.items())}
@@ -209,7 +211,7 @@ class ContentPolicy(CachePolicy):
 class CheckedJSON(JSONSerializer[Any]):
     """JSON results; one that names a lake file which is gone or cut short counts as absent."""
 
-    type: Literal["whyrec-checked-json"] = "whyrec-checked-json"  # type: ignore[assignment]
+    type: Literal["whyrec-checked-json"] = "whyrec-checked-json"
     lake_root: str
 
     def loads(self, blob: bytes) -> Any:
@@ -242,16 +244,16 @@ def stage_task(
     """
 
     def declare(function: Callable[P, R]) -> Task[P, R]:
-        return task(
-            function,
+        wrap = task(
             name=f"{stage}.{function.__name__}",
-            cache_policy=None if is_cached else NO_CACHE,
+            cache_policy=DEFAULT if is_cached else NO_CACHE,
             persist_result=is_cached,
             retries=retries,
             retry_delay_seconds=[0.5 * 2**number for number in range(retries)],
             retry_jitter_factor=0.5,
             retry_condition_fn=_is_worth_retrying,
         )
+        return wrap(function)
 
     return declare
 

@@ -75,9 +75,13 @@ def quote_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def fetch_dicts(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
+def fetch_dicts(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None
+) -> list[dict[str, Any]]:
     """All rows of a query as dictionaries."""
-    cursor = connection.execute(sql, parameters) if parameters is not None else connection.execute(sql)
+    cursor = (
+        connection.execute(sql, parameters) if parameters is not None else connection.execute(sql)
+    )
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -260,7 +264,7 @@ def _is_busy(error: duckdb.Error) -> bool:
 
 def _retry_busy(attempt: Callable[[], T]) -> T:
     """Call `attempt` again, later and later, while another writer is in the way."""
-    jitter = random.Random(threading.get_ident() ^ time.monotonic_ns())
+    jitter = random.Random(threading.get_ident() ^ time.monotonic_ns())  # noqa: S311
     for number in range(ATTEMPTS):
         try:
             return attempt()

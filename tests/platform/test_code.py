@@ -61,7 +61,9 @@ def forget() -> None:
 
 def hashes() -> dict[str, str]:
     forget()
-    return {name: code._hash_function("tasks.room.task", name) for name in ("first", "second", "third")}
+    return {
+        name: code._hash_function("tasks.room.task", name) for name in ("first", "second", "third")
+    }
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,9 @@ def test_editing_a_file_changes_exactly_the_tasks_that_reach_it(
     assert {name for name in before if before[name] != after[name]} == changed
 
 
-def test_editing_a_function_or_constant_of_the_task_file_changes_its_users_only(house: Path) -> None:
+def test_editing_a_function_or_constant_of_the_task_file_changes_its_users_only(
+    house: Path,
+) -> None:
     path = house / "tasks/room/task.py"
     before = hashes()
     path.write_text(path.read_text().replace("LIMIT = 3", "LIMIT = 4"))

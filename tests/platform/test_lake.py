@@ -57,7 +57,9 @@ def test_files_are_found_however_deep_they_are_nested() -> None:
     files = [FileRef(path=f"p{i}", sha256=f"{i}", size=1) for i in range(3)]
     from datetime import date
 
-    period = PeriodRef(source="s", start=date(2024, 1, 1), end=date(2024, 1, 1), fingerprint="f", rows=1)
+    period = PeriodRef(
+        source="s", start=date(2024, 1, 1), end=date(2024, 1, 1), fingerprint="f", rows=1
+    )
     value = {
         "a": [AttributesRef(period=period, file=files[0], rows=1)],
         "b": (EmbeddingRef(model_revision="m", files=(files[1], files[2]), rows=1, new=1),),

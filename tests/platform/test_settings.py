@@ -45,15 +45,22 @@ def test_relative_places_start_at_the_settings_file(tmp_path: Path) -> None:
         ("nonsense = 1\n", "nonsense"),
         ("[[sources]]\nname = 'a'\nkind = 'amazon-1999'\npath = 'x'\n", "amazon-2014"),
         ("[text\n", "not valid TOML"),
-        ("[[sources]]\nname='a'\nkind='sample'\npath='x'\n[[sources]]\nname='a'\nkind='sample'\npath='y'\n", "distinct"),
+        (
+            "[[sources]]\nname='a'\nkind='sample'\npath='x'\n[[sources]]\nname='a'\nkind='sample'\npath='y'\n",
+            "distinct",
+        ),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_is_allowed(tmp_path: Path, text: str, words: str) -> None:
+def test_a_wrong_setting_is_named_with_what_is_allowed(
+    tmp_path: Path, text: str, words: str
+) -> None:
     with pytest.raises(ConfigError, match=words.replace(".", r"\.")):
         load_settings(write(tmp_path, text))
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WHYREC_EFFECTS__FOLDS", "7")
     settings = load_settings(write(tmp_path, "[effects]\nfolds = 3\nbuckets = 50\n"))
     assert (settings.effects.folds, settings.effects.buckets) == (7, 50)

@@ -113,7 +113,10 @@ def test_writers_in_two_processes_and_threads_lose_nothing(prepared: Path) -> No
 def test_a_lock_held_too_long_is_said_in_words(tmp_path: Path) -> None:
     handle = try_lock(tmp_path / "l", timeout_s=1)
     assert handle is not None
-    with pytest.raises(WarehouseBusyError, match="lock_timeout_s"), hold_lock(tmp_path / "l", timeout_s=0.05):
+    with (
+        pytest.raises(WarehouseBusyError, match="lock_timeout_s"),
+        hold_lock(tmp_path / "l", timeout_s=0.05),
+    ):
         pass
 
 

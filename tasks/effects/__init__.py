@@ -1,0 +1,1 @@
+"""Causal effects by moments."""

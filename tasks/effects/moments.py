@@ -1,0 +1,273 @@
+"""Moments: the additive sufficient statistics of a batch of rows.
+
+With Z = [1, X, D, Y] (intercept, controls, treatments, outcome) a batch is reduced to one Gram
+matrix G_b = Z_b' Z_b for each of B buckets of users. Gram matrices add over days and machines; all
+that `tasks.effects.plr` needs of the rows is in them. Days are re-summed, never subtracted, so that
+replacing a day gives what a fresh computation gives.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.effects.basis import Basis, FloatArray, read_numbers
+from tasks.platform.errors import EstimationError, InputError
+
+IntArray = NDArray[np.int64]
+
+INTERCEPT: Final = "1"
+_METADATA_KEY: Final = "whyrec.moments"
+_BLOCK_ROWS: Final = 200_000
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Gram matrices of one batch of rows, by bucket of users.
+
+    `columns` names the q columns of Z, the first is the intercept. `packed` has shape
+    (B, q (q + 1) / 2): the upper triangle of each bucket's symmetric Gram matrix, row by row,
+    float64. `rows` has shape (B,). `basis_sha256` is the hash of the control basis, and moments of
+    different bases never add.
+    """
+
+    columns: tuple[str, ...]
+    packed: FloatArray
+    rows: IntArray
+    basis_sha256: str = ""
+
+    @property
+    def n_buckets(self) -> int:
+        """B."""
+        return int(self.packed.shape[0])
+
+    @property
+    def n(self) -> int:
+        """Rows over all buckets."""
+        return int(self.rows.sum())
+
+    @cached_property
+    def grams(self) -> FloatArray:
+        """The Gram matrices unpacked, shape (B, q, q); not to be written to."""
+        q = len(self.columns)
+        upper, right = np.triu_indices(q)
+        grams = np.empty((self.n_buckets, q, q))
+        grams[:, upper, right] = self.packed
+        grams[:, right, upper] = self.packed
+        grams.setflags(write=False)
+        return grams
+
+    def to_bytes(self) -> bytes:
+        """As a safetensors file: the same moments give the same bytes."""
+        from safetensors.numpy import save
+
+        meta = {"columns": self.columns, "basis_sha256": self.basis_sha256}
+        tensors = {"packed": np.ascontiguousarray(self.packed), "rows": self.rows}
+        return save(tensors, metadata={_METADATA_KEY: json.dumps(meta, separators=(",", ":"))})
+
+    @staticmethod
+    def from_bytes(blob: bytes) -> "Moments":
+        """Read back what `to_bytes` wrote, without a copy; raises InputError for anything else."""
+        try:
+            start = 8 + int.from_bytes(blob[:8], "little")
+            header = json.loads(blob[8:start])
+            meta = json.loads(header["__metadata__"][_METADATA_KEY])
+            moments = Moments(
+                columns=tuple(meta["columns"]),
+                packed=_view_tensor(blob, start, header["packed"], "F64"),
+                rows=_view_tensor(blob, start, header["rows"], "I64"),
+                basis_sha256=meta["basis_sha256"],
+            )
+        except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise InputError(f"not moments ({error!r}); compute them anew") from error
+        _check_shapes(moments)
+        return moments
+
+
+def stable_bucket(user_ids: pl.Series, n_buckets: int, *, salt: str = "") -> IntArray:
+    """Bucket of each user, shape (n,), in [0, n_buckets); the same in every process, for ever.
+
+    The first 8 bytes of MD5 over the UTF-8 of `salt` + id, read big-endian, modulo `n_buckets`.
+    Each distinct id is hashed once. Raises EstimationError for a null id.
+    """
+    if user_ids.null_count() > 0:
+        raise EstimationError(f"{user_ids.null_count()} rows have no user id; drop or fill them")
+    codes, distinct = factorise(user_ids)
+    hashes = np.array([hash_id(salt + text) % n_buckets for text in distinct], dtype=np.int64)
+    return hashes[codes] if len(distinct) else np.zeros(0, dtype=np.int64)
+
+
+def hash_id(text: str) -> int:
+    """First 8 bytes of MD5 over the UTF-8 of `text`, big-endian (no secrecy is asked of it)."""
+    digest = hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def factorise(values: pl.Series) -> tuple[IntArray, list[str]]:
+    """Codes of shape (n,) and the distinct values as text, in order of first appearance."""
+    text = values.cast(pl.String)
+    distinct = text.unique(maintain_order=True)
+    if len(distinct) == 0:
+        return np.zeros(0, dtype=np.int64), []
+    codes = text.replace_strict(distinct, pl.Series(range(len(distinct)), dtype=pl.Int64))
+    return codes.to_numpy().astype(np.int64), distinct.to_list()
+
+
+def compute_moments(
+    design: FloatArray,
+    bucket: IntArray,
+    *,
+    columns: Sequence[str],
+    n_buckets: int,
+    basis_sha256: str = "",
+) -> Moments:
+    """Reduce `design`, shape (n, q), to the Gram matrices of its buckets.
+
+    `bucket` has shape (n,) with values in [0, n_buckets). Rows of one bucket are gathered and
+    multiplied together while they are in the processor's cache. Raises EstimationError when a value
+    is not finite, naming the columns.
+    """
+    n, q = design.shape
+    if len(columns) != q or bucket.shape != (n,):
+        raise EstimationError(
+            f"design is {design.shape}, bucket {bucket.shape}, with {len(columns)} column names; "
+            "they must agree"
+        )
+    rows = np.bincount(bucket, minlength=n_buckets).astype(np.int64)
+    if len(rows) != n_buckets:
+        raise EstimationError(f"buckets run to {len(rows) - 1}; allowed are 0 to {n_buckets - 1}")
+    order = np.argsort(bucket.astype(np.int16 if n_buckets < 32_768 else np.int64), kind="stable")
+    ends = np.cumsum(rows)
+    upper = np.triu_indices(q)
+    packed = np.zeros((n_buckets, q * (q + 1) // 2))
+    for b in np.flatnonzero(rows):
+        block = np.take(design, order[ends[b] - rows[b] : ends[b]], axis=0, mode="clip")
+        packed[b] = (block.T @ block)[upper]
+    _check_finite(packed, design, columns)
+    return Moments(tuple(columns), packed, rows, basis_sha256)
+
+
+def sum_moments(batches: Iterable[Moments]) -> Moments:
+    """Moments of all rows of all batches, added in the order given.
+
+    Raises EstimationError when there is no batch, or when two do not have the same columns, buckets
+    and control basis.
+    """
+    total: Moments | None = None
+    for batch in batches:
+        if total is None:
+            total = replace(batch, packed=batch.packed.copy(), rows=batch.rows.copy())
+            continue
+        _check_alike(total, batch)
+        np.add(total.packed, batch.packed, out=total.packed)
+        np.add(total.rows, batch.rows, out=total.rows)
+    if total is None:
+        raise EstimationError("there are no moments to add; is the window empty?")
+    return total
+
+
+def halve_moments(batches: Sequence[Moments]) -> tuple[Moments, Moments] | None:
+    """Earlier and later half of batches in time order, cut nearest to half the rows.
+
+    None when there are not two batches with rows.
+    """
+    filled = [batch for batch in batches if batch.n > 0]
+    if len(filled) < 2:
+        return None
+    shares = np.cumsum([batch.n for batch in filled]) / sum(batch.n for batch in filled)
+    cut = int(np.argmin(np.abs(shares[:-1] - 0.5))) + 1
+    return sum_moments(filled[:cut]), sum_moments(filled[cut:])
+
+
+def build_design(
+    panel: pl.DataFrame, basis: Basis, *, treatments: Sequence[str], outcome: str
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Z = [1, X, D, Y] of `panel` and the names of its q columns; Z has shape (n, q)."""
+    tail = (*treatments, outcome)
+    absent = [name for name in tail if name not in panel.columns]
+    if absent:
+        raise InputError(f"columns {absent} are not in the panel, which has {panel.columns}")
+    p = len(basis.names)
+    design = np.empty((panel.height, 1 + p + len(tail)))
+    design[:, 0] = 1.0
+    design[:, 1 : 1 + p] = basis.transform(panel)
+    for column, name in enumerate(tail, start=1 + p):
+        design[:, column] = read_numbers(panel[name])
+    return design, (INTERCEPT, *basis.names, *tail)
+
+
+def panel_moments(
+    panel: pl.DataFrame,
+    basis: Basis,
+    *,
+    treatments: Sequence[str],
+    outcome: str,
+    n_buckets: int,
+    cluster: str = "user_id",
+    block_rows: int = _BLOCK_ROWS,
+) -> Moments:
+    """Moments of a panel, `block_rows` rows at a time: memory is bounded by the block.
+
+    An empty panel has moments of zero, which add like any others.
+    """
+    parts = []
+    for start in range(0, max(panel.height, 1), block_rows):
+        block = panel.slice(start, block_rows)
+        design, columns = build_design(block, basis, treatments=treatments, outcome=outcome)
+        bucket = stable_bucket(block[cluster], n_buckets)
+        parts.append(
+            compute_moments(
+                design, bucket, columns=columns, n_buckets=n_buckets, basis_sha256=basis.sha256
+            )
+        )
+    return sum_moments(parts)
+
+
+def _view_tensor(blob: bytes, start: int, entry: dict[str, Any], dtype: str) -> NDArray[Any]:
+    """A tensor of a safetensors file where it lies in `blob`: a window reads thirty of them."""
+    if entry["dtype"] != dtype:
+        raise ValueError(f"{entry['dtype']} where {dtype} is expected")
+    first, last = entry["data_offsets"]
+    kind = {"F64": "<f8", "I64": "<i8"}[dtype]
+    flat = np.frombuffer(blob, dtype=kind, count=(last - first) // 8, offset=start + first)
+    return flat.reshape(entry["shape"])
+
+
+def _check_shapes(moments: Moments) -> None:
+    q = len(moments.columns)
+    expected = (len(moments.rows), q * (q + 1) // 2)
+    if moments.packed.shape != expected or moments.packed.dtype != np.float64:
+        raise InputError(
+            f"moments hold {moments.packed.dtype} {moments.packed.shape}, expected float64 "
+            f"{expected}; compute them anew"
+        )
+
+
+def _check_alike(first: Moments, second: Moments) -> None:
+    if first.basis_sha256 != second.basis_sha256:
+        raise EstimationError(
+            f"moments of two control bases ({first.basis_sha256[:12]}, {second.basis_sha256[:12]}) "
+            "do not add; compute them with one basis"
+        )
+    if first.columns != second.columns or first.n_buckets != second.n_buckets:
+        raise EstimationError(
+            f"moments with {len(first.columns)} columns in {first.n_buckets} buckets and "
+            f"{len(second.columns)} in {second.n_buckets}, or with other names, do not add; "
+            "compute them with the same attributes and settings"
+        )
+
+
+def _check_finite(packed: FloatArray, design: FloatArray, columns: Sequence[str]) -> None:
+    if np.isfinite(packed).all():
+        return
+    bad = [name for i, name in enumerate(columns) if not np.isfinite(design[:, i]).all()]
+    raise EstimationError(
+        f"columns {bad or list(columns)} hold missing, infinite or overflowing values; "
+        "drop those rows or fill them before computing moments"
+    )

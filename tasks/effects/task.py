@@ -1,0 +1,235 @@
+"""The effects room, as tasks: panel per period, one basis, moments per period, effects per window."""
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from tasks.effects.basis import Basis, fit_basis
+from tasks.effects.estimate import Method, Window, estimate_effects
+from tasks.effects.moments import Moments, halve_moments, panel_moments, sum_moments
+from tasks.effects.panel import build_panel, panel_spec, treatment_names
+from tasks.platform.marts import MartPart, commit_parts, find_unpublished
+from tasks.platform.periods import hash_partitions, select_history
+from tasks.platform.refs import (
+    AttributesRef,
+    EffectsRef,
+    FileRef,
+    PartitionRef,
+    PeriodRef,
+    PublishedMart,
+)
+from tasks.platform.settings import EffectsSettings
+from tasks.platform.sql import read_sql
+from tasks.platform.task import RunContext, stage_task
+
+ALL_DAYS = 0
+"""The window that reaches back to the first published day."""
+_ROW_COLUMNS = (
+    "source", "outcome", "attribute", "contrast", "estimator", "estimate", "std_error", "ci_low", "ci_high",
+    "q_value", "naive", "naive_ci_low", "naive_ci_high", "n", "n_positive", "n_negative", "verdict",
+    "p_value", "robustness_value", "variance_left", "effective_clusters",
+)  # fmt: skip
+
+
+def read_partitions(run: RunContext, as_of: date) -> list[PartitionRef]:
+    """Every published day up to `as_of`."""
+    with run.site.warehouse.connect() as connection:
+        rows = connection.execute(read_sql("clean/partitions_select"), {"as_of": as_of}).fetchall()
+    return [
+        PartitionRef(
+            table=row[0], source=row[1], event_date=row[2], rows=row[3], fingerprint=row[4]
+        )
+        for row in rows
+    ]
+
+
+def describe_contexts(
+    run: RunContext, periods: Sequence[PeriodRef], *, as_of: date, history_days: int
+) -> dict[PeriodRef, str]:
+    """What a period's panel depends on besides its own rows: its items, its users and its history."""
+    partitions = read_partitions(run, as_of)
+    days: dict[tuple[str, date], str] = {}
+    with run.site.warehouse.connect() as connection:
+        for source in sorted({period.source for period in periods}):
+            scope = {"source": source, "as_of": as_of}
+            for day, mark in connection.execute(read_sql("clean/period_context"), scope).fetchall():
+                days[source, day] = mark
+    return {
+        period: hash_partitions(select_history(partitions, period, history_days=history_days))
+        + "".join(
+            mark
+            for (source, day), mark in sorted(days.items())
+            if source == period.source and period.start <= day <= period.end
+        )
+        for period in periods
+    }
+
+
+@stage_task("effects")
+def make_panel(
+    period: PeriodRef,
+    attributes: AttributesRef,
+    context: str,
+    attribute_names: tuple[str, ...],
+    history_days: int,
+    run: RunContext,
+) -> FileRef:
+    """The design panel of one period, one row a review; `context` stands for items, users, history."""
+    scope = {"source": period.source, "start_date": period.start, "end_date": period.end}
+    past = {**scope, "first_date": period.start - timedelta(days=history_days)}
+    with run.site.warehouse.connect() as connection:
+        reviews, items, users = (
+            connection.execute(read_sql(f"clean/{table}_select"), scope).pl()
+            for table in ("reviews", "items", "users")
+        )
+        history = connection.execute(read_sql("clean/history_select"), past).pl()
+    panel = build_panel(
+        reviews,
+        history,
+        items,
+        users,
+        run.site.lake.read_frame(attributes.file),
+        attribute_names=attribute_names,
+        history_days=history_days,
+    )
+    return run.site.lake.put_frame("panels", panel)
+
+
+def choose_basis_periods(
+    periods: Sequence[PeriodRef], *, as_of: date, min_rows: int
+) -> list[PeriodRef]:
+    """The periods of one source that its control basis is fitted on.
+
+    The basis is frozen for a quarter: it is fitted on the four quarters before the one of `as_of`
+    when these hold `min_rows` reviews; a younger source uses its first days until they do.
+    """
+    quarter = as_of.replace(month=3 * ((as_of.month - 1) // 3) + 1, day=1)
+    year_before = quarter.replace(year=quarter.year - 1)
+    recent = [period for period in periods if year_before <= period.start and period.end < quarter]
+    if sum(period.rows for period in recent) >= min_rows:
+        return recent
+    chosen: list[PeriodRef] = []
+    for period in sorted(periods, key=lambda period: period.start):
+        if sum(done.rows for done in chosen) >= min_rows:
+            break
+        chosen.append(period)
+    return chosen
+
+
+@stage_task("effects")
+def freeze_basis(panels: tuple[FileRef, ...], max_levels: int, run: RunContext) -> FileRef:
+    """Fit the control basis on the given panels and freeze it."""
+    lake = run.site.lake
+    panel = pl.concat([lake.read_frame(ref) for ref in panels], how="diagonal_relaxed")
+    basis = fit_basis(panel, panel_spec(panel, max_levels=max_levels))
+    return lake.put_bytes("bases", ".json", basis.to_json().encode(), rows=panel.height)
+
+
+@stage_task("effects")
+def make_moments(
+    panel: FileRef,
+    basis: FileRef,
+    attribute_names: tuple[str, ...],
+    outcome: str,
+    buckets: int,
+    run: RunContext,
+) -> FileRef:
+    """Moments of one period: all that later estimates need of it."""
+    lake = run.site.lake
+    moments = panel_moments(
+        lake.read_frame(panel),
+        Basis.from_json(lake.read_bytes(basis).decode()),
+        treatments=treatment_names(attribute_names),
+        outcome=outcome,
+        n_buckets=buckets,
+    )
+    return lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.n)
+
+
+def name_window(days: int) -> str:
+    """Name of a window: all, or 28d and the like."""
+    return "all" if days == ALL_DAYS else f"{days}d"
+
+
+def select_window(periods: Sequence[PeriodRef], *, as_of: date, days: int) -> list[PeriodRef]:
+    """The periods of a window of `days` up to `as_of`."""
+    first = date.min if days == ALL_DAYS else as_of - timedelta(days=days - 1)
+    return [period for period in periods if period.start >= first]
+
+
+@stage_task("effects")
+def estimate_window(
+    source: str,
+    window: str,
+    start: date,
+    end: date,
+    moments: tuple[FileRef, ...],
+    attribute_names: tuple[str, ...],
+    settings: EffectsSettings,
+    code: str,
+    run: RunContext,
+) -> EffectsRef:
+    """Effects of every attribute over one window of one source, by re-summing stored moments."""
+    lake = run.site.lake
+    batches = [Moments.from_bytes(lake.read_bytes(ref)) for ref in moments]
+    method = Method(
+        folds=settings.folds,
+        penalty=settings.penalty,
+        confidence=settings.confidence,
+        min_mentions=settings.min_mentions,
+    )
+    rows = estimate_effects(
+        sum_moments(batches),
+        window=Window(source=source, name=window, start=start, end=end),
+        attributes=attribute_names,
+        outcome=settings.outcome,
+        method=method,
+        halves=halve_moments(batches),
+    )
+    text = json.dumps(rows, default=str, sort_keys=True)
+    ref = lake.put_bytes("effects", ".json", text.encode(), rows=len(rows))
+    return EffectsRef(source=source, window=window, file=ref, code=code, rows=len(rows))
+
+
+def _to_mart_rows(refs: Sequence[EffectsRef], as_of: date, run: RunContext) -> pl.DataFrame:
+    rows = [row for ref in refs for row in json.loads(run.site.lake.read_bytes(ref.file))]
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    return frame.select(
+        pl.lit(as_of).alias("as_of"),
+        pl.col("window").alias("window_name"),
+        pl.col("window_start").str.to_date(),
+        pl.col("window_end").str.to_date(),
+        *_ROW_COLUMNS,
+        pl.col("reasons").map_elements(lambda part: json.dumps(list(part)), return_dtype=pl.String),
+    ).sort("source", "window_name", "attribute", "contrast")
+
+
+def list_parts(refs: Sequence[EffectsRef], as_of: date, run: RunContext) -> list[MartPart]:
+    """What marts.effects should hold for the night of `as_of`, one part a source."""
+    parts = []
+    for source in sorted({ref.source for ref in refs}):
+        frame = _to_mart_rows([ref for ref in refs if ref.source == source], as_of, run)
+        file = run.site.lake.put_frame("marts", frame)
+        path = str(run.site.lake.root / file.path)
+        parts.append(MartPart("effects", source, as_of, as_of, file.sha256, file.rows, path))
+    return parts
+
+
+def has_unpublished(refs: Sequence[EffectsRef], as_of: date, run: RunContext) -> bool:
+    """True when marts.effects does not hold the night's rows as they are."""
+    parts = list_parts(refs, as_of, run)
+    with run.site.warehouse.connect() as connection:
+        return bool(find_unpublished(connection, parts))
+
+
+@stage_task("effects", is_cached=False)
+def publish_effects(refs: tuple[EffectsRef, ...], as_of: date, run: RunContext) -> PublishedMart:
+    """Replace the night's rows of marts.effects, in one transaction."""
+    return commit_parts(
+        run.site.warehouse,
+        list_parts(refs, as_of, run),
+        message=f"effects of night {as_of}",
+        extra={"run_id": run.run_id},
+    )

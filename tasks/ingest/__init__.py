@@ -1,0 +1,1 @@
+"""Files in, canonical rows out."""

@@ -1,0 +1,322 @@
+"""Staging: delivered files in, accepted rows and refused rows out, every row accounted for.
+
+Rows stream from a file through one DuckDB statement (`sql/staging/<table>_read.sql`), which
+extracts, checks, masks and hashes whole columns, straight into Parquet; no row passes through
+Python unless its line is odd. Only keys are kept beside (in a table that can spill to disk), so
+memory does not grow with the files. If keys repeat, the file is copied once more without the rows
+that later ones replace.
+
+For every drop `rows_read = rows_staged + rows_duplicate + rows_quarantined`. The left side is
+counted while reading, the right side while writing; a difference raises.
+
+What counts as a row: a line of JSON that is not blank, a CSV record, a row of a Parquet file. A
+compressed stream that ends early counts as one row more, refused with what was left of its line.
+Of lines longer than `max_line_bytes` the quarantine keeps up to 16 MiB, with length and SHA-256.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.ingest.drift import describe_drift
+from tasks.ingest.formats import REQUIRED, Adapter
+from tasks.ingest.intake import (
+    Delivery,
+    Identity,
+    IngestOptions,
+    Meter,
+    Progress,
+    bind_read,
+    describe_files,
+    list_hidden,
+    open_feed,
+    refuse_columns,
+)
+from tasks.ingest.lines import explain_line
+from tasks.ingest.privacy import hide_values_pattern, register_rules
+from tasks.ingest.rows import RowWriter, copy_rows_except
+from tasks.platform.errors import StorageError, TooManyBadRowsError
+from tasks.platform.schema import EVENT_TABLES, TableName, staged_schema
+from tasks.platform.sql import read_sql
+
+__all__ = ["FEW_ROWS", "IngestOptions", "Staged", "stage_files"]
+
+FEW_ROWS: Final = 20
+"""So many refused rows never stop a drop of which some rows are good: of three rows one bad one is
+a third, which says little about the source."""
+
+MEMORY_LIMIT: Final = "512MB"
+"""Of DuckDB; what exceeds it (keys of very large drops) spills into the work folder."""
+
+_BATCH_ROWS: Final = 8192
+_MACROS: Final = (
+    "read_number",
+    "read_flag",
+    "read_time",
+    "read_key",
+    "show_value",
+    "is_nested",
+    "explain_time",
+    "explain_count",
+    "pack_members",
+)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The account of one staged drop.
+
+    `reasons` counts refused rows by kind; `drift` are sentences; `dates` maps an event date (ISO) to
+    its accepted rows and is empty for items and users.
+    """
+
+    rows_read: int
+    rows_staged: int
+    rows_duplicate: int
+    rows_quarantined: int
+    reasons: dict[str, int]
+    drift: tuple[str, ...]
+    dates: dict[str, int]
+
+
+def stage_files(
+    files: Sequence[Path | str],
+    *,
+    adapter: Adapter,
+    table: TableName,
+    source: str,
+    drop_id: str,
+    options: IngestOptions,
+    staged_path: Path,
+    quarantine_path: Path,
+    work_dir: Path,
+    progress: Progress | None = None,
+) -> Staged:
+    """Stage one table of one drop.
+
+    `staged_path` gets the accepted rows (Parquet, columns of `staged_schema(table)`, in the order of
+    the files), `quarantine_path` the refused ones (columns of QUARANTINE); the same input gives the
+    same bytes. Of rows with the same key the last is kept; earlier ones are duplicates, or refused
+    where they contradict it (another rating; another click or position). `progress(done, total)`
+    counts bytes on disk.
+
+    Raises InputError for a file that cannot be read as what it should be, SchemaError when a file
+    has no column for a required field, TooManyBadRowsError when more than `max_bad_share` of the
+    rows (and more than FEW_ROWS, or all) are refused. `quarantine_path` is written before the last
+    two, except when a table's header alone shows that columns are missing.
+    """
+    identity = Identity(adapter, table, source, drop_id, options)
+    deliveries = describe_files(files, adapter, table)
+    try:
+        with TemporaryDirectory(prefix=".rows-", dir=work_dir) as scratch:
+            sorter = _Sorter(identity, deliveries, Path(scratch))
+            with closing(sorter):
+                rows_read = sorter.read(Meter(deliveries, progress))
+                staged = sorter.write(rows_read, staged_path, quarantine_path)
+                sorter.check_columns()
+    except (duckdb.IOException, pa.ArrowException, OSError) as error:
+        raise StorageError(
+            f"rows of {source} could not be staged in {str(work_dir)!r}: {error}; "
+            "see to the disk and run again"
+        ) from error
+    _check_share(staged, deliveries, options)
+    return staged
+
+
+class _Sorter:
+    """Sorts the rows of one drop into accepted, repeated and refused ones."""
+
+    def __init__(self, identity: Identity, deliveries: list[Delivery], scratch: Path) -> None:
+        self._identity = identity
+        self._deliveries = deliveries
+        self._draft = scratch / "accepted.parquet"
+        self._accepted = 0
+        self._present: dict[int, Counter[str]] = {each.place: Counter() for each in deliveries}
+        self._rows: Counter[int] = Counter()
+        self._main = _connect(scratch)
+        self._side = self._main.cursor()
+        self._prepare()
+
+    def close(self) -> None:
+        """Let go of both connections."""
+        self._side.close()
+        self._main.close()
+
+    def _prepare(self) -> None:
+        names = pa.table(
+            {
+                "place": pa.array([each.place for each in self._deliveries], pa.int32()),
+                "name": pa.array([each.name for each in self._deliveries], pa.string()),
+            }
+        )
+        self._main.from_arrow(names).create("files")
+        self._main.execute(read_sql("staging/refused_table"))
+        self._main.execute(read_sql(f"staging/{self._identity.table}_keys_create"))
+
+    def read(self, meter: Meter) -> int:
+        """Bring accepted rows into the draft, refused ones aside; the number of rows read."""
+        schema = staged_schema(self._identity.table)
+        with RowWriter(self._draft, schema) as writer:
+            for each in self._deliveries:
+                self._rows[each.place] = self._read_file(each, meter, writer)
+        return self._rows.total()
+
+    def _read_file(self, each: Delivery, meter: Meter, writer: RowWriter) -> int:
+        feed = open_feed(each, self._identity, meter)
+        self._main.register("batches", feed.open())
+        try:
+            bound = bind_read(each, feed.columns, self._identity)
+            query = read_sql(f"staging/{self._identity.table}_read")
+            for batch in self._main.execute(query, bound).to_arrow_reader(_BATCH_ROWS):
+                self._take_rows(each, pa.Table.from_batches([batch]), writer)
+        finally:
+            self._main.unregister("batches")
+        feed.close()
+        return feed.rows
+
+    def _take_rows(self, each: Delivery, rows: pa.Table, writer: RowWriter) -> None:
+        for name in REQUIRED[self._identity.table]:
+            self._present[each.place][name] += rows.num_rows - rows.column(name).null_count
+        reasons = rows.column("reason")
+        if reasons.null_count < rows.num_rows:
+            is_good = pc.is_null(reasons)
+            self._refuse_rows(each, rows.filter(pc.invert(is_good)))
+            rows = rows.filter(is_good)
+        places = pa.array(np.arange(self._accepted, self._accepted + rows.num_rows))
+        self._accepted += rows.num_rows
+        writer.write(rows)
+        self._bind("accepted", rows.append_column("ordinal", places), "keys")
+
+    def _refuse_rows(self, each: Delivery, rows: pa.Table) -> None:
+        options = self._identity.options
+        pattern = hide_values_pattern(list_hidden(each.format, options))
+        self._side.register("rejected", rows.select(["file", "line", "reason", "raw_text"]))
+        self._side.execute(
+            read_sql("staging/refused_rows"),
+            {"mask_contacts": options.mask_contacts, "hidden": pattern},
+        )
+        self._side.unregister("rejected")
+
+    def _bind(self, name: str, rows: pa.Table, statement: str) -> None:
+        self._side.register(name, rows)
+        self._side.execute(read_sql(f"staging/{self._identity.table}_{statement}"))
+        self._side.unregister(name)
+
+    def write(self, rows_read: int, staged_path: Path, quarantine_path: Path) -> Staged:
+        """Write both files and close the account."""
+        table, options = self._identity.table, self._identity.options
+        self._main.execute(read_sql(f"staging/{table}_repeats"))
+        if table in EVENT_TABLES:
+            draft = {"draft": str(self._draft)}
+            self._main.execute(read_sql(f"staging/{table}_contradicted"), draft)
+        refused = self._fetch_count(
+            "refused_staged",
+            {
+                "source": self._identity.source,
+                "drop_id": self._identity.drop_id,
+                "table_name": table,
+                "mask_contacts": options.mask_contacts,
+                "path": str(quarantine_path),
+            },
+        )
+        staged = Staged(
+            rows_read=rows_read,
+            rows_staged=self._keep_rows(staged_path),
+            rows_duplicate=self._fetch_count("repeats_count", {}),
+            rows_quarantined=refused,
+            reasons=dict(self._main.execute(read_sql("staging/refused_reasons")).fetchall()),
+            drift=tuple(self._list_drift(staged_path)),
+            dates=self._count_dates(staged_path) if table in EVENT_TABLES else {},
+        )
+        _check_account(staged)
+        return staged
+
+    def _keep_rows(self, staged_path: Path) -> int:
+        """The draft without repeated rows becomes the staged file; its number of rows."""
+        repeats = self._main.execute(read_sql("staging/repeats_select")).fetchnumpy()["ordinal"]
+        if len(repeats):
+            return copy_rows_except(self._draft, staged_path, np.asarray(repeats, np.int64))
+        self._draft.replace(staged_path)
+        return self._accepted
+
+    def _fetch_count(self, name: str, bound: dict[str, Any]) -> int:
+        row = self._main.execute(read_sql(f"staging/{name}"), bound).fetchone()
+        return int(row[0]) if row else 0
+
+    def _count_dates(self, staged_path: Path) -> dict[str, int]:
+        query = read_sql("staging/event_dates")
+        rows = self._main.execute(query, {"path": str(staged_path)}).fetchall()
+        return {day.isoformat(): count for day, count in rows}
+
+    def _list_drift(self, staged_path: Path) -> list[str]:
+        sentences = []
+        for each in self._deliveries:
+            if not self._rows[each.place]:
+                sentences.append(f"empty file: {each.name} holds no rows")
+            sentences += describe_drift(each.census, each.format, each.name)
+        if self._identity.table == "items":
+            query = read_sql("staging/items_prices")
+            row = self._main.execute(query, {"path": str(staged_path)}).fetchone()
+            if row and row[1]:
+                sentences.append(f"{row[1]:,} of {row[0]:,} items have no readable price")
+        return sentences
+
+    def check_columns(self) -> None:
+        """Raise SchemaError for a file of JSON lines no row of which has a required column."""
+        for each in self._deliveries:
+            missing = [
+                name
+                for name in REQUIRED[self._identity.table]
+                if not set(each.format.list_sources(name)) & each.census.columns.keys()
+                and not self._present[each.place][name]
+            ]
+            if each.census.rows and missing:
+                raise refuse_columns(each, self._identity, missing)
+
+
+def _connect(scratch: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(
+        config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch / "spill")}
+    )
+    connection.execute(read_sql("staging/session_utc"))
+    register_rules(connection)
+    for name in _MACROS:
+        connection.execute(read_sql(f"staging/macro_{name}"))
+    connection.create_function("explain_line", explain_line, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item, arg-type]
+    return connection
+
+
+def _check_account(staged: Staged) -> None:
+    told = staged.rows_staged + staged.rows_duplicate + staged.rows_quarantined
+    if told != staged.rows_read:
+        raise StorageError(
+            f"{staged.rows_read:,} rows were read but {told:,} accounted for "
+            f"({staged.rows_staged:,} staged, {staged.rows_duplicate:,} duplicate, "
+            f"{staged.rows_quarantined:,} quarantined); nothing was published: stage the drop again"
+        )
+
+
+def _check_share(
+    staged: Staged, deliveries: Sequence[Delivery], options: IngestOptions
+) -> None:
+    """Raise TooManyBadRowsError when too many rows were refused to trust the rest."""
+    bad, read = staged.rows_quarantined, staged.rows_read
+    is_hopeless = bad == read
+    if not bad or bad <= options.max_bad_share * read or (bad <= FEW_ROWS and not is_hopeless):
+        return
+    kinds = ", ".join(f"{kind} ({count:,})" for kind, count in list(staged.reasons.items())[:5])
+    names = ", ".join(each.name for each in deliveries[:5])
+    raise TooManyBadRowsError(
+        f"{bad:,} of {read:,} rows of {names} are malformed ({bad / read:.1%}; at most "
+        f"{options.max_bad_share:.1%} are allowed): {kinds}. They are in the quarantine with file, "
+        "line and reason; have the source deliver again, or raise ingest.max_bad_share"
+    )

@@ -1,0 +1,377 @@
+"""Ingest, as tasks: find drops, stage their rows, publish what passed the gate."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.ingest.drops import detect_table, drop_files, get_adapter, list_drops
+from tasks.ingest.fingerprint import fingerprint_files
+from tasks.ingest.publish import Publication, is_current, publish_rows, replace_checks
+from tasks.ingest.stage import IngestOptions, Staged, stage_files
+from tasks.platform.code import hash_function_code
+from tasks.platform.errors import GateError, InputError
+from tasks.platform.lake import Lake
+from tasks.platform.refs import DropRef, FileRef, GateRef, PublishedRef, StagedRef
+from tasks.platform.schema import TABLES, TableName
+from tasks.platform.settings import IngestSettings, Settings, SourceSettings
+from tasks.platform.sql import read_sql
+from tasks.platform.task import RunContext, describe_inputs, stage_task
+from tasks.platform.warehouse import fetch_dicts
+
+TRUTH_FILE = "truth.json"
+LATE_DAYS = 1
+"""A drop of day d may hold rows dated up to d + 1: clocks and time zones differ."""
+
+
+def find_drops(settings: Settings, *, until: date, since: date | None = None) -> list[DropRef]:
+    """Every dated drop of every enabled source in [`since`, `until`], in date order.
+
+    Raises InputError when a source's folder does not exist.
+    """
+    found = []
+    for source in settings.sources:
+        if not source.is_enabled:
+            continue
+        root = locate_source(source, settings)
+        for day in list_drops(root):
+            if day <= until and (since is None or day >= since):
+                found += _describe_drop(source, settings, f"{root}/{day.isoformat()}", day)
+    return sorted(found, key=lambda drop: (drop.drop_id, drop.source, TABLES.index(drop.table)))
+
+
+def _describe_drop(
+    source: SourceSettings, settings: Settings, folder: str, day: date
+) -> list[DropRef]:
+    mapping = str(settings.root / source.mapping) if source.mapping else None
+    by_table = drop_files(folder, source.kind)
+    return [
+        DropRef(
+            source=source.name,
+            kind=source.kind,
+            table=table,
+            drop_id=day.isoformat(),
+            drop_date=day,
+            fingerprint=fingerprint_files(files),
+            mapping_fingerprint=fingerprint_files([Path(mapping)]) if mapping else "",
+            files=tuple(str(file) for file in files),
+            mapping=mapping,
+        )
+        for table, files in by_table.items()
+    ]
+
+
+def describe_import(
+    path: str, *, kind: str, source: str, table: TableName | None, mapping: str | None
+) -> DropRef:
+    """The reference of a bulk file; its name, not its place, identifies the delivery.
+
+    Without `table` the file itself tells. Raises InputError when it is no file.
+    """
+    require_file(path)
+    return DropRef(
+        source=source,
+        kind=kind,
+        table=table or detect_table(path, kind, Path(mapping) if mapping else None),
+        drop_id=f"import:{Path(path).name}",
+        drop_date=None,
+        fingerprint=fingerprint_files([path]),
+        mapping_fingerprint=fingerprint_files([Path(mapping)]) if mapping else "",
+        files=(path,),
+        mapping=mapping,
+    )
+
+
+def list_drop_dates(settings: Settings, *, until: date) -> list[date]:
+    """Days up to `until` that any enabled source has a drop for."""
+    days = {
+        day
+        for source in settings.sources
+        if source.is_enabled
+        for day in list_drops(locate_source(source, settings))
+        if day <= until
+    }
+    return sorted(days)
+
+
+def locate_source(source: SourceSettings, settings: Settings) -> str:
+    """Path or URL of a source, relative paths taken from the folder of whyrec.toml."""
+    return source.path if "://" in source.path else str(settings.root / source.path)
+
+
+def read_truth(settings: Settings) -> list[dict[str, Any]]:
+    """True effects of simulated sources, for the report to show beside the estimates."""
+    rows = []
+    for source in settings.sources:
+        if source.is_enabled and source.kind == "sample":
+            path = Path(locate_source(source, settings)) / TRUTH_FILE
+            if path.is_file():
+                rows += [{"source": source.name, **row} for row in list_truth(path)]
+    return rows
+
+
+def list_truth(path: Path) -> list[dict[str, Any]]:
+    """Rows of attribute, contrast and value from a sample world's truth.json."""
+    effects = json.loads(path.read_text(encoding="utf-8"))["effects"]
+    return [
+        {"attribute": attribute, "contrast": contrast, "value": value}
+        for attribute, contrasts in sorted(effects.items())
+        for contrast, value in sorted(contrasts.items())
+    ]
+
+
+def account_drops(
+    drops: Sequence[DropRef],
+    staged: Mapping[str, StagedRef],
+    wrong: Mapping[str, tuple[str, bool]],
+    run: RunContext,
+) -> list[dict[str, Any]]:
+    """One account row per drop: rows read, published, quarantined, duplicate, held, and its status.
+
+    `staged` and `wrong` are keyed by "source/drop_id/table"; `wrong` holds an error in words and
+    whether it was the gate's.
+    """
+    with run.site.warehouse.connect() as connection:
+        known = {
+            f"{row['source']}/{row['drop_id']}/{row['table_name']}": row
+            for row in fetch_dicts(
+                connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
+            )
+        }
+    rows = []
+    for drop in drops:
+        label = f"{drop.source}/{drop.drop_id}/{drop.table}"
+        base = {"source": drop.source, "table": drop.table, "drop_id": drop.drop_id}
+        if label in wrong:
+            message, is_gate = wrong[label]
+            status = "stopped by gate" if is_gate else "failed"
+            rows.append(
+                {**base, **_account_held(staged.get(label)), "status": status, "message": message}
+            )
+        elif label in known:
+            rows.append({**base, **_account_published(known[label]), "status": "published"})
+    return rows
+
+
+def _account_held(ref: StagedRef | None) -> dict[str, Any]:
+    if ref is None:
+        return {
+            "rows_read": 0,
+            "rows_published": 0,
+            "rows_quarantined": 0,
+            "rows_duplicate": 0,
+            "rows_held": 0,
+        }
+    return {
+        "rows_read": ref.rows_read,
+        "rows_published": 0,
+        "rows_quarantined": ref.rows_quarantined,
+        "rows_duplicate": ref.rows_repeated,
+        "rows_held": ref.rows,
+        "reasons": ref.reasons,
+        "drift": list(ref.drift),
+    }
+
+
+def _account_published(row: Mapping[str, Any]) -> dict[str, Any]:
+    counts = ("rows_read", "rows_published", "rows_quarantined", "rows_duplicate")
+    return {
+        **{name: row[name] for name in counts},
+        "rows_held": 0,
+        "reasons": json.loads(row["reasons"]),
+        "drift": json.loads(row["drift"]),
+    }
+
+
+def make_drop_key(drop: DropRef, settings: IngestSettings) -> str:
+    """What decides whether a published drop is still right: its files, the settings, the code."""
+    document = {
+        "drop": describe_inputs(drop),
+        "settings": describe_inputs(settings),
+        "code": [hash_function_code(stage_drop.fn), hash_function_code(publish_drop.fn)],
+    }
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def find_stale(
+    drops: Iterable[DropRef], settings: IngestSettings, run: RunContext
+) -> list[DropRef]:
+    """The drops whose published rows are absent, damaged, or from other files, settings or code."""
+    with run.site.warehouse.connect() as connection:
+        known = {
+            (row["source"], row["table_name"], row["drop_id"]): row
+            for row in fetch_dicts(
+                connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
+            )
+        }
+        damaged = {
+            (row[0], row[1], row[2])
+            for row in connection.execute(read_sql("clean/partitions_damaged")).fetchall()
+        }
+        short = _find_short_states(connection)
+    stale = []
+    for drop in drops:
+        row = known.get((drop.source, drop.table, drop.drop_id))
+        if row is None or row["drop_key"] != make_drop_key(drop, settings) or (drop.table, drop.source) in short or any(
+            (drop.table, drop.source, day) in damaged for day in row["dates"] or ()
+        ) or not run.site.lake.is_intact(
+            FileRef(path=row["staged_path"], sha256=row["staged_sha256"], size=row["staged_size"])
+        ):
+            stale.append(drop)
+    return stale
+
+
+def _find_short_states(connection: object) -> set[tuple[str, str]]:
+    """Tables of latest state that hold other rows than their drops account for."""
+    live, expected = (
+        {
+            (row["table_name"], row["source"]): row["row_count"]
+            for row in fetch_dicts(connection, read_sql(name))  # type: ignore[arg-type]
+        }
+        for name in ("clean/state_counts", "raw/state_expected")
+    )
+    return {
+        key for key in live.keys() | expected.keys() if live.get(key, 0) != expected.get(key, 0)
+    }
+
+
+@stage_task("ingest")
+def stage_drop(drop: DropRef, settings: IngestSettings, latest: date, run: RunContext) -> StagedRef:
+    """Read one table of a drop into accepted and refused rows, kept as two files of the lake."""
+    options = IngestOptions(
+        max_bad_share=settings.max_bad_share,
+        max_line_bytes=settings.max_line_bytes,
+        earliest=date(settings.earliest_year, 1, 1),
+        latest=latest,
+        mask_contacts=settings.mask_contacts,
+        user_id_key=settings.user_id_key.get_secret_value().encode()
+        if settings.user_id_key
+        else None,
+    )
+    lake = run.site.lake
+    lake.root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".stage-", dir=lake.root) as folder:
+        work = Path(folder)
+        paths = (work / "staged.parquet", work / "quarantine.parquet")
+        staged = stage_files(
+            drop.files,
+            adapter=get_adapter(drop.kind, Path(drop.mapping) if drop.mapping else None),
+            table=drop.table,
+            source=drop.source,
+            drop_id=drop.drop_id,
+            options=options,
+            staged_path=paths[0],
+            quarantine_path=paths[1],
+            work_dir=work,
+        )
+        return _keep_staged(lake, drop, staged, *paths)
+
+
+def _keep_staged(
+    lake: Lake, drop: DropRef, staged: Staged, accepted: Path, refused: Path
+) -> StagedRef:
+    def move(path: Path, rows: int) -> FileRef:
+        return lake.put_file(
+            f"staging/{drop.table}", ".parquet", lambda draft: (path.replace(draft), rows)[1]
+        )
+
+    return StagedRef(
+        drop=drop,
+        staged=move(accepted, staged.rows_staged),
+        quarantine=move(refused, staged.rows_quarantined),
+        rows_read=staged.rows_read,
+        rows_repeated=staged.rows_duplicate,
+        rows_quarantined=staged.rows_quarantined,
+        reasons=dict(staged.reasons),
+        drift=tuple(staged.drift),
+        dates=dict(staged.dates),
+        rows=staged.rows_staged,
+    )
+
+
+def latest_date(drop: DropRef, today: date) -> date:
+    """The last event date that a row of the drop may carry."""
+    return (drop.drop_date or today) + timedelta(days=LATE_DAYS)
+
+
+@stage_task("ingest", is_cached=False)
+def publish_drop(
+    staged: StagedRef, gate: GateRef, settings: IngestSettings, as_of: date, run: RunContext
+) -> PublishedRef:
+    """Make a drop's rows visible in one transaction if the gate passed it.
+
+    Raises GateError, with the failing check in words, when it did not; the checks are stored and
+    what was published before stays.
+    """
+    lake, drop = run.site.lake, staged.drop
+    checks = json.loads(lake.read_bytes(gate.report))["checks"]
+    publication = Publication(
+        staged=staged,
+        drop_key=make_drop_key(drop, settings),
+        quarantine_path=lake.locate(staged.quarantine),
+        lake_root=lake.root,
+        checks=checks,
+        as_of=as_of,
+    )
+    lake.locate(staged.staged)
+    extra = {"run_id": run.run_id, "source": drop.source, "table": drop.table, "drop": drop.drop_id}
+    warehouse = run.site.warehouse
+    if not gate.is_passed:
+        warehouse.commit(
+            lambda connection: replace_checks(connection, publication),
+            message=f"checks of stopped drop {drop.drop_id} of {drop.source}",
+            extra=extra,
+        )
+        raise GateError(gate.sentence)
+
+    def write(connection: object) -> None:
+        if not is_current(connection, publication):  # type: ignore[arg-type]
+            publish_rows(connection, publication)  # type: ignore[arg-type]
+
+    warehouse.commit(
+        write, message=f"{drop.table} of drop {drop.drop_id} of {drop.source}", extra=extra
+    )
+    return PublishedRef(
+        source=drop.source,
+        table=drop.table,
+        drop_id=drop.drop_id,
+        snapshot=warehouse.read_snapshot(),
+        rows=staged.rows,
+    )
+
+
+def read_history(run: RunContext) -> dict[tuple[str, str], dict[str, int]]:
+    """(source, table) -> drop date -> accepted rows, for every dated drop that was published."""
+    with run.site.warehouse.connect() as connection:
+        rows = fetch_dicts(
+            connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
+        )
+    history: dict[tuple[str, str], dict[str, int]] = {}
+    for row in rows:
+        if row["drop_id"] == str(row["drop_date"]):
+            accepted = row["rows_read"] - row["rows_quarantined"] - row["rows_repeated_in_drop"]
+            history.setdefault((row["source"], row["table_name"]), {})[row["drop_id"]] = accepted
+    return history
+
+
+def read_quarantine(ref: FileRef, run: RunContext, *, limit: int = 5) -> list[dict[str, object]]:
+    """A few refused rows, for the page of a failing run."""
+    frame: pl.DataFrame = run.site.lake.read_frame(ref)
+    return frame.head(limit).to_dicts()
+
+
+def require_file(path: str) -> None:
+    """Raise InputError unless `path` is a file that can be opened (or a URL)."""
+    if "://" in path:
+        return
+    if not Path(path).exists():
+        raise InputError(f"there is no file at {path}; check the path")
+    if Path(path).is_dir():
+        raise InputError(
+            f"{path} is a folder; give the file to import, or list it as a source in whyrec.toml"
+        )

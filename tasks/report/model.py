@@ -1,0 +1,382 @@
+"""What one morning's report shows: frozen, checked, harmless to print.
+
+The caller fills `NightReport` from the night's tables; the row models accept the columns of
+those tables as they are and ignore further ones. Whatever enters is cleaned on the way in:
+text is put through `clean_text`, numbers that are not finite become None, and None is
+shown as "no result", never as 0.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from tasks.report.clean import clean_tail, clean_text
+
+MAX_NAME: Final = 120
+MAX_SENTENCE: Final = 500
+MAX_RAW: Final = 400
+MAX_SIDE: Final = 180
+"""Characters of a review kept on either side of the span an attribute was read from."""
+MAX_SPAN: Final = 240
+
+Verdict = Literal["credible", "weak", "not credible", "no result"]
+TaskState = Literal["ran", "cached", "retried", "failed", "skipped"]
+DropStatus = Literal["published", "unchanged", "stopped by gate", "failed"]
+Severity = Literal["critical", "warning"]
+Contrast = Literal["negative_to_positive", "positive", "negative"]
+
+HEADLINE_CONTRAST: Final[Contrast] = "negative_to_positive"
+
+
+def _to_text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else f"{value}"
+
+
+def _clean_name(value: object) -> str:
+    return clean_text(_to_text(value), limit=MAX_NAME)
+
+
+def _clean_sentence(value: object) -> str:
+    return clean_text(_to_text(value), limit=MAX_SENTENCE)
+
+
+def _clean_raw(value: object) -> str:
+    return clean_text(_to_text(value), limit=MAX_RAW)
+
+
+def _finite_or_none(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _list_of(value: object) -> object:
+    """Any list-like column value as a list; None is the empty list."""
+    if isinstance(value, Iterable) and not isinstance(value, str | Mapping):
+        return tuple(value)
+    is_missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return () if is_missing else (value,)
+
+
+def _describe(value: object) -> object:
+    """One line for a structured note: {"rows": 3, "file": "a"} is "rows 3, file a"."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_to_text(item)}" for key, item in value.items())
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_clean_name)]
+Sentence = Annotated[str, BeforeValidator(_clean_sentence)]
+Raw = Annotated[str, BeforeValidator(_clean_raw)]
+Note = Annotated[str, BeforeValidator(_clean_sentence), BeforeValidator(_describe)]
+Notes = Annotated[tuple[Note, ...], BeforeValidator(_list_of)]
+Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Seconds = Annotated[float | None, BeforeValidator(_finite_or_none)]
+
+
+class Row(BaseModel):
+    """A row of one of the night's tables; columns it does not know are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class DropRow(Row):
+    """Accounting of one table of one drop. Grain: source, table, drop.
+
+    `rows_read` must equal `rows_published` + `rows_quarantined` + `rows_duplicate` +
+    `rows_held`. Only a drop that was stopped or failed holds rows back; where the caller does
+    not count them (None), whatever is neither quarantined nor duplicate is taken as held.
+    """
+
+    source: Name
+    table: Name = Field(default="reviews", validation_alias=AliasChoices("table", "table_name"))
+    drop_id: Name
+    rows_read: Count = 0
+    rows_published: Count = 0
+    rows_quarantined: Count = 0
+    rows_duplicate: Count = 0
+    rows_held: Count | None = None
+    reasons: dict[Name, Count] = Field(default_factory=dict)
+    drift: Notes = ()
+    status: DropStatus = "published"
+    message: Sentence = ""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Nothing of this drop became visible."""
+        return self.status in {"stopped by gate", "failed"}
+
+    @property
+    def published(self) -> int:
+        """Rows that readers see from this drop."""
+        return 0 if self.is_stopped else self.rows_published
+
+    @property
+    def held_back(self) -> int:
+        """Rows that would have been published, had the drop not been stopped."""
+        if self.rows_held is not None:
+            return self.rows_held
+        if not self.is_stopped:
+            return 0
+        return max(self.rows_read - self.rows_quarantined - self.rows_duplicate, 0)
+
+    @property
+    def unaccounted(self) -> int:
+        """Rows read that are nowhere (positive) or appeared from nowhere (negative); 0 is right."""
+        known = self.published + self.held_back + self.rows_quarantined + self.rows_duplicate
+        return self.rows_read - known
+
+
+class QuarantineExample(Row):
+    """One refused row, as it was delivered."""
+
+    source: Name = ""
+    table: Name = Field(default="", validation_alias=AliasChoices("table", "table_name"))
+    drop_id: Name = ""
+    file: Name = ""
+    line: Count | None = None
+    reason: Name
+    raw: Raw = Field(default="", validation_alias=AliasChoices("raw", "raw_text"))
+
+
+class FreshnessRow(Row):
+    """Newest drop of one source; `max_age_days` is the allowed age, None when none is set."""
+
+    source: Name
+    newest_drop: date | None = None
+    max_age_days: int | None = Field(default=None, ge=0)
+
+
+class CheckRow(Row):
+    """Result of one expectation on one staged drop.
+
+    With a `skip_reason` the check did not apply: it neither passed nor failed.
+    """
+
+    table: Name = Field(default="", validation_alias=AliasChoices("table", "table_name"))
+    source: Name = ""
+    drop_id: Name = ""
+    expectation: Name
+    column: Name = Field(default="", validation_alias=AliasChoices("column", "column_name"))
+    severity: Severity = "critical"
+    is_success: bool
+    observed: Note = ""
+    allowed: Note = ""
+    n_unexpected: Count | None = None
+    n_rows: Count | None = None
+    examples: Notes = ()
+    breaks: Sentence = ""
+    advice: Sentence = ""
+    skip_reason: Sentence = ""
+
+    @property
+    def is_critical_failure(self) -> bool:
+        """It failed and stops publication."""
+        return not self.is_success and self.severity == "critical"
+
+    @property
+    def is_warning(self) -> bool:
+        """It failed, and the rows were published all the same."""
+        return not self.is_success and self.severity == "warning"
+
+    @property
+    def is_passed(self) -> bool:
+        """It was carried out and succeeded."""
+        return self.is_success and not self.skip_reason
+
+
+class EffectRow(Row):
+    """One estimate. `estimate`, `naive` and their bounds are in units of the outcome."""
+
+    source: Name
+    window: Name = Field(default="all", validation_alias=AliasChoices("window", "window_name"))
+    window_start: date | None = None
+    window_end: date | None = None
+    outcome: Name = "rating"
+    attribute: Name
+    contrast: Contrast = HEADLINE_CONTRAST
+    estimator: Name = "plr"
+    estimate: Number = None
+    std_error: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+    naive: Number = None
+    naive_ci_low: Number = None
+    naive_ci_high: Number = None
+    n: Count = 0
+    n_positive: Count = 0
+    n_negative: Count = 0
+    verdict: Verdict
+    reasons: Notes = ()
+
+    @property
+    def is_estimated(self) -> bool:
+        """There is a number to show."""
+        return self.estimate is not None and self.verdict != "no result"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names the same question on another night."""
+        return (
+            self.source, self.window, self.outcome, self.attribute, self.contrast, self.estimator,
+        )  # fmt: skip
+
+
+class TruthRow(Row):
+    """The effect that a simulated world was built with, in units of the outcome."""
+
+    source: Name
+    attribute: Name
+    contrast: Contrast = HEADLINE_CONTRAST
+    value: Number = None
+
+
+class Example(Row):
+    """A sentence of a review around the words an attribute was read from.
+
+    Built from the review's `text` and the character offsets `start`, `end` into it; kept as
+    three pieces, each cleaned and shortened on its own so that the marked words stay.
+    """
+
+    review_id: Name = ""
+    before: str = ""
+    marked: str = ""
+    after: str = ""
+    polarity: int = Field(default=0, ge=-1, le=1)
+    rating: Number = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_at_span(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        rest: dict[str, Any] = {str(key): item for key, item in value.items()}
+        pieces = [_to_text(rest.pop(name, None)) for name in ("before", "marked", "after")]
+        text, start, end = (rest.pop(name, None) for name in ("text", "start", "end"))
+        if text is None:  # pieces of an earlier report: same rules once more
+            text, start = "".join(pieces), len(pieces[0])
+            end = start + len(pieces[1])
+        before, marked, after = split_at_span(_to_text(text), start=start, end=end)
+        return {**rest, "before": before, "marked": marked, "after": after}
+
+
+def split_at_span(text: str, *, start: int | None, end: int | None) -> tuple[str, str, str]:
+    """`text` before, in and after the span, cleaned and shortened around it.
+
+    Without a span inside the text everything stands in the first piece.
+    """
+    if start is None or end is None or not 0 <= start < end <= len(text):
+        return clean_text(text, limit=2 * MAX_SIDE), "", ""
+    before, marked, after = text[:start], text[start:end], text[end:]
+    return (
+        _joined(clean_tail(before, limit=MAX_SIDE), is_space=before[-1:].isspace(), at_end=True),
+        clean_text(marked, limit=MAX_SPAN),
+        _joined(clean_text(after, limit=MAX_SIDE), is_space=after[:1].isspace(), at_end=False),
+    )
+
+
+def _joined(text: str, *, is_space: bool, at_end: bool) -> str:
+    """Give back the one space that cleaning took from the side where the marked words are."""
+    if not is_space or not text:
+        return text
+    return f"{text} " if at_end else f" {text}"
+
+
+class AttributeRow(Row):
+    """How often reviews speak of one attribute, with sentences that do. Counts are of reviews."""
+
+    source: Name
+    attribute: Name
+    n_mentioned: Count = 0
+    n_positive: Count = 0
+    n_negative: Count = 0
+    examples: tuple[Example, ...] = ()
+
+
+class TaskRow(Row):
+    """One task of the run."""
+
+    stage: Name
+    name: Name
+    state: TaskState
+    seconds: Seconds = None
+    rows: Count | None = None
+    message: Sentence = Field(default="", validation_alias=AliasChoices("message", "reason"))
+
+
+class TextCost(Row):
+    """What reading the texts took. Distinct texts are embedded once ever; the rest are hits."""
+
+    n_texts: Count
+    n_distinct: Count
+    n_new: Count
+    n_cached: Count
+    n_cut: Count = 0
+    model: Name = ""
+    device: Name = ""
+    seconds: Seconds = None
+
+
+class Reproducibility(Row):
+    """What is needed to derive this report again."""
+
+    run_id: Name
+    snapshot_read: int | None = None
+    snapshot_published: int | None = None
+    settings_hash: Name = ""
+    code_hash: Name = ""
+    versions: dict[Name, Name] = Field(default_factory=dict)
+    seeds: dict[Name, int] = Field(default_factory=dict)
+
+
+class NightReport(BaseModel):
+    """Everything the page shows, and nothing that is worked out on the way.
+
+    `truth` is given for a simulated world only. `previous_effects` are the effects of the
+    last report before this one, `previous_as_of` its date. `labels` are plain names of
+    attributes where underscores to spaces is not enough. `units` are the words for one unit
+    of an outcome, singular and plural.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    as_of: date
+    reproducibility: Reproducibility
+    drops: tuple[DropRow, ...] = ()
+    quarantine: tuple[QuarantineExample, ...] = ()
+    freshness: tuple[FreshnessRow, ...] = ()
+    checks: tuple[CheckRow, ...] = ()
+    effects: tuple[EffectRow, ...] = ()
+    truth: tuple[TruthRow, ...] = ()
+    previous_as_of: date | None = None
+    previous_effects: tuple[EffectRow, ...] = ()
+    attributes: tuple[AttributeRow, ...] = ()
+    tasks: tuple[TaskRow, ...] = ()
+    text_cost: TextCost | None = None
+    notes: Notes = ()
+    labels: dict[Name, Name] = Field(default_factory=dict)
+    units: dict[Name, tuple[Name, Name]] = Field(
+        default_factory=lambda: {"rating": ("star", "stars")}
+    )
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+
+class IndexNight(Row):
+    """One line of the index of nights; None where nothing was read or checked.
+
+    `href` is a path below the index; anything else is not linked.
+    """
+
+    as_of: date
+    href: str = ""
+    verdict: Name
+    headline: Sentence = ""
+    is_gate_passed: bool | None = None
+    rows_published: Count | None = None
+    rows_quarantined: Count | None = None
+    n_credible: Count = 0
+    n_effects: Count = 0

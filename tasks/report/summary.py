@@ -1,0 +1,430 @@
+"""The night in words: one verdict, one paragraph, what to act on and what to look at."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tasks.report.changes import EffectChange, count_changes
+from tasks.report.effects import EffectGroup, group_effects, headline_groups
+from tasks.report.model import CheckRow, Contrast, EffectRow, FreshnessRow, NightReport, TaskRow
+from tasks.report.words import (
+    STATE_ORDER,
+    capitalise,
+    effect_decimals,
+    end_sentence,
+    format_count,
+    format_date,
+    format_interval,
+    format_level,
+    format_number,
+    format_plural,
+    format_share,
+    join_words,
+    name_attribute,
+    name_units,
+    tell_count,
+    tell_plural,
+)
+
+NightVerdict = Literal["good", "care", "held", "failed", "empty"]
+MAX_FINDINGS: Final = 3
+MAX_PROBLEMS: Final = 8
+
+_HEADLINES: Final[dict[NightVerdict, str]] = {
+    "good": "Good to use",
+    "care": "Use with care",
+    "held": "Held at the gate",
+    "failed": "Do not rely on this night",
+    "empty": "Nothing arrived",
+}
+_SUBJECTS: Final[dict[Contrast, str]] = {
+    "negative": "complaints about",
+    "positive": "praise of",
+    "negative_to_positive": "going from complaint to praise of",
+}
+_PREPOSITIONS: Final[dict[Contrast, str]] = {
+    "negative": "about",
+    "positive": "of",
+    "negative_to_positive": "of",
+}
+_CONTRAST_RANK: Final[dict[Contrast, int]] = {
+    "negative": 0,  # a complaint is what a maker can remove
+    "positive": 1,
+    "negative_to_positive": 2,
+}
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Row accounting over all drops, in rows; `unaccounted` sums absolute differences."""
+
+    drops: int
+    drops_published: int
+    drops_unchanged: int
+    drops_stopped: int
+    read: int
+    published: int
+    quarantined: int
+    duplicate: int
+    held_back: int
+    unaccounted: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of a list: what it is about, what to know, the section it leads to."""
+
+    subject: str
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class NightSummary:
+    """What a reader with one minute gets."""
+
+    verdict: NightVerdict
+    headline: str
+    lede: tuple[str, ...]
+    findings: tuple[Item, ...]
+    problems: tuple[Item, ...]
+    n_more_problems: int
+    totals: Totals
+    n_credible: int
+    n_effects: int
+
+
+def summarise_night(report: NightReport, changes: Sequence[EffectChange]) -> NightSummary:
+    """Verdict, paragraph and lists of one night; `changes` are those since the previous one."""
+    totals = count_rows(report)
+    groups = headline_groups(group_effects(report.effects))
+    problems = list(_find_problems(report))
+    verdict = judge_night(report, n_problems=len(problems))
+    return NightSummary(
+        verdict=verdict,
+        headline=_write_headline(verdict, totals, groups, n_problems=len(problems)),
+        lede=tuple(_write_lede(report, totals, groups, changes)),
+        findings=() if verdict == "failed" else tuple(find_levers(report, groups)),
+        problems=tuple(problems[:MAX_PROBLEMS]),
+        n_more_problems=max(len(problems) - MAX_PROBLEMS, 0),
+        totals=totals,
+        n_credible=sum(group.n_credible for group in groups),
+        n_effects=sum(len(group.rows) for group in groups),
+    )
+
+
+def _write_headline(
+    verdict: NightVerdict, totals: Totals, groups: Sequence[EffectGroup], *, n_problems: int
+) -> str:
+    """The verdict, and the one fact that goes with it."""
+    words = _HEADLINES[verdict]
+    total = sum(len(group.rows) for group in groups)
+    credible = sum(group.n_credible for group in groups)
+    if verdict == "held" and totals.drops_published:
+        words = f"Partly {words[0].lower()}{words[1:]}"
+    if verdict == "good" and total:
+        return f"{words}: {credible:,} of {format_plural(total, 'effect')} credible"
+    if verdict == "failed" and totals.unaccounted:
+        return f"{words}: {format_plural(totals.unaccounted, 'row')} cannot be explained"
+    if verdict in {"care", "failed", "held"} and n_problems:
+        return f"{words}: {format_plural(n_problems, 'thing')} to look at"
+    return words
+
+
+def count_rows(report: NightReport) -> Totals:
+    """Row accounting summed over all drops."""
+    drops = report.drops
+    return Totals(
+        drops=len(drops),
+        drops_published=sum(drop.status == "published" for drop in drops),
+        drops_unchanged=sum(drop.status == "unchanged" for drop in drops),
+        drops_stopped=sum(drop.is_stopped for drop in drops),
+        read=sum(drop.rows_read for drop in drops),
+        published=sum(drop.published for drop in drops),
+        quarantined=sum(drop.rows_quarantined for drop in drops),
+        duplicate=sum(drop.rows_duplicate for drop in drops),
+        held_back=sum(drop.held_back for drop in drops),
+        unaccounted=sum(abs(drop.unaccounted) for drop in drops),
+    )
+
+
+def judge_night(report: NightReport, *, n_problems: int) -> NightVerdict:
+    """The worst thing that happened decides: lost rows or failures, the gate, then warnings."""
+    if not (report.drops or report.effects or report.checks or report.tasks):
+        return "empty"
+    has_failed = any(drop.status == "failed" for drop in report.drops) or any(
+        task.state == "failed" for task in report.tasks
+    )
+    is_held = any(drop.status == "stopped by gate" for drop in report.drops) or any(
+        check.is_critical_failure for check in report.checks
+    )
+    if any(drop.unaccounted for drop in report.drops) or (has_failed and not is_held):
+        return "failed"
+    if is_held:
+        return "held"
+    return "care" if n_problems else "good"
+
+
+def find_age(row: FreshnessRow, report: NightReport) -> int | None:
+    """Days from the newest drop to the night's date, None without a drop."""
+    return None if row.newest_drop is None else (report.as_of - row.newest_drop).days
+
+
+def is_stale(row: FreshnessRow, report: NightReport) -> bool:
+    """The newest drop is older than allowed, or there is none at all."""
+    age = find_age(row, report)
+    if age is None:
+        return True
+    return row.max_age_days is not None and age > row.max_age_days
+
+
+def _find_problems(report: NightReport) -> Iterable[Item]:
+    """What somebody has to look at, the worst first."""
+    yield from _find_lost_rows(report)
+    for check in report.checks:
+        if check.is_critical_failure:
+            yield Item(_name_check(check), _explain_check(check), "quality")
+    for drop in report.drops:
+        if drop.is_stopped:
+            state = "was stopped by the gate" if drop.status == "stopped by gate" else "failed"
+            text = f"The drop {state}; what was published before stays as it was."
+            yield Item(
+                f"{drop.source} {drop.drop_id}",
+                f"{text} {end_sentence(drop.message)}" if drop.message else text,
+                "rows",
+            )
+    for task in report.tasks:
+        if task.state == "failed":
+            reason = task.message or "No reason was recorded; see the log of the run."
+            yield Item(f"{task.stage}: {task.name}", f"The task failed. {reason}", "run")
+    for check in report.checks:
+        if check.is_warning:
+            yield Item(_name_check(check), _explain_check(check), "quality")
+    for drop in report.drops:
+        if drop.drift:
+            text = f"Its columns changed: {'; '.join(drop.drift[:3])}."
+            yield Item(f"{drop.source} {drop.drop_id}", text, "rows")
+    yield from _find_stale_sources(report)
+
+
+def _find_lost_rows(report: NightReport) -> Iterable[Item]:
+    for drop in report.drops:
+        if drop.unaccounted:
+            count = format_plural(abs(drop.unaccounted), "row")
+            what = "cannot be found" if drop.unaccounted > 0 else "came from nowhere"
+            text = f"{count} {what}: the accounting of {drop.table} does not close."
+            yield Item(f"{drop.source} {drop.drop_id}", text, "rows")
+
+
+def _find_stale_sources(report: NightReport) -> Iterable[Item]:
+    for row in report.freshness:
+        if is_stale(row, report):
+            age = find_age(row, report)
+            text = (
+                "No drop has ever arrived."
+                if age is None
+                else f"The newest drop is {format_plural(age, 'day')} old, "
+                f"allowed is {format_plural(row.max_age_days or 0, 'day')}."
+            )
+            yield Item(row.source, text, "rows")
+
+
+def _name_check(check: CheckRow) -> str:
+    return f"{check.source} {check.table}, failed check: {check.expectation}".strip()
+
+
+def _explain_check(check: CheckRow) -> str:
+    found = f"found: {check.observed}" if check.observed else "it failed"
+    allowed = f"allowed: {check.allowed}" if check.allowed else ""
+    return " ".join(map(end_sentence, filter(None, (found, allowed, check.breaks, check.advice))))
+
+
+def _write_lede(
+    report: NightReport,
+    totals: Totals,
+    groups: Sequence[EffectGroup],
+    changes: Sequence[EffectChange],
+) -> Iterable[str]:
+    yield from _tell_drops(totals)
+    yield from _tell_checks(report.checks)
+    yield from _tell_effects(report, groups)
+    yield from _tell_changes(report, changes)
+    yield from _tell_run(report.tasks)
+
+
+def _tell_drops(totals: Totals) -> Iterable[str]:
+    if not totals.drops:
+        yield "No drop arrived."
+        return
+    if totals.unaccounted:
+        yield (
+            f"The row accounting does not close: {format_plural(totals.unaccounted, 'row')} "
+            "cannot be explained."
+        )
+    yield f"{_count_drops(totals)}."
+    yield (
+        f"Of {format_plural(totals.read, 'row')} read, {format_count(totals.published)} were "
+        f"published, {format_count(totals.quarantined)} quarantined and "
+        f"{format_count(totals.duplicate)} left out as duplicates"
+        + (f"; {format_count(totals.held_back)} are held back." if totals.held_back else ".")
+    )
+
+
+def _count_drops(totals: Totals) -> str:
+    if totals.drops_published == totals.drops:
+        if totals.drops == 1:
+            return "The one drop was published"
+        return f"All {tell_plural(totals.drops, 'drop')} were published"
+    parts = [
+        f"{tell_count(count)} {'was' if count == 1 else 'were'} {what}"
+        for count, what in (
+            (totals.drops_published, "published"),
+            (totals.drops_unchanged, "unchanged"),
+            (totals.drops_stopped, "stopped"),
+        )
+        if count
+    ]
+    return f"Of {tell_plural(totals.drops, 'drop')}, {join_words(parts)}"
+
+
+def _tell_checks(checks: Sequence[CheckRow]) -> Iterable[str]:
+    if not checks:
+        return
+    critical = sum(check.is_critical_failure for check in checks)
+    warnings = sum(check.is_warning for check in checks)
+    passed = sum(check.is_passed for check in checks)
+    if critical:
+        yield capitalise(
+            f"{tell_plural(critical, 'critical check')} failed, so the gate kept back what it "
+            "guards; effects rest on what was published before."
+        )
+    if warnings:
+        yield capitalise(f"{tell_plural(warnings, 'check')} gave a warning.")
+    if passed and not critical and not warnings:
+        all_checks = f"All {tell_plural(passed, 'check')}" if passed > 1 else "The one check"
+        yield f"{all_checks} passed."
+
+
+def _tell_effects(report: NightReport, groups: Sequence[EffectGroup]) -> Iterable[str]:
+    total = sum(len(group.rows) for group in groups)
+    credible = sum(group.n_credible for group in groups)
+    if not total:
+        yield "No effects were estimated."
+        return
+    verb = "is" if credible == 1 else "are"
+    yield f"{capitalise(tell_count(credible))} of {tell_plural(total, 'effect')} {verb} credible."
+    findings = _pick_findings(groups)
+    if findings:
+        yield end_sentence(_phrase_effects(findings, report, with_source=_has_sources(groups)))
+
+
+def _tell_changes(report: NightReport, changes: Sequence[EffectChange]) -> Iterable[str]:
+    if report.previous_as_of is None:
+        return
+    flipped = count_changes(changes, "verdict changed")
+    moved = sum(change.is_overlapping is False for change in changes)
+    since = f"Since {format_date(report.previous_as_of)}"
+    if not flipped and not moved:
+        yield f"{since}, nothing moved beyond its interval."
+        return
+    parts = [
+        f"{tell_plural(count, what)} {verb}"
+        for count, what, verb in (
+            (flipped, "verdict", "changed"),
+            (moved, "effect", "moved beyond its interval" if moved == 1 else
+             "moved beyond their intervals"),
+        )
+        if count
+    ]  # fmt: skip
+    yield f"{since}, {join_words(parts)}."
+
+
+def _tell_run(tasks: Sequence[TaskRow]) -> Iterable[str]:
+    if not tasks:
+        return
+    counts = {state: sum(task.state == state for task in tasks) for state in STATE_ORDER}
+    if counts["cached"] == len(tasks):
+        yield "Nothing had to be computed again: every task came from the cache."
+    elif counts["failed"]:
+        yield capitalise(f"{tell_plural(counts['failed'], 'task')} failed.")
+
+
+def _pick_findings(groups: Iterable[EffectGroup]) -> list[EffectRow]:
+    """The credible effects that move the average outcome most, at most one per attribute."""
+    best: dict[tuple[str, str], EffectRow] = {}
+    for group in groups:
+        estimator = group.first.estimator
+        for row in (*group.rows, *group.others):
+            if row.verdict != "credible" or row.estimate is None or row.estimator != estimator:
+                continue
+            key = (row.source, row.attribute)
+            if key not in best or _CONTRAST_RANK[row.contrast] < _CONTRAST_RANK[best[key].contrast]:
+                best[key] = row
+    return sorted(best.values(), key=_rank_finding)[:MAX_FINDINGS]
+
+
+def _rank_finding(row: EffectRow) -> tuple[float, str, str]:
+    """By effect times reach: what it moves the average outcome by."""
+    size = abs(row.estimate or 0.0) * _count_reach(row) / max(row.n, 1)
+    return (-size, row.source, row.attribute)
+
+
+def _count_reach(row: EffectRow) -> int:
+    """Reviews in which the contrast could be moved; complaints, of complaint to praise."""
+    return row.n_positive if row.contrast == "positive" else row.n_negative
+
+
+def _phrase_effect(row: EffectRow, report: NightReport, *, with_source: bool) -> str:
+    """Complaints about durability cost 0.93 stars."""
+    verb = "cost" if (row.estimate or 0.0) < 0 else "add"
+    if row.contrast != "negative":  # praise costs, complaints cost
+        verb += "s"
+    name = name_attribute(row.attribute, report.labels)
+    source = f" in {row.source}" if with_source else ""
+    return f"{_SUBJECTS[row.contrast]} {name}{source} {verb} {_phrase_amount(row, report)}"
+
+
+def _phrase_amount(row: EffectRow, report: NightReport) -> str:
+    """0.93 stars."""
+    value = abs(row.estimate or 0.0)
+    units = name_units(row.outcome, report.units, value=value) or f" of {row.outcome}"
+    return f"{format_number(value, decimals=effect_decimals(row))}{units}"
+
+
+def _phrase_effects(rows: Sequence[EffectRow], report: NightReport, *, with_source: bool) -> str:
+    """Complaints about durability cost 0.93 stars and about size 0.41 stars."""
+    phrases: list[str] = []
+    before: tuple[object, ...] | None = None
+    for row in rows:
+        kind = (row.contrast, (row.estimate or 0.0) < 0, row.source, row.outcome)
+        phrase = _phrase_effect(row, report, with_source=with_source)
+        if kind == before:  # the same subject and verb: not said twice
+            name = name_attribute(row.attribute, report.labels)
+            phrase = f"{_PREPOSITIONS[row.contrast]} {name} {_phrase_amount(row, report)}"
+        before = kind
+        phrases.append(phrase)
+    return join_words(phrases)
+
+
+def find_levers(report: NightReport, groups: Sequence[EffectGroup]) -> Iterable[Item]:
+    """What a product manager can act on: size, interval, reach and the naive figure."""
+    for row in _pick_findings(groups):
+        decimals = effect_decimals(row)
+        interval = format_interval(row.ci_low, row.ci_high, decimals=decimals)
+        reach = _count_reach(row)
+        subject = capitalise(_phrase_effect(row, report, with_source=_has_sources(groups)))
+        level = f"{format_level(report.confidence)} interval {interval}. " if interval else ""
+        done = "praise" if row.contrast == "positive" else "complain"
+        text = (
+            f"{level}{format_count(reach)} of {format_plural(row.n, 'review')} "
+            f"({format_share(reach, row.n)}) {done}."
+        )
+        if row.naive is not None:
+            naive = format_number(row.naive, decimals=decimals, is_signed=True)
+            text += f" A plain comparison of averages would have said {naive}."
+        yield Item(subject, text, "effects")
+
+
+def _has_sources(groups: Iterable[EffectGroup]) -> bool:
+    """There is more than one source, so that each has to be named."""
+    return len({group.source for group in groups}) > 1

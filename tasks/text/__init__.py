@@ -1,0 +1,1 @@
+"""Vectors of texts, and what reviews say of attributes."""

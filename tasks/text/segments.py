@@ -1,0 +1,181 @@
+"""Sentences, segments and words of a review, with exact character offsets.
+
+Nothing here changes a text: markup and entities are blanked out in a view of the same length, so
+that every offset into the view is an offset into the text.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+
+def word_set(words: str) -> frozenset[str]:
+    """Words of a list written as one string."""
+    return frozenset(words.split())
+
+
+_TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]{0,500}>")
+_BREAKING_TAG: Final = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|table|h[1-6])\b", re.IGNORECASE)
+_ENTITY: Final = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});")
+_ADDRESS: Final = re.compile(r"https?://\S{1,2000}")
+_UNREADABLE: Final = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]"
+)
+_WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_SENTENCE_END: Final = re.compile(
+    r"[.!?\u2026]+[\"'\)\]\u201d]*(?=\s|$)"  # ends before a blank
+    r"|(?<=[a-z\)])[.!?]+(?=[A-Z])"  # "good.The"
+    r"|[.!?\u2026]{2,}|[!?\u2026]"
+    r"|[\u3002\uff01\uff1f\uff1b\u061f\u06d4\u0964]+"  # CJK, Arabic, Urdu, Hindi
+    r"|\n+|;|\u2022|\s[-*~]{1,3}\s|\u2014|--+|\s\u2013\s"
+)
+_ABBREVIATIONS: Final = word_set(
+    "mr mrs ms dr st vs e.g i.e eg ie approx inc jr sr oz ft lb lbs ave"
+)
+_PAUSE: Final = re.compile(r"[,:\u3001\uff0c\u060c]")
+_BRACKET: Final = re.compile(r"[()\[\]]")
+_CONTRASTS: Final = word_set(
+    "but however although though yet whereas except despite nevertheless nonetheless"
+)
+_CONJUNCTIONS: Final = word_set("and plus while & n whilst also")
+MAX_CLAUSE_WORDS: Final = 40
+"""Longer runs without any mark are cut here: nobody writes them, machines do."""
+
+
+class Joint(IntEnum):
+    """What stands before a segment."""
+
+    SENTENCE = 0
+    CONTRAST = 1
+    ASIDE = 2
+    CONJUNCTION = 3
+    PAUSE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word in lower case, with offsets into the text."""
+
+    form: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of words [`first`, `last`) between two joints; never empty."""
+
+    first: int
+    last: int
+    joint: Joint
+    sentence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A text cut up: `view` has the length of the text, words and segments are in order."""
+
+    view: str
+    words: tuple[Word, ...]
+    segments: tuple[Segment, ...]
+
+
+def parse_text(text: str) -> Parsed:
+    """Words and segments of `text`; any string is fine, one without words gives none."""
+    view = blank_markup(text)
+    words: list[Word] = []
+    segments: list[Segment] = []
+    sentence = 0
+    for start, end in _split_sentences(view):
+        first = len(words)
+        words.extend(_find_words(view, start, end))
+        if len(words) > first:
+            segments.extend(_cut_sentence(view, words, first, sentence))
+            sentence += 1
+    return Parsed(view, tuple(words), tuple(segments))
+
+
+def blank_markup(text: str) -> str:
+    """`text` without tags, entities, addresses and control characters, in the same length."""
+    view = text.replace("\u2019", "'").replace("\u2018", "'").replace("`", "'")
+    if "&" in view:
+        view = _ENTITY.sub(_blank_entity, view)
+    if "<" in view:
+        view = _TAG.sub(_blank_tag, view)
+    if "://" in view:
+        view = _ADDRESS.sub(lambda match: " " * len(match.group()), view)
+    return _UNREADABLE.sub(" ", view)
+
+
+def _blank_entity(match: re.Match[str]) -> str:
+    character = html.unescape(match.group())
+    if len(character) != 1 or character in "<>&":
+        character = " "
+    character = "'" if character in "\u2019\u2018" else character
+    return character.ljust(len(match.group()))
+
+
+def _blank_tag(match: re.Match[str]) -> str:
+    is_breaking = _BREAKING_TAG.match(match.group()) is not None
+    return ("\n" if is_breaking else " ").ljust(len(match.group()))
+
+
+def _split_sentences(view: str) -> Iterator[tuple[int, int]]:
+    """Character ranges between sentence ends."""
+    start = 0
+    for match in _SENTENCE_END.finditer(view):
+        if match.group() == "." and _is_abbreviation(view, match.start()):
+            continue
+        yield start, match.start()
+        start = match.end()
+    yield start, len(view)
+
+
+def _is_abbreviation(view: str, dot: int) -> bool:
+    before = view[max(0, dot - 8) : dot].rsplit(None, 1)
+    return bool(before) and before[-1].lower().lstrip("(") in _ABBREVIATIONS
+
+
+def _find_words(view: str, start: int, end: int) -> Iterator[Word]:
+    for match in _WORD.finditer(view, start, end):
+        yield Word(match.group().lower(), match.start(), match.end())
+
+
+def _cut_sentence(view: str, words: list[Word], first: int, sentence: int) -> Iterator[Segment]:
+    """Segments of the words from `first` on: cut at contrasts, conjunctions and pauses."""
+    begin, joint = first, Joint.SENTENCE
+    for index in range(first, len(words)):
+        found = _find_joint(view, words, index, first)
+        if found is None and index - begin >= MAX_CLAUSE_WORDS:
+            found = Joint.PAUSE
+        if found is None:
+            continue
+        if index > begin:
+            yield Segment(begin, index, joint, sentence)
+            joint = found
+        elif joint is not Joint.SENTENCE:
+            joint = min(joint, found)
+        begin = index + (words[index].form in _CONTRASTS or words[index].form in _CONJUNCTIONS)
+    if begin < len(words):
+        yield Segment(begin, len(words), joint, sentence)
+
+
+def _find_joint(view: str, words: list[Word], index: int, first: int) -> Joint | None:
+    """What parts word `index` from the one before, if anything does."""
+    form = words[index].form
+    if form in _CONTRASTS:
+        return Joint.CONTRAST
+    if form in _CONJUNCTIONS:
+        return Joint.CONJUNCTION
+    if index > first:
+        gap = view[words[index - 1].end : words[index].start]
+        if "&" in gap or "+" in gap:
+            return Joint.CONJUNCTION
+        if _BRACKET.search(gap):
+            return Joint.ASIDE
+        if _PAUSE.search(gap):
+            return Joint.PAUSE
+    return None

@@ -1,0 +1,165 @@
+"""The text room, as tasks: vectors of texts, and what reviews say of attributes."""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel
+
+from tasks.platform.lake import hash_file
+from tasks.platform.marts import MartPart, commit_parts
+from tasks.platform.refs import AttributesRef, EmbeddingRef, FileRef, PeriodRef, PublishedMart
+from tasks.platform.settings import ExtractSettings, TextSettings
+from tasks.platform.site import Site
+from tasks.platform.sql import read_sql
+from tasks.platform.task import RunContext, stage_task
+from tasks.text.clauses import ClauseExtractor
+from tasks.text.encoder import Encoder
+from tasks.text.store import EmbeddingStore
+from tasks.text.summary import describe_attributes
+
+STORE = "embeddings"
+"""Folder of the lake that holds the vectors."""
+
+
+class ModelChoice(BaseModel):
+    """What of the encoder decides a vector; the rest of the settings only decides the speed."""
+
+    name: str
+    revision: str
+
+
+@cache
+def open_encoder(settings: TextSettings) -> Encoder:
+    """The encoder of these settings; its weights are loaded when first used, once a process."""
+    return Encoder(
+        settings.model,
+        revision=settings.revision,
+        device=settings.device,
+        batch_tokens=settings.batch_tokens,
+        max_tokens=settings.max_tokens,
+        is_remote_allowed=settings.is_remote_allowed,
+    )
+
+
+@cache
+def open_store(root: str, settings: TextSettings) -> EmbeddingStore:
+    """The store of vectors under `root`, shared by the threads of a process."""
+    return EmbeddingStore(Path(root), open_encoder(settings))
+
+
+def choose_model(settings: TextSettings) -> ModelChoice:
+    """Name and revision of the encoder; raises ConfigError when it is not there."""
+    return ModelChoice(name=settings.model, revision=open_encoder(settings).revision)
+
+
+def read_reviews(period: PeriodRef, site: Site) -> pl.DataFrame:
+    """The published reviews of a period, in the order of their date and id."""
+    scope = {"source": period.source, "start_date": period.start, "end_date": period.end}
+    with site.warehouse.connect() as connection:
+        return connection.execute(read_sql("clean/reviews_select"), scope).pl()
+
+
+def list_shards(period: PeriodRef, settings: TextSettings) -> list[tuple[int, int]]:
+    """(number, count) of the shards that a period's texts are embedded in."""
+    count = max(1, -(-period.rows // settings.shard_texts))
+    return [(number, count) for number in range(count)]
+
+
+def _store_root(run: RunContext) -> str:
+    return str(run.site.lake.root / STORE)
+
+
+def _refer(run: RunContext, files: Sequence[str]) -> tuple[FileRef, ...]:
+    """References to files of the store, whose names are relative to its root."""
+    root = Path(_store_root(run))
+    return tuple(
+        FileRef(
+            path=f"{STORE}/{name}", sha256=hash_file(root / name), size=(root / name).stat().st_size
+        )
+        for name in files
+    )
+
+
+@stage_task("text")
+def embed_shard(
+    period: PeriodRef, shard: tuple[int, int], model: ModelChoice, run: RunContext
+) -> EmbeddingRef:
+    """Embed one shard of a period's review texts; a text that was ever embedded is not embedded again."""
+    number, count = shard
+    texts = read_reviews(period, run.site).select("text_sha256", "text").unique("text_sha256")
+    ordered = texts.sort("text_sha256")["text"].to_list()
+    part = ordered[number::count]
+    done = open_store(_store_root(run), run.text).embed(part)
+    return EmbeddingRef(
+        model_revision=model.revision,
+        files=_refer(run, done.files),
+        rows=len(part),
+        new=done.n_new,
+        cut=done.n_cut,
+        tokens=done.n_tokens,
+    )
+
+
+@stage_task("text")
+def extract_attributes(
+    period: PeriodRef, extract: ExtractSettings, model: ModelChoice, run: RunContext
+) -> AttributesRef:
+    """Read the configured attributes out of a period's reviews; ratings are not looked at."""
+    reviews = read_reviews(period, run.site).select("review_id", "event_date", "text")
+    store = open_store(_store_root(run), run.text)
+    found = ClauseExtractor().extract(
+        list(zip(reviews["review_id"], reviews["text"], strict=True)),
+        attributes=extract.attributes,
+        embed=lambda texts: store.embed(texts).vectors,
+    )
+    frame = (
+        found.filter(pl.col("is_mentioned"))
+        .join(reviews.select("review_id", "event_date"), on="review_id", how="left")
+        .with_columns(source=pl.lit(period.source))
+        .select(
+            "source", "event_date", "review_id", "attribute", "is_mentioned",
+            "polarity", "confidence", "span_start", "span_end",
+        )
+        .sort("event_date", "review_id", "attribute")
+    )  # fmt: skip
+    return AttributesRef(
+        period=period, file=run.site.lake.put_frame("attributes", frame), rows=frame.height
+    )
+
+
+def list_parts(refs: Sequence[AttributesRef], run: RunContext) -> list[MartPart]:
+    """What marts.review_attributes should hold, one part a period."""
+    return [
+        MartPart(
+            "review_attributes", ref.period.source, ref.period.start, ref.period.end,
+            ref.file.sha256, ref.rows, str(run.site.lake.root / ref.file.path),
+        )
+        for ref in refs
+    ]  # fmt: skip
+
+
+@stage_task("text", is_cached=False)
+def publish_attributes(refs: tuple[AttributesRef, ...], run: RunContext) -> PublishedMart:
+    """Replace the given periods of marts.review_attributes, in one transaction."""
+    return commit_parts(
+        run.site.warehouse,
+        list_parts(refs, run),
+        message=f"attributes of {len(refs)} periods",
+        extra={"run_id": run.run_id},
+    )
+
+
+@stage_task("text")
+def choose_examples(
+    source: str, refs: tuple[AttributesRef, ...], per_side: int, run: RunContext
+) -> FileRef:
+    """Counts and example sentences of every attribute of one source, over the given periods."""
+    lake = run.site.lake
+    found = pl.concat([lake.read_frame(ref.file) for ref in refs])
+    reviews = pl.concat([read_reviews(ref.period, run.site) for ref in refs])
+    rows = describe_attributes(found, reviews, per_side=per_side)
+    text = json.dumps([{"source": source, **row} for row in rows], sort_keys=True)
+    return lake.put_bytes("examples", ".json", text.encode(), rows=len(rows))

@@ -1,0 +1,93 @@
+"""What moves the rating, from one table."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.effects.drivers import estimate_drivers, read_polarity
+from tasks.effects.estimate import Method
+from tasks.platform.errors import ConfigError, InputError
+from tests.effects.worlds import TRUTH, make_world
+
+
+def make_table(rng: np.random.Generator, rows: int = 6000) -> pl.DataFrame:
+    world = make_world(rng, rows=rows)
+    words = {1: "Positive", -1: "Negative", 0: "unknown"}
+    polarity = {
+        name: [words[int(v)] for v in world.d[:, 2 * a] - world.d[:, 2 * a + 1]]
+        for a, name in enumerate(TRUTH)
+    }
+    return world.frame().select("x1", "x2", "rating", "user_id").with_columns(**{
+        name: pl.Series(values) for name, values in polarity.items()
+    })  # fmt: skip
+
+
+def drive(frame: pl.DataFrame, **given) -> list[dict]:
+    options = {"outcome": "rating", "attributes": list(TRUTH), "controls": ["x1", "x2"]}
+    return estimate_drivers(frame, **(options | given))
+
+
+def test_drivers_hold_the_truth_where_the_naive_difference_does_not():
+    rows = drive(make_table(np.random.default_rng(1)), cluster="user_id")
+    assert [row["attribute"] for row in rows] == list(TRUTH)
+    for row in rows:
+        positive, negative = TRUTH[row["attribute"]]
+        assert row["contrast"] == "negative_to_positive"
+        assert abs(row["estimate"] - (positive - negative)) < 3 * row["std_error"]
+        assert row["naive"] > positive - negative + 1
+        assert (row["n"], row["n_positive"], row["n_negative"]) == (6000, 480, 480)
+
+
+def test_more_clusters_than_memory_allows_share_buckets(monkeypatch):
+    frame = make_table(np.random.default_rng(2))
+    exact = drive(frame)
+    monkeypatch.setattr("tasks.effects.drivers._MAX_CELLS", 200 * 14**2)
+    coarse = drive(frame)
+    for one, other in zip(exact, coarse, strict=True):
+        assert other["estimate"] == pytest.approx(one["estimate"], abs=one["std_error"] / 3)
+        assert other["std_error"] == pytest.approx(one["std_error"], rel=0.25)
+
+
+def test_undecided_and_incomplete_rows_are_dropped_and_counted():
+    frame = make_table(np.random.default_rng(3)).with_columns(
+        sound=pl.when(pl.int_range(pl.len()) < 5).then(pl.lit("no majority")).otherwise("sound"),
+        rating=pl.when(pl.int_range(pl.len()) > 5990).then(None).otherwise("rating"),
+    )
+    row = drive(frame)[0]
+    assert row["n"] == 6000 - 5 - 9
+    assert "5 rows with 'no majority' on an attribute were dropped" in row["reasons"]
+    assert "9 rows without rating were dropped" in row["reasons"]
+
+
+def test_an_attribute_with_few_mentions_has_no_result():
+    frame = make_table(np.random.default_rng(4)).with_columns(sound=pl.lit("unknown"))
+    row = drive(frame)[0]
+    assert row["verdict"] == "no result"
+    assert row["estimate"] is None
+
+
+def test_min_mentions_is_heeded():
+    frame = make_table(np.random.default_rng(5))
+    assert all(r["estimate"] is None for r in drive(frame, method=Method(min_mentions=500)))
+
+
+def test_numbers_and_words_are_one_polarity():
+    words = pl.Series("a", ["Positive", " negative ", "UNKNOWN", None, ""])
+    assert read_polarity(words).tolist() == [1, -1, 0, 0, 0]
+    assert read_polarity(pl.Series("a", [1, -1, 0, None])).tolist() == [1, -1, 0, 0]
+    assert read_polarity(pl.Series("a", [1.0, -1.0, float("nan")])).tolist() == [1, -1, 0]
+
+
+def test_what_is_no_polarity_is_refused():
+    with pytest.raises(InputError, match=r"a holds \['great'\].*allowed are Positive"):
+        read_polarity(pl.Series("a", ["great", "Positive"]))
+
+
+def test_roles_are_checked():
+    frame = make_table(np.random.default_rng(6), rows=100)
+    with pytest.raises(ConfigError, match="twice"):
+        drive(frame, controls=["sound"])
+    with pytest.raises(ConfigError, match="no attributes"):
+        drive(frame, attributes=[])
+    with pytest.raises(InputError, match="colour"):
+        drive(frame, attributes=["colour"])

@@ -1,0 +1,58 @@
+"""The overlap alarm."""
+
+import numpy as np
+import pytest
+
+from tasks.effects.overlap import check_overlap, fit_propensity, measure_overlap
+
+
+def judge(controls: np.ndarray, is_treated: np.ndarray) -> list[str]:
+    fold = np.arange(len(is_treated)) % 5
+    propensity = fit_propensity(controls, is_treated, fold, 5)
+    return [verdict for verdict, _ in check_overlap(measure_overlap(propensity, is_treated))]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.02])
+def test_a_random_treatment_raises_no_alarm_however_rare(share: float):
+    rng = np.random.default_rng(1)
+    assert judge(rng.normal(size=(4000, 8)), (rng.random(4000) < share).astype(np.int64)) == []
+
+
+def test_ordinary_confounding_raises_no_alarm():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(4000, 4))
+    chance = 1 / (1 + np.exp(-x @ [0.5, 0.4, -0.3, 0.0]))
+    assert judge(x, (rng.random(4000) < chance).astype(np.int64)) == []
+
+
+def test_two_populations_are_not_credible():
+    rng = np.random.default_rng(3)
+    x = np.vstack([rng.normal(2.5, 1, size=(150, 2)), rng.normal(0, 1, size=(2500, 2))])
+    treated = np.r_[np.ones(150), np.zeros(2500)].astype(np.int64)
+    assert "not credible" in judge(x, treated)
+
+
+def test_propensities_are_the_known_ones():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(20_000, 2))
+    chance = 1 / (1 + np.exp(-x @ [1.0, -0.5]))
+    treated = (rng.random(20_000) < chance).astype(np.int64)
+    fitted = fit_propensity(x, treated, np.arange(20_000) % 5, 5)
+    assert np.abs(fitted - chance).max() < 0.05
+
+
+def test_without_controls_the_propensity_is_the_share():
+    treated = np.r_[np.ones(30), np.zeros(70)].astype(np.int64)
+    fitted = fit_propensity(np.zeros((100, 0)), treated, np.arange(100) % 5, 5)
+    np.testing.assert_allclose(fitted, 0.3, atol=0.02)
+    overlap = measure_overlap(fitted, treated)
+    assert overlap.effective_treated == pytest.approx(30, rel=0.01)
+    assert overlap.effective_sample_size == pytest.approx(100, rel=0.01)
+
+
+def test_effective_sizes_are_kishs_with_held_weights():
+    treated = np.array([1, 1, 1, 0, 0], dtype=np.int64)
+    overlap = measure_overlap(np.array([0.5, 0.25, 1e-6, 0.5, 0.2]), treated)
+    assert overlap.effective_treated == pytest.approx((2 + 4 + 100) ** 2 / (4 + 16 + 10_000))
+    assert overlap.effective_untreated == pytest.approx((2 + 1.25) ** 2 / (4 + 1.25**2))
+    assert (overlap.n_treated, overlap.n_untreated) == (3, 2)

@@ -1,0 +1,302 @@
+"""One question of any table: right numbers, clear refusals."""
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import statsmodels.api as sm
+
+from tasks.effects.table import estimate_table, read_table
+from tasks.platform.errors import ConfigError, EstimationError, InputError
+
+ROWS = 3000
+
+
+def make_table(rng: np.random.Generator, rows: int = ROWS) -> pl.DataFrame:
+    """Treatment t raises y by exactly 2; x confounds it, g is a group of rows with a common shock."""
+    x, g = rng.normal(size=rows), rng.integers(0, rows // 10, rows)
+    t = (0.6 * x + rng.normal(size=rows) > 0).astype(int)
+    y = 2 * t + 1.5 * x + rng.normal(size=rows // 10)[g] + rng.normal(size=rows)
+    return pl.DataFrame(
+        {"y": y, "t": t, "x": x, "g": g, "dose": t * 3.0 + rng.normal(size=rows),
+         "colour": rng.choice(["red", "green", "blue"], rows)}
+    )  # fmt: skip
+
+
+def ask(frame: pl.DataFrame, **given) -> dict:
+    return estimate_table(frame, **({"outcome": "y", "treatment": "t", "controls": ["x"]} | given))
+
+
+def test_the_answer_has_the_promised_shape_and_is_json():
+    answer = ask(make_table(np.random.default_rng(1)), cluster="g")
+    assert json.loads(json.dumps(answer, allow_nan=False)) == answer
+    assert set(answer) >= {
+        "outcome", "treatment", "n", "naive", "estimates", "overlap", "verdict", "reasons",
+    }  # fmt: skip
+    assert set(answer["naive"]) >= {"estimate", "ci_low", "ci_high"}
+    for estimate in answer["estimates"]:
+        assert set(estimate) >= {
+            "estimator", "estimand", "estimate", "std_error", "ci_low", "ci_high", "n",
+        }  # fmt: skip
+    assert {"min_propensity", "max_propensity", "effective_sample_size"} <= set(answer["overlap"])
+
+
+def test_plr_finds_the_truth_and_the_difference_does_not():
+    answer = ask(make_table(np.random.default_rng(2)), cluster="g")
+    plr, diff = answer["estimates"]
+    assert (plr["estimator"], diff["estimator"]) == ("plr", "diff")
+    assert plr["ci_low"] < 2 < plr["ci_high"]
+    assert plr["std_error"] < 0.1
+    assert diff["ci_low"] > 2.8
+    assert answer["verdict"] == "credible"
+
+
+def test_the_difference_is_that_of_the_means_with_clustered_errors():
+    frame = make_table(np.random.default_rng(3))
+    answer = ask(frame, cluster="g", estimators=["diff"])
+    means = frame.group_by("t").agg(pl.col("y").mean()).sort("t")["y"]
+    assert answer["naive"]["estimate"] == pytest.approx(means[1] - means[0], rel=1e-9)
+    peer = sm.OLS(frame["y"].to_numpy(), sm.add_constant(frame["t"].to_numpy())).fit(
+        cov_type="cluster", cov_kwds={"groups": frame["g"].to_numpy()}
+    )
+    # the jackknife of 300 clusters is a little wider than the first-order sandwich
+    assert answer["estimates"][0]["std_error"] == pytest.approx(peer.bse[1], rel=0.03)
+
+
+def test_rows_without_a_cluster_column_are_clusters_of_their_own():
+    frame = make_table(np.random.default_rng(4))
+    answer = ask(frame, estimators=["diff"])
+    hc3 = sm.OLS(frame["y"].to_numpy(), sm.add_constant(frame["t"].to_numpy())).fit(cov_type="HC3")
+    error = answer["estimates"][0]["std_error"]
+    assert error == pytest.approx(hc3.bse[1], rel=1e-3)
+    alone = ask(frame.with_row_index("row"), estimators=["diff"], cluster="row")
+    assert alone["estimates"][0]["std_error"] == pytest.approx(error, rel=1e-12)
+
+
+def test_a_numeric_treatment_has_an_effect_per_unit():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=ROWS)
+    dose = 100 + 7 * x + rng.normal(scale=5, size=ROWS)
+    frame = pl.DataFrame(
+        {"x": x, "dose": dose, "y": 1e4 + 30 * dose - 90 * x + rng.normal(size=ROWS)}
+    )
+    answer = ask(frame, treatment="dose")
+    assert answer["estimates"][0]["estimate"] == pytest.approx(30, abs=0.1)
+    assert answer["overlap"]["min_propensity"] is None
+
+
+def test_a_curved_confounder_is_accounted_for():
+    rng = np.random.default_rng(6)
+    x = rng.uniform(-2, 2, ROWS)
+    t = (x**2 + rng.normal(size=ROWS) > 1.3).astype(int)
+    frame = pl.DataFrame({"x": x, "t": t, "y": t + 2 * x**2 + rng.normal(size=ROWS)})
+    plr = ask(frame)["estimates"][0]
+    assert plr["estimate"] == pytest.approx(1.0, abs=0.2)
+
+
+def test_an_effect_that_is_the_same_for_all_is_seldom_said_to_differ():
+    said = 0
+    for seed in range(30):
+        answer = ask(make_table(np.random.default_rng(seed), rows=800), cluster="g")
+        said += answer["verdict"] != "credible" and "puts the average" in answer["reasons"][0]
+    assert said <= 3
+
+
+def test_units_do_not_matter():
+    frame = make_table(np.random.default_rng(7))
+    other = frame.with_columns(y=pl.col("y") * 1e6 + 1e9, t=pl.col("t") + 5)
+    one, two = (ask(table)["estimates"][0] for table in (frame, other))
+    for key in ("estimate", "std_error", "ci_low"):
+        assert two[key] == pytest.approx(1e6 * one[key], rel=1e-6)
+
+
+def test_missing_rows_are_dropped_and_counted():
+    frame = make_table(np.random.default_rng(8)).with_columns(
+        y=pl.when(pl.int_range(pl.len()) < 7).then(None).otherwise("y"),
+        t=pl.when(pl.int_range(pl.len()).is_between(5, 9)).then(None).otherwise("t"),
+        x=pl.when(pl.int_range(pl.len()) % 4 == 0).then(float("nan")).otherwise("x"),
+    )
+    answer = ask(frame)
+    assert answer["n"] == ROWS - 10
+    assert "7 rows without y were dropped" in answer["reasons"]
+    assert "3 rows without t were dropped" in answer["reasons"]
+
+
+def test_text_controls_become_levels_and_booleans_treat():
+    frame = make_table(np.random.default_rng(9)).with_columns(t=pl.col("t") == 1)
+    answer = ask(frame, controls=["x", "colour"])
+    assert answer["estimates"][0]["estimate"] == pytest.approx(2, abs=0.2)
+
+
+def test_no_overlap_is_not_credible_and_says_what_to_ask_instead():
+    rng = np.random.default_rng(10)
+    x = np.r_[rng.normal(3, 0.7, 150), rng.normal(0, 1, 2000)]
+    t = np.r_[np.ones(150), np.zeros(2000)]
+    frame = pl.DataFrame({"x": x, "t": t, "y": x + t + rng.normal(size=2150)})
+    answer = ask(frame)
+    assert answer["verdict"] == "not credible"
+    assert "no overlap" in answer["reasons"][0]
+    assert "effect on the treated" in answer["reasons"][0]
+
+
+def test_without_controls_it_is_weak_unless_it_was_an_experiment():
+    frame = make_table(np.random.default_rng(11)).with_columns(
+        t=pl.Series(np.random.default_rng(1).integers(0, 2, ROWS))
+    )
+    assert ask(frame, controls=[])["verdict"] == "weak"
+    assert ask(frame, controls=[], is_experiment=True)["verdict"] == "credible"
+
+
+def test_an_effect_that_differs_between_rows_is_said():
+    rng = np.random.default_rng(12)
+    x = rng.normal(size=6000)
+    t = (rng.random(6000) < 1 / (1 + np.exp(-2 * x))).astype(int)
+    frame = pl.DataFrame({"x": x, "t": t, "y": t * (1 + 2 * x**2) + rng.normal(size=6000)})
+    answer = ask(frame)  # the average effect is 3, among the undecided it is less
+    assert answer["verdict"] == "weak"
+    assert "puts the average at +2.7" in answer["reasons"][0]
+
+
+def test_the_answer_does_not_depend_on_other_columns_or_on_when_it_is_asked():
+    frame = make_table(np.random.default_rng(13))
+    assert ask(frame) == ask(frame.select("y", "t", "x"))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"outcome": "yy"}, InputError, "'yy'.*did you mean"),
+        ({"controls": ["nowhere"]}, InputError, "nowhere"),
+        ({"cluster": "nowhere"}, InputError, "nowhere"),
+        ({"treatment": "y"}, ConfigError, "both outcome and treatment"),
+        ({"controls": ["t"]}, ConfigError, "treatment t is named as a control"),
+        ({"controls": ["y"]}, ConfigError, "outcome y is named as a control"),
+        ({"outcome": "colour"}, InputError, "must be numbers, found String such as"),
+        ({"estimators": ["magic"]}, ConfigError, "allowed are plr, diff"),
+        ({"estimators": []}, ConfigError, "allowed are plr, diff"),
+        ({"estimand": "att"}, ConfigError, "cannot estimate 'att'"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_what_is_right(given, error, words):
+    with pytest.raises(error, match=words):
+        ask(make_table(np.random.default_rng(14), rows=100), **given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"t": pl.lit(1)}, "t is 1 in all 100 rows"),
+        ({"y": pl.lit(3.5)}, "y is 3.5 in all 100 rows"),
+        ({"y": pl.lit(None, dtype=pl.Float64)}, "0 of 100 rows have both"),
+        ({"y": pl.lit(float("nan"))}, "0 of 100 rows have both"),
+        ({"x": pl.col("t")}, "fully explained by the controls"),
+        ({"x": 5 - 2 * pl.col("t")}, "fully explained by the controls"),
+        ({"x": pl.col("t").cast(pl.String)}, "fully explained by the controls"),
+    ],
+)
+def test_questions_without_an_answer_are_refused(changes, words):
+    frame = make_table(np.random.default_rng(15), rows=100).with_columns(**changes)
+    with pytest.raises(EstimationError, match=words):
+        ask(frame)
+
+
+def test_one_cluster_is_refused():
+    frame = make_table(np.random.default_rng(16), rows=100).with_columns(g=pl.lit("only"))
+    with pytest.raises(EstimationError, match="share one g"):
+        ask(frame, cluster="g")
+
+
+@pytest.mark.parametrize("rows", [10, 13, 40])
+def test_small_tables_never_look_credible(rows: int):
+    rng = np.random.default_rng(17)
+    frame = pl.DataFrame(
+        {"t": [i % 2 for i in range(rows)], "x": rng.normal(size=rows), "y": rng.normal(size=rows)}
+    )
+    answer = ask(frame)
+    assert answer["verdict"] in ("weak", "not credible")
+    json.dumps(answer, allow_nan=False)
+
+
+def test_fewer_clusters_than_folds_are_managed_and_marked():
+    frame = make_table(np.random.default_rng(18)).with_columns(g=pl.int_range(pl.len()) % 3)
+    answer = ask(frame, cluster="g")
+    assert answer["verdict"] in ("weak", "not credible")
+    assert any("few users" in reason or "few clusters" in reason for reason in answer["reasons"])
+
+
+def test_an_arm_of_three_rows_is_not_credible():
+    frame = make_table(np.random.default_rng(19), rows=400)
+    frame = frame.with_columns(t=(pl.int_range(pl.len()) % 140 == 1).cast(pl.Int64))
+    assert ask(frame)["verdict"] == "not credible"
+
+
+def test_intervals_cover_in_small_samples():
+    covered = []
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=120)
+        t = (x + rng.normal(size=120) > 0.8).astype(int)
+        frame = pl.DataFrame({"x": x, "t": t, "y": t + x + rng.normal(size=120) * (1 + t)})
+        plr = ask(frame, estimators=["plr"])["estimates"][0]
+        covered.append(plr["ci_low"] <= 1 <= plr["ci_high"])
+    assert 0.90 < np.mean(covered) < 0.995
+
+
+def test_csv_parquet_and_stata_give_one_answer(tmp_path: Path):
+    frame = make_table(np.random.default_rng(20), rows=300)
+    frame.write_csv(tmp_path / "a.csv")
+    frame.write_csv(tmp_path / "a.tsv", separator="\t")
+    frame.write_parquet(tmp_path / "a.parquet")
+    frame.to_pandas().to_stata(tmp_path / "a.dta", write_index=False)
+    answers = [
+        ask(read_table(tmp_path / f"a.{kind}"), controls=["x", "colour"], cluster="g")
+        for kind in ("csv", "tsv", "parquet", "dta")
+    ]
+    plr = [answer["estimates"][0]["estimate"] for answer in answers]
+    np.testing.assert_allclose(plr, plr[0], rtol=1e-9)
+
+
+def test_labels_of_stata_become_levels_but_two_valued_ones_stay_numbers(tmp_path: Path):
+    table = pd.DataFrame(
+        {
+            "arm": pd.Categorical(["control", "treated"] * 5),
+            "town": pd.Categorical(list("abcde") * 2),
+        }
+    )
+    table.to_stata(tmp_path / "a.dta", write_index=False)
+    frame = read_table(tmp_path / "a.dta")
+    assert frame["arm"].dtype.is_numeric()
+    assert frame["town"].to_list() == list("abcde") * 2
+
+
+def test_missing_marks_of_a_csv_are_missing(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("y,t\n1.5,0\nNA,1\n,1\nnan,0\n2,1\n")
+    assert read_table(tmp_path / "a.csv")["y"].null_count() == 3
+
+
+def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 not really")
+    (tmp_path / "a.dta").write_bytes(b"\x00" * 50)
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "a.xlsx").write_bytes(b"")
+    for name, error, words in (
+        ("none.csv", InputError, "there is no file"),
+        ("a.parquet", InputError, "could not be read"),
+        ("a.dta", InputError, "could not be read"),
+        ("empty.csv", InputError, "could not be read"),
+        ("a.xlsx", ConfigError, "allowed are .csv"),
+        ("", InputError, "not a file"),
+    ):
+        with pytest.raises(error, match=words):
+            read_table(tmp_path / name)
+
+
+def test_dates_may_be_controls():
+    frame = make_table(np.random.default_rng(21), rows=400).with_columns(
+        day=pl.lit(dt.date(2024, 1, 1)) + pl.duration(days=pl.int_range(pl.len()) % 90)
+    )
+    assert ask(frame, controls=["x", "day"])["estimates"][0]["estimate"] is not None

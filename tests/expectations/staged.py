@@ -1,0 +1,231 @@
+"""A staged table that passes its suite, and one way to break each expectation of it."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from expectations.inputs import HistoryBounds
+from tasks.platform.schema import SCHEMAS, TableName
+from tasks.quality.gate import GateReport, run_gate
+
+DAY = date(2024, 3, 7)
+SOURCE = "shop"
+USUAL = HistoryBounds(28, "median of 28 earlier days", 300.0, 150, 9_000, 90, 27_000)
+
+Break = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def make_staged(table: TableName, n_rows: int = 300) -> pl.DataFrame:
+    """Rows of `table` as ingest stages them; every expectation of its suite holds."""
+    rows = pl.DataFrame({"line": range(n_rows)}).with_columns(
+        source=pl.lit(SOURCE), drop_id=pl.lit(f"{DAY}"), file=pl.lit("drop.jsonl.gz")
+    )
+    columns = _MAKERS[table](n_rows)
+    frame = rows.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
+    return frame.select([*SCHEMAS[table].names, "drop_id", "file", "line"])
+
+
+def _reviews(n: int) -> dict[str, list[Any]]:
+    texts = ["" if i % 25 == 0 else f"It sounds good, number {i}." for i in range(n)]
+    return {
+        "review_id": [f"{i:032x}" for i in range(n)],
+        **_event(n, "reviewed_at"),
+        "rating": [float(i % 5 + 1) for i in range(n)],
+        "title": [None if i % 3 else "Good" for i in range(n)],
+        "text": texts,
+        "text_sha256": [hashlib.sha256(text.encode()).hexdigest() for text in texts],
+        "helpful_votes": [None if i % 7 == 0 else i % 3 for i in range(n)],
+        "total_votes": [None if i % 11 == 0 else i % 3 + i % 2 for i in range(n)],
+        "is_verified": [i % 2 == 0 for i in range(n)],
+    }
+
+
+def _exposures(n: int) -> dict[str, list[Any]]:
+    return {
+        "exposure_id": [f"e{i}" for i in range(n)],
+        **_event(n, "exposed_at"),
+        "policy": ["uniform"] * n,
+        "position": [i % 3 + 1 for i in range(n)],
+        "propensity": [1.0 if i % 10 == 0 else 1 / 34 for i in range(n)],
+        "is_clicked": [i % 20 == 0 for i in range(n)],
+        "is_converted": [i % 40 == 0 for i in range(n)],
+        "context": [None if i % 5 == 0 else '{"hour": 7}' for i in range(n)],
+    }
+
+
+def _items(n: int) -> dict[str, list[Any]]:
+    return {
+        "item_id": [f"i{i}" for i in range(n)],
+        "title": [None if i % 4 == 0 else f"Guitar {i}" for i in range(n)],
+        "description": [None] * (n - 1) + ["A guitar"],
+        "brand": ["Fender"] * n,
+        "category": ["guitars"] * n,
+        "price_usd": [None if i % 4 == 0 else i * 1.5 for i in range(n)],
+    }
+
+
+def _users(n: int) -> dict[str, list[Any]]:
+    return {
+        "user_id": [f"u{i}" for i in range(n)],
+        "features": [None if i % 4 == 0 else '{"age": 33, "city": "Rome"}' for i in range(n)],
+    }
+
+
+def _event(n: int, moment: str) -> dict[str, list[Any]]:
+    """Users, items, and moments spread over the whole UTC day, its first and last second too."""
+    start = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
+    step = 86_399 / max(n - 1, 1)
+    return {
+        "user_id": [f"u{i % 100}" for i in range(n)],
+        "item_id": [f"i{i % 40}" for i in range(n)],
+        moment: [start + timedelta(seconds=round(i * step)) for i in range(n)],
+        "event_date": [DAY] * n,
+    }
+
+
+_MAKERS: dict[str, Callable[[int], dict[str, list[Any]]]] = {
+    "reviews": _reviews,
+    "exposures": _exposures,
+    "items": _items,
+    "users": _users,
+}
+
+
+def put(column: str, value: Any, *, at: int = 3) -> Break:
+    """Break one row: write `value` into `column` of row `at`."""
+
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        kind = frame.schema[column]
+        return frame.with_columns(
+            pl.when(pl.int_range(pl.len()) == at)
+            .then(pl.lit(value, dtype=kind))
+            .otherwise(pl.col(column))
+            .alias(column)
+        )
+
+    return change
+
+
+def fill(column: str, value: Any, *, share: float = 1.0) -> Break:
+    """Break many rows: write `value` into `column` of the first `share` of rows."""
+
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        kind = frame.schema[column]
+        return frame.with_columns(
+            pl.when(pl.int_range(pl.len()) < share * pl.len())
+            .then(pl.lit(value, dtype=kind))
+            .otherwise(pl.col(column))
+            .alias(column)
+        )
+
+    return change
+
+
+def drop(column: str) -> Break:
+    """Break the file: leave a column out."""
+    return lambda frame: frame.drop(column)
+
+
+def keep(n_rows: int) -> Break:
+    """Break the file: keep the first rows only."""
+    return lambda frame: frame.head(n_rows)
+
+
+def grow(n_rows: int, change: Break, table: TableName) -> Break:
+    """Break a larger table, for expectations that small ones are spared."""
+    return lambda _: change(make_staged(table, n_rows))
+
+
+def judge(frame: pl.DataFrame, folder: Path, table: TableName, **options: Any) -> GateReport:
+    """Stage `frame` as Parquet under `folder` and run the gate on it."""
+    path = folder / options.pop("file_name", f"{table}.parquet")
+    frame.write_parquet(path)
+    arguments: dict[str, Any] = {
+        "table": table,
+        "source": SOURCE,
+        "drop_id": f"{DAY}",
+        "as_of": DAY,
+        "history": USUAL,
+        "date_bounds": (DAY, DAY),
+    } | options
+    return run_gate(path, **arguments)
+
+
+_EMPTY = hashlib.sha256(b"").hexdigest()
+_SAME = hashlib.sha256(b"great").hexdigest()
+_EVENING_BEFORE = datetime(2024, 3, 6, 23, 59, 59, tzinfo=UTC)
+
+
+def _common(table: TableName, key: str, taken: str) -> dict[str, Break]:
+    return {
+        "columns": drop(SCHEMAS[table].names[-1]),
+        "source_present": put("source", None),
+        "source_matches": put("source", "another-shop"),
+        f"{key}_present": put(key, None),
+        f"{key}_not_blank": put(key, "  "),
+        f"{key}_unique": put(key, taken),
+        "row_count_far_out": keep(89),
+        "row_count_unusual": keep(149),
+    }
+
+
+def _dated(moment: str) -> dict[str, Break]:
+    return {
+        "user_id_present": put("user_id", None),
+        "user_id_not_blank": put("user_id", ""),
+        "item_id_present": put("item_id", None),
+        "item_id_not_blank": put("item_id", " "),
+        "event_date_present": put("event_date", None),
+        "event_date_range": put("event_date", DAY + timedelta(days=1)),
+        "event_date_agrees": put(moment, _EVENING_BEFORE),
+    }
+
+
+BREAKS: dict[TableName, dict[str, Break]] = {
+    "reviews": {
+        **_common("reviews", "review_id", f"{0:032x}"),
+        **_dated("reviewed_at"),
+        "rating_present": put("rating", None),
+        "rating_finite": put("rating", float("nan")),
+        "rating_range": put("rating", 5.5),
+        "rating_varies": fill("rating", 5.0),
+        "text_present": put("text", None),
+        "text_sha256_present": put("text_sha256", None),
+        "text_sha256_shape": put("text_sha256", "Z" * 64),
+        "review_id_length": put("review_id", "abc"),
+        "text_mostly_filled": fill("text_sha256", _EMPTY, share=0.52),
+        "texts_repeated": fill("text_sha256", _SAME, share=0.45),
+        "user_concentration": fill("user_id", "copier", share=0.06),
+        "helpful_votes_part_of_total": put("helpful_votes", 1_000),
+    },
+    "exposures": {
+        **_common("exposures", "exposure_id", "e0"),
+        **_dated("exposed_at"),
+        "propensity_finite": put("propensity", float("nan")),
+        "propensity_range": put("propensity", 0.0),
+        "propensity_present": fill("propensity", None, share=0.02),
+        "position_range": put("position", 0),
+        "context_object": put("context", "[1, 2]"),
+        "user_concentration": grow(1_000, fill("user_id", "robot", share=0.06), "exposures"),
+        "is_clicked_present": put("is_clicked", None),
+        "is_clicked_varies": grow(5_000, fill("is_clicked", False), "exposures"),
+        "converted_only_if_clicked": put("is_converted", True),
+    },
+    "items": {
+        **_common("items", "item_id", "i0"),
+        "price_usd_finite": put("price_usd", float("nan")),
+        "price_usd_not_negative": put("price_usd", -0.01),
+        "price_usd_plausible": put("price_usd", 1_000_001.0),
+        "title_mostly_present": fill("title", None, share=0.6),
+        "category_mostly_present": fill("category", None, share=0.6),
+    },
+    "users": {
+        **_common("users", "user_id", "u0"),
+        "features_object": put("features", "{broken"),
+        "features_mostly_present": fill("features", None, share=0.6),
+    },
+}

@@ -1,0 +1,136 @@
+"""A small sample world and a Prefect server, for tests that run whole nights in processes of their own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.ingest.sample import WorldSpec
+from tasks.ingest.sample_drops import write_drops
+
+ROOT = Path(__file__).parents[2]
+SPEC = WorldSpec(n_users=80, n_items=30, n_days=4, reviews_per_day=40, exposures_per_day=30, seed=3)
+CONFIG = """
+[paths]
+home = "home"
+[effects]
+windows_days = [0]
+basis_min_rows = 60
+buckets = 10
+min_mentions = 5
+[[sources]]
+name = "sample"
+kind = "sample"
+path = "drops"
+"""
+START_S = 90
+
+
+@dataclass
+class Shop:
+    """A folder with drops and a whyrec.toml, and the command run on it."""
+
+    folder: Path
+    api_url: str
+    code: Path = ROOT
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("WHYREC_")}
+        return (
+            kept
+            | {
+                "PREFECT_API_URL": self.api_url,
+                "PREFECT_HOME": str(self.folder / "prefect"),
+                "PYTHONPATH": str(self.code),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "OMP_NUM_THREADS": "1",
+            }
+            | self.extra
+        )
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        process = self.start(*arguments, "--json")
+        out, error = process.communicate(timeout=240)
+        assert process.returncode == code, error[-3000:]
+        assert "Traceback" not in error
+        document: dict[str, Any] = json.loads(out)
+        return document
+
+    def copy(self, folder: Path) -> "Shop":
+        shutil.copytree(self.folder, folder)
+        return Shop(folder, self.api_url, self.code, dict(self.extra))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = tmp_path_factory.mktemp("prefect")
+    environment = os.environ | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_UI_ENABLED": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start"]
+    log = (home / "server.log").open("w")
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}/api"
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/health", timeout=2).read()
+            break
+        except OSError:
+            assert process.poll() is None, (home / "server.log").read_text()
+            assert time.monotonic() < deadline, (home / "server.log").read_text()
+            time.sleep(0.2)
+    yield url
+    process.terminate()
+    process.wait(30)
+    log.close()
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory, server: str) -> Shop:
+    """Drops delivered, nothing run yet; copy it before use."""
+    folder = tmp_path_factory.mktemp("shop") / "fresh"
+    write_drops(SPEC, folder / "drops")
+    (folder / "whyrec.toml").write_text(CONFIG)
+    return Shop(folder, server)
+
+
+@pytest.fixture(scope="session")
+def done(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The last night run once, uninterrupted; copy it before changing it.
+
+    Relocating a warehouse is not what is tested here, so copies are made of the whole home.
+    """
+    shop = fresh.copy(tmp_path_factory.mktemp("done") / "shop")
+    shop.first = shop.run("nightly")  # type: ignore[attr-defined]
+    return shop

@@ -1,0 +1,304 @@
+"""Whole nights in real processes: run once, run again, break a thing, see exactly what needs it re-run."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.platform.settings import load_settings
+from tasks.platform.site import Site, resolve_site
+from tests.flows.conftest import ROOT, SPEC, Shop
+
+TABLES = (
+    "raw.drops", "clean.reviews", "clean.exposures", "clean.items", "clean.users", "clean.partitions",
+    "quarantine.reviews", "quarantine.exposures", "marts.review_attributes", "marts.effects", "marts.quality",
+    "marts.published",
+)  # fmt: skip
+"""Everything that a night publishes, but for the log of runs itself."""
+
+
+def site_of(shop: Shop) -> Site:
+    return resolve_site(load_settings(shop.folder / "whyrec.toml"))
+
+
+def read_tables(shop: Shop) -> dict[str, list[Any]]:
+    """Published rows of every table, in a stable order; when and where a drop was read is left out."""
+    found = {}
+    with site_of(shop).warehouse.connect() as connection:
+        for table in TABLES:
+            hidden = "* EXCLUDE (published_at, origin)" if table == "raw.drops" else "*"
+            found[table] = connection.execute(
+                f"SELECT {hidden} FROM {table} ORDER BY ALL"
+            ).fetchall()
+    return found
+
+
+def ran_stages(document: dict[str, Any]) -> set[str]:
+    return {
+        event["name"].split()[0]
+        for event in document["events"]
+        if event["state"] in ("ran", "retried")
+    }
+
+
+def read_run(shop: Shop, document: dict[str, Any]) -> dict[str, Any]:
+    path = Path(site_of(shop).reports_root) / "runs" / document["run_id"] / "run.json"
+    whole: dict[str, Any] = json.loads(path.read_text())
+    return whole
+
+
+@pytest.fixture
+def shop(fresh: Shop, tmp_path: Path) -> Shop:
+    return fresh.copy(tmp_path / "shop")
+
+
+@pytest.fixture(scope="module")
+def whole(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, dict[str, Any]]:
+    """A night that ran once, undisturbed. Tests that change it put back what they take."""
+    shop = fresh.copy(tmp_path_factory.mktemp("whole") / "shop")
+    return shop, shop.run("nightly")
+
+
+def test_row_accounting_closes_and_matches_what_was_delivered(
+    whole: tuple[Shop, dict[str, Any]],
+) -> None:
+    shop, document = whole
+    manifest = json.loads((shop.folder / "drops" / "manifest.json").read_text())
+    assert document["accounts"]
+    with site_of(shop).warehouse.connect() as connection:
+        rows = connection.execute(
+            "SELECT table_name, drop_id, rows_read, rows_published, rows_quarantined, rows_duplicate FROM raw.drops"
+        ).fetchall()
+        published = dict(
+            connection.execute(
+                "SELECT event_date::VARCHAR, count(*) FROM clean.reviews GROUP BY 1"
+            ).fetchall()
+        )
+    assert {row[1] for row in rows} == set(manifest)
+    for table, drop, read, good, bad, double in rows:
+        assert read == good + bad + double
+        if table == "reviews":
+            told = manifest[drop]["reviews"]
+            assert (bad, double) == (told["malformed"], told["duplicate"])
+    assert sum(published.values()) == sum(row[3] for row in rows if row[0] == "reviews")
+
+
+def test_report_and_json_are_where_the_run_says(whole: tuple[Shop, dict[str, Any]]) -> None:
+    _shop, document = whole
+    page = Path(document["report"])
+    assert page.is_file()
+    assert page.stat().st_size < 2_000_000
+    assert page.with_suffix(".json").is_file()
+    assert (page.parents[1] / "index.html").is_file()
+    assert document["snapshot"] >= document["snapshots"]["read"] > 0
+
+
+def test_the_same_night_again_executes_nothing(whole: tuple[Shop, dict[str, Any]]) -> None:
+    shop, first = whole
+    before = read_tables(shop)
+    again = shop.run("nightly")
+    assert again["tasks"]["ran"] == again["tasks"]["failed"] == again["tasks"]["retried"] == 0
+    assert again["tasks"]["cached"] > 0
+    assert again["rows"] == first["rows"]
+    assert read_tables(shop) == before
+
+
+def test_a_night_can_be_read_again_at_its_snapshot(whole: tuple[Shop, dict[str, Any]]) -> None:
+    shop, document = whole
+    warehouse = site_of(shop).warehouse
+    count = "SELECT count(*) FROM clean.reviews"
+    with warehouse.connect() as connection:
+        now = connection.execute(count).fetchone()
+    warehouse.commit(
+        lambda c: c.execute("DELETE FROM clean.reviews WHERE source = 'sample'") and None,
+        message="lost",
+    )
+    with warehouse.connect() as connection:
+        assert connection.execute(count).fetchone() == (0,)
+    with warehouse.connect(snapshot=document["snapshots"]["read"]) as connection:
+        assert connection.execute(count).fetchone() == now
+
+
+def test_a_deleted_partition_is_published_again_and_nothing_else_is_computed(
+    whole: tuple[Shop, dict[str, Any]],
+) -> None:
+    shop, _ = whole
+    shop.run("nightly")
+    before = read_tables(shop)
+    day = SPEC.date_of(1)
+    site_of(shop).warehouse.commit(
+        lambda c: c.execute("DELETE FROM clean.reviews WHERE event_date = ?", [day]) and None,
+        message="lost",
+    )
+    again = shop.run("nightly")
+    assert ran_stages(again) == {"ingest.publish_drop"}
+    assert read_tables(shop) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("moments", {"effects.make_moments"}),
+        ("panels", {"effects.make_panel"}),
+        ("attributes", {"text.extract_attributes"}),
+        ("embeddings", {"text.embed_shard"}),
+        ("reports", {"report.write_report"}),
+    ],
+)
+def test_a_deleted_lake_file_is_made_again_and_nothing_else(
+    whole: tuple[Shop, dict[str, Any]], kind: str, expected: set[str]
+) -> None:
+    shop, _ = whole
+    shop.run("nightly")
+    lake = Path(site_of(shop).lake_root)
+    run = json.loads(
+        (Path(site_of(shop).reports_root) / SPEC.date_of(3).isoformat() / "run.json").read_text()
+    )
+    lost = next(file["path"] for file in run["files"] if file["path"].startswith(f"{kind}/"))
+    (lake / lost).unlink()
+    again = shop.run("nightly")
+    assert ran_stages(again) == expected
+    assert (lake / lost).is_file()
+
+
+def test_editing_a_helper_of_effects_re_runs_effects_and_the_report_only(
+    fresh: Shop, tmp_path: Path
+) -> None:
+    code = tmp_path / "code"
+    for room in ("flows", "tasks", "sql", "expectations"):
+        shutil.copytree(ROOT / room, code / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shop = fresh.copy(tmp_path / "shop")
+    shop.code = code
+    first = shop.run("nightly")
+    helper = code / "tasks" / "effects" / "moments.py"
+    helper.write_text(helper.read_text() + "\n# edited\n")
+    again = shop.run("nightly")
+    assert {name.split(".")[0] for name in ran_stages(again)} == {"effects", "report"}
+    assert "effects.make_panel" not in ran_stages(again)
+    assert {"effects.make_moments", "effects.estimate_window", "report.write_report"} <= ran_stages(
+        again
+    )
+    assert first["rows"] == again["rows"]
+
+
+def test_a_corrected_drop_replaces_its_day_and_what_hung_on_it(shop: Shop) -> None:
+    from dataclasses import replace
+
+    from tasks.ingest.sample_drops import write_correction
+
+    spec = replace(SPEC, correction_day=1)
+    shop.run("nightly")
+    write_correction(spec, shop.folder / "drops")
+    again = shop.run("nightly")
+    embedded = {
+        e["name"]
+        for e in again["events"]
+        if e["name"].startswith("text.embed") and e["state"] == "ran"
+    }
+    assert len(embedded) == 1
+    assert spec.date_of(1).isoformat() in embedded.pop()
+    other = shop.copy(shop.folder.parent / "straight")
+    shutil.rmtree(other.folder / "home")
+    other.run("nightly")
+    assert without_origin(read_tables(shop)) == without_origin(read_tables(other))
+
+
+def without_origin(tables: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {name: rows for name, rows in tables.items() if name not in ("marts.quality",)}
+
+
+def kill_when(shop: Shop, stage: str) -> None:
+    """Start a night and kill -9 it while `stage` works: after its predecessor, before its own end."""
+    process = shop.start("nightly")
+    runs = Path(site_of(shop).reports_root) / "runs"
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        text = "".join(path.read_text() for path in runs.glob("*/events.jsonl"))
+        if f'"name": "{stage}' in text:
+            process.kill()
+            break
+        time.sleep(0.01)
+    process.communicate()
+    assert process.returncode == -9, "the night ended before it could be killed"
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["ingest.stage_drop", "ingest.publish_drop", "text.embed_shard", "effects.make_moments"],
+)
+def test_killed_and_run_again_the_tables_are_those_of_an_undisturbed_night(
+    fresh: Shop, whole_tables: dict[str, list[Any]], tmp_path: Path, stage: str
+) -> None:
+    shop = fresh.copy(tmp_path / "shop")
+    kill_when(shop, stage)
+    events = [
+        json.loads(line)
+        for path in (Path(site_of(shop).reports_root) / "runs").glob("*/events.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    finished = {
+        event["name"]
+        for event in events
+        if event["state"] == "ran" and "publish" not in event["name"]
+    }
+    again = shop.run("nightly")
+    repeated = {event["name"] for event in again["events"] if event["state"] == "ran"} & finished
+    assert not repeated, "a finished task ran again"
+    assert read_tables(shop) == whole_tables
+
+
+@pytest.fixture(scope="module")
+def whole_tables(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    shop = fresh.copy(tmp_path_factory.mktemp("undisturbed") / "shop")
+    shop.run("nightly")
+    return read_tables(shop)
+
+
+def test_two_nights_at_once_beside_a_reader_all_finish(
+    shop: Shop, whole_tables: dict[str, list[Any]]
+) -> None:
+    warehouse = site_of(shop).warehouse
+    warehouse.prepare()
+    with warehouse.connect() as reader:
+        reader.execute("SELECT count(*) FROM clean.reviews").fetchall()
+        both = [shop.start("nightly", "--json") for _ in range(2)]
+        ends = [process.communicate(timeout=300) for process in both]
+        assert [process.returncode for process in both] == [0, 0], ends
+        assert "locked" not in "".join(error for _, error in ends)
+        assert reader.execute("SELECT count(*) > 0 FROM clean.reviews").fetchone() == (True,)
+    assert read_tables(shop) == whole_tables
+    computed = [
+        event["name"]
+        for out, _ in ends
+        for event in json.loads(out)["events"]
+        if event["state"] == "ran"
+        and event["name"].split()[0] in ("ingest.stage_drop", "text.embed_shard")
+    ]
+    assert len(computed) == len(set(computed)), "the same key was computed twice"
+
+
+def test_a_failing_gate_leaves_published_data_and_ends_with_3(shop: Shop) -> None:
+    shop.run("nightly")
+    before = read_tables(shop)
+    day = SPEC.date_of(3).isoformat()
+    (shop.folder / "drops" / day / "exposures.jsonl.gz").unlink()
+    row = {
+        "user_id": "u", "item_id": "i", "exposed_at": f"{day}T10:00:00Z", "policy": "p", "position": 1,
+        "propensity": 0.0, "is_clicked": True, "context": {},
+    }  # fmt: skip
+    lines = [json.dumps({**row, "user_id": f"u{k}"}) for k in range(50)]
+    (shop.folder / "drops" / day / "exposures.jsonl").write_text("\n".join(lines) + "\n")
+    stopped = shop.run("nightly", code=3)
+    assert stopped["status"] == "stopped by gate"
+    assert "propensity" in stopped["messages"][0]
+    rows = stopped["rows"]
+    assert (
+        rows["read"] == rows["published"] + rows["quarantined"] + rows["duplicate"] + rows["held"]
+    )
+    after = read_tables(shop)
+    assert after["clean.exposures"] == before["clean.exposures"]
+    assert stopped["report"]
+    assert Path(stopped["report"]).is_file()

@@ -1,0 +1,156 @@
+"""The night in words: verdict, paragraph, what to act on, what to look at."""
+
+from typing import Any
+
+import pytest
+
+from tasks.report.model import NightReport
+from tasks.report.render import compare_before
+from tasks.report.summary import NightSummary, summarise_night
+from tests.report.conftest import AS_OF, make_checks, make_drops, make_effects, make_night
+
+
+def summarise(report: NightReport) -> NightSummary:
+    return summarise_night(report, compare_before(report))
+
+
+def make_calm_night(**changes: Any) -> NightReport:
+    drops = [{**drop, "drift": []} for drop in make_drops()]
+    return make_night(**{"drops": drops, "checks": make_checks()[:-1], **changes})
+
+
+def test_a_calm_night_is_good_to_use() -> None:
+    summary = summarise(make_calm_night())
+    assert summary.verdict == "good"
+    assert summary.headline == "Good to use: 5 of 8 effects credible"
+    assert summary.problems == ()
+
+
+def test_the_paragraph_says_what_happened_and_what_costs_stars() -> None:
+    lede = " ".join(summarise(make_calm_night()).lede)
+    assert "All four drops were published." in lede
+    assert "Of 1,843 rows read, 1,799 were published, 12 quarantined and 32 left out" in lede
+    assert "All four checks passed." in lede
+    assert "Five of eight effects are credible. Complaints about durability cost 0.77 stars" in lede
+    assert "Since 13 March 2024, one verdict changed and one effect moved" in lede
+
+
+def test_totals_are_the_sums_over_drops(night: NightReport) -> None:
+    totals = summarise(night).totals
+    assert (totals.read, totals.published, totals.quarantined, totals.duplicate) == (
+        1_843, 1_799, 12, 32,
+    )  # fmt: skip
+    assert totals.unaccounted == 0
+
+
+def test_only_the_longest_window_is_counted_in_the_headline(night: NightReport) -> None:
+    summary = summarise(night)
+    assert (summary.n_credible, summary.n_effects) == (5, 8)
+
+
+def test_findings_are_credible_effects_only() -> None:
+    weak = [{**row, "verdict": "weak"} for row in make_effects()]
+    assert summarise(make_calm_night(effects=weak)).findings == ()
+
+
+def test_findings_give_interval_reach_and_the_naive_figure(night: NightReport) -> None:
+    first = summarise(night).findings[0]
+    assert first.subject == "Complaints about durability cost 0.77 stars"
+    assert "95% interval" in first.text
+    assert "412 of 10,261 reviews (4.0%) complain." in first.text
+    assert "A plain comparison of averages would have said \N{MINUS SIGN}1.23." in first.text
+
+
+def test_a_harmful_praise_is_said_to_cost() -> None:
+    rows = [
+        {**row, "estimate": -0.5, "ci_low": -0.6, "ci_high": -0.4}
+        for row in make_effects()
+        if row["contrast"] == "positive" and row["attribute"] == "price"
+    ]
+    (finding,) = summarise(make_calm_night(effects=rows)).findings
+    assert finding.subject == "Praise of price costs 0.50 stars"
+
+
+def test_sources_are_named_where_there_is_more_than_one() -> None:
+    effects = [*make_effects(), *make_effects(source="musical")]
+    lede = " ".join(summarise(make_calm_night(effects=effects)).lede)
+    assert "Ten of 16 effects" in lede or "10 of 16 effects" in lede
+    assert "in musical" in lede
+
+
+def test_a_warning_or_drift_asks_for_care(night: NightReport) -> None:
+    summary = summarise(night)
+    assert summary.verdict == "care"
+    assert [item.anchor for item in summary.problems] == ["quality", "rows"]
+
+
+def test_a_stopped_gate_is_told_with_reason_and_consequence(held_night: NightReport) -> None:
+    summary = summarise(held_night)
+    assert summary.verdict == "held"
+    assert summary.headline.startswith("Partly held at the gate")
+    assert summary.totals.held_back == 310
+    assert summary.totals.unaccounted == 0
+    first = summary.problems[0]
+    assert "rating lies in 1 to 5" in first.subject
+    assert "41 of 310 rows" in first.text
+    assert "pulled towards zero" in first.text
+    assert "corrected drop" in first.text
+
+
+@pytest.mark.parametrize("loss", [7, -7])
+def test_lost_rows_outrank_everything_and_withhold_advice(loss: int) -> None:
+    drops = make_drops()
+    drops[0]["rows_published"] -= loss
+    summary = summarise(make_calm_night(drops=drops))
+    assert summary.verdict == "failed"
+    assert summary.headline == "Do not rely on this night: 7 rows cannot be explained"
+    assert summary.findings == ()
+    assert "does not close" in summary.lede[0]
+
+
+def test_losses_in_two_drops_do_not_cancel_out() -> None:
+    drops = make_drops()
+    drops[0]["rows_published"] -= 7
+    drops[1]["rows_published"] += 7
+    assert summarise(make_calm_night(drops=drops)).totals.unaccounted == 14
+
+
+def test_a_failed_task_fails_the_night() -> None:
+    tasks = [{"stage": "text", "name": "shard 3", "state": "failed", "message": "out of memory"}]
+    summary = summarise(make_calm_night(tasks=tasks))
+    assert summary.verdict == "failed"
+    assert "out of memory" in summary.problems[0].text
+
+
+def test_an_old_or_absent_drop_is_a_problem() -> None:
+    rows = [
+        {"source": "old", "newest_drop": "2024-03-10", "max_age_days": 2},
+        {"source": "never", "newest_drop": None},
+        {"source": "edge", "newest_drop": "2024-03-12", "max_age_days": 2},
+    ]
+    problems = summarise(make_calm_night(freshness=rows)).problems
+    assert [item.subject for item in problems] == ["old", "never"]
+    assert "4 days old, allowed is 2 days" in problems[0].text
+
+
+def test_a_skipped_check_neither_passed_nor_failed() -> None:
+    skipped = [{**row, "skip_reason": "no history yet"} for row in make_checks()[:-1]]
+    summary = summarise(make_calm_night(checks=skipped))
+    assert summary.verdict == "good"
+    assert "passed" not in " ".join(summary.lede)
+
+
+def test_an_unchanged_night_says_that_nothing_was_computed() -> None:
+    tasks = [{"stage": "text", "name": "shard", "state": "cached"}]
+    drops = [{**drop, "status": "unchanged", "drift": []} for drop in make_drops()]
+    summary = summarise(make_calm_night(tasks=tasks, drops=drops))
+    lede = " ".join(summary.lede)
+    assert "four were unchanged" in lede
+    assert "Nothing had to be computed again" in lede
+
+
+def test_an_empty_night_claims_nothing(empty_night: NightReport) -> None:
+    summary = summarise(empty_night)
+    assert summary.verdict == "empty"
+    assert summary.lede == ("No drop arrived.", "No effects were estimated.")
+    assert empty_night.as_of == AS_OF

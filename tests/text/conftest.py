@@ -1,0 +1,77 @@
+"""Fixtures of the text room: a tiny random encoder for plumbing, the packaged one for quality."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tasks.text.encoder import Encoder
+from tasks.text.store import EmbeddingStore
+
+WORDS = "the a it is was food service great good bad terrible slow fast and but not very sound".split()
+
+
+def build_tiny_model(folder: Path, *, positions: int = 64) -> Path:
+    """A two-layer BERT with random weights and a vocabulary of letters and a few words."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel
+
+    pieces = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *pieces, *(f"##{p}" for p in pieces), *WORDS[1:]]
+    index = {piece: number for number, piece in enumerate(dict.fromkeys(vocabulary))}
+    tokenizer = Tokenizer(models.WordPiece(index, unk_token="[UNK]"))  # type: ignore[call-arg, arg-type]
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
+    tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(index),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=positions,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    BertModel(config).eval().save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Encoder:
+    import torch
+
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    return Encoder(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def embed(
+    minilm: Encoder, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Sequence[str]], npt.NDArray[np.float32]]:
+    store = EmbeddingStore(tmp_path_factory.mktemp("embeddings"), minilm)
+    return lambda texts: store.embed(texts).vectors
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    default = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+    folder = Path(os.environ.get("WHYREC_REAL_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder}; set WHYREC_REAL_DATA")
+    return folder
