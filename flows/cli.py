@@ -182,6 +182,7 @@ def import_(
     Example: whyrec import Musical_Instruments_5.json --source amazon-2014 --items meta.csv
     """
     with explain_errors(is_json=is_json):
+
         def run() -> dict[str, Any]:
             from flows import imports as module
 

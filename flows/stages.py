@@ -63,7 +63,7 @@ def ingest_drops(
     stale = known if night.is_forced else ingest.find_stale(known, settings.ingest, night.run)
     staged, failed = stage_drops(engine, settings, stale, today=night.as_of)
     gates, broken = check_drops(engine, settings, staged, today=night.as_of)
-    _, stopped = publish_drops(engine, settings, staged, gates, as_of=night.as_of)
+    stopped = publish_drops(engine, settings, staged, gates, as_of=night.as_of)
     night.keep([ref.staged for ref in staged.values()])
     failures = [*failed, *broken, *stopped]
     note_accounts(night, known, staged, failures)
@@ -127,18 +127,25 @@ def publish_drops(
     gates: Mapping[str, GateRef],
     *,
     as_of: date,
-) -> tuple[dict[str, Any], list[Failure]]:
-    """Publish what passed; what the gate stopped fails with a sentence that says why."""
-    calls = {
-        label: {
-            "staged": staged[label],
-            "gate": gate,
-            "settings": settings.ingest,
-            "as_of": as_of,
-        }
+) -> list[Failure]:
+    """Publish what passed, all at once; what the gate stopped fails with a sentence that says why."""
+    shared = {"settings": settings.ingest, "as_of": as_of}
+    passed = [label for label, gate in gates.items() if gate.is_passed]
+    refused = {
+        label: {"staged": staged[label], "gate": gate, **shared}
         for label, gate in gates.items()
+        if not gate.is_passed
     }
-    return engine.map(ingest.publish_drop, calls)
+    _, failures = engine.map(ingest.refuse_drop, refused)
+    if passed:
+        call = {
+            "staged": tuple(staged[label] for label in passed),
+            "gates": tuple(gates[label] for label in passed),
+            **shared,
+        }
+        _, broken = engine.map(ingest.publish_drops, {f"of {len(passed)}": call})
+        failures += [Failure(label, failure.error) for failure in broken for label in passed]
+    return failures
 
 
 def note_accounts(

@@ -1,2 +1,2 @@
--- Take the checks of one table of one drop out.  $source $table_name $drop_id
-DELETE FROM marts.quality WHERE source = $source AND table_name = $table_name AND drop_id = $drop_id
+-- Take the checks of some tables of some drops out.  $labels (list of "source/drop_id/table")
+DELETE FROM marts.quality WHERE source || '/' || drop_id || '/' || table_name IN (SELECT unnest($labels::VARCHAR[]))

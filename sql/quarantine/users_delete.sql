@@ -1,2 +1,3 @@
--- Take the refused rows of one drop out.  $source $drop_id
-DELETE FROM quarantine.users WHERE source = $source AND drop_id = $drop_id
+-- Take the refused rows of some drops out.  $labels (list of "source/drop_id/table")
+DELETE FROM quarantine.users
+WHERE source || '/' || drop_id || '/' || table_name IN (SELECT unnest($labels::VARCHAR[]))

@@ -1,2 +1,2 @@
--- Forget one table of one drop.  $source $table_name $drop_id
-DELETE FROM raw.drops WHERE source = $source AND table_name = $table_name AND drop_id = $drop_id
+-- Forget some tables of some drops.  $labels (list of "source/drop_id/table")
+DELETE FROM raw.drops WHERE source || '/' || drop_id || '/' || table_name IN (SELECT unnest($labels::VARCHAR[]))

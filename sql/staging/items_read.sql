@@ -1,7 +1,7 @@
 -- Grain: one row per row of one delivered file, good or refused, in file order.
 -- Inputs: batches(line, raw, cells, problem), as in staging/reviews_read.
--- Parameters: $pointers, one place in it per field (null: no such column), $mask_contacts, $source,
--- $drop_id, $file_name.
+-- Parameters: $pointers, one place in it per field (null: no such column), $source, $drop_id,
+-- $file_name. Text is masked outside.
 -- A price that cannot be read ("", a range, markup) is null: shops leave them out freely. Of a category path the second level is kept: the first is the same for a whole file, deeper ones
 -- are often not categories at all.
 WITH found AS (
@@ -69,8 +69,8 @@ judged AS (
 SELECT
     item_id,
     $source AS source,
-    CASE WHEN $mask_contacts THEN mask_contacts(title) ELSE title END AS title,
-    CASE WHEN $mask_contacts THEN mask_contacts(description) ELSE description END AS description,
+    title,
+    description,
     brand,
     coalesce(read_key(path[2]), read_key(path[1]), category_other) AS category,
     CASE WHEN isfinite(read_number(price_text)) THEN read_number(price_text) END AS price_usd,

@@ -1,5 +1,5 @@
 -- Grain: one row per refused row of the drop, in file order. Inputs: refused, files.
--- Parameters: $source, $drop_id, $table_name, $mask_contacts, $path.
+-- Parameters: $source, $drop_id, $table_name, $path.
 COPY (
     SELECT
         $source AS source,
@@ -7,9 +7,8 @@ COPY (
         $table_name AS table_name,
         files.name AS file,
         refused.line,
-        CASE WHEN $mask_contacts THEN mask_contacts(refused.reason) ELSE refused.reason END
-            AS reason,
-        rtrim(refused.raw_text, chr(10) || chr(13)) AS raw_text
+        refused.reason,
+        refused.raw_text
     FROM refused
     JOIN files USING (place)
     ORDER BY refused.place, refused.line, refused.reason

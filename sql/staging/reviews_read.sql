@@ -2,8 +2,9 @@
 -- Inputs: batches(line, raw, cells, problem): a line of JSON in `raw`, or the cells of a table
 -- in `cells`; `problem` says why a line could not be read at all.
 -- Parameters: $pointers (JSON pointers of the columns read), one place in that list per field (null
--- when the format has no such column), $time_format, $earliest_us, $latest_us, $mask_contacts,
--- $inner_pad, $outer_pad (null: user ids stay), $source, $drop_id, $file_name.
+-- when the format has no such column), $time_format, $earliest_us, $latest_us, $inner_pad,
+-- $outer_pad (null: user ids stay), $source, $drop_id, $file_name.
+-- Text is masked, and `identity`, title and text hashed into review_id, outside.
 -- Refused rows carry `reason` ("kind: detail") and `raw_text`; "unreadable" is explained later.
 WITH found AS (
     SELECT
@@ -87,46 +88,32 @@ judged AS (
             )
         END AS reason
     FROM fields
-),
-private AS (
-    SELECT
-        line, reason, raw, cells, rating, at_us,
-        hash_user(user_id, $inner_pad, $outer_pad) AS user_id,
-        item_id,
-        CASE WHEN $mask_contacts THEN mask_contacts(title) ELSE title END AS title,
-        CASE WHEN $mask_contacts THEN mask_contacts(text) ELSE text END AS text,
-        coalesce(helpful_text, pair[1]) AS helpful_text,
-        coalesce(total_text, pair[2]) AS total_text,
-        flag_text
-    FROM judged
-),
-timed AS (
-    SELECT
-        *,
-        CASE WHEN reason IS NULL THEN make_timestamp(at_us) END AS at_utc,
-        sha256(text) AS text_sha256
-    FROM private
 )
 SELECT
-    sha256(concat_ws(
-        chr(31), $source, user_id, item_id,
-        strftime(at_utc, '%Y-%m-%dT%H:%M:%S.%fZ'), coalesce(title, ''), text
-    ))[:32] AS review_id,
+    concat_ws(
+        chr(31), $source, hash_user(user_id, $inner_pad, $outer_pad), item_id,
+        strftime(
+            CASE WHEN reason IS NULL THEN make_timestamp(at_us) END, '%Y-%m-%dT%H:%M:%S.%fZ'
+        )
+    ) AS identity,
     $source AS source,
-    user_id,
+    hash_user(user_id, $inner_pad, $outer_pad) AS user_id,
     item_id,
     CASE WHEN reason IS NULL THEN make_timestamptz(at_us) END AS reviewed_at,
-    at_utc::DATE AS event_date,
+    CASE WHEN reason IS NULL THEN make_timestamp(at_us) END::DATE AS event_date,
     rating,
     title,
     text,
-    text_sha256,
-    try_cast(read_number(helpful_text) AS BIGINT) AS helpful_votes,
-    try_cast(read_number(total_text) AS BIGINT) AS total_votes,
+    CASE
+        WHEN reason IS NULL THEN read_number(coalesce(helpful_text, pair[1]))
+    END::BIGINT AS helpful_votes,
+    CASE
+        WHEN reason IS NULL THEN read_number(coalesce(total_text, pair[2]))
+    END::BIGINT AS total_votes,
     read_flag(flag_text) AS is_verified,
     $drop_id AS drop_id,
     $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
-FROM timed
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)) END AS raw_text
+FROM judged

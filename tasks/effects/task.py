@@ -18,7 +18,7 @@ from tasks.platform.refs import (
     FileRef,
     PartitionRef,
     PeriodRef,
-    PublishedMart,
+    PublishedRef,
 )
 from tasks.platform.settings import EffectsSettings
 from tasks.platform.sql import read_sql
@@ -225,7 +225,7 @@ def has_unpublished(refs: Sequence[EffectsRef], as_of: date, run: RunContext) ->
 
 
 @stage_task("effects", is_cached=False)
-def publish_effects(refs: tuple[EffectsRef, ...], as_of: date, run: RunContext) -> PublishedMart:
+def publish_effects(refs: tuple[EffectsRef, ...], as_of: date, run: RunContext) -> PublishedRef:
     """Replace the night's rows of marts.effects, in one transaction."""
     return commit_parts(
         run.site.warehouse,

@@ -24,7 +24,6 @@ from tasks.platform.errors import InputError, SchemaError
 from tasks.platform.schema import EVENT_TABLES, TableName
 
 _PACKING_TABLES: Final[tuple[TableName, ...]] = ("exposures", "users")
-_TEXT_TABLES: Final[tuple[TableName, ...]] = ("reviews", "items")
 _USER_TABLES: Final[tuple[TableName, ...]] = ("reviews", "exposures", "users")
 _DAY_MICROS: Final = 86_400_000_000
 
@@ -249,8 +248,6 @@ def bind_read(each: Delivery, columns: Sequence[str], identity: Identity) -> dic
         bound["time_format"] = each.format.time_format
         bound["earliest_us"] = count_micros(options.earliest)
         bound["latest_us"] = count_micros(options.latest) + _DAY_MICROS
-    if table in _TEXT_TABLES:
-        bound["mask_contacts"] = options.mask_contacts
     if table in _USER_TABLES:
         key = options.user_id_key
         bound["inner_pad"], bound["outer_pad"] = derive_pads(key) if key else (None, None)

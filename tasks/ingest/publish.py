@@ -32,75 +32,98 @@ class Publication:
     checks: Sequence[Mapping[str, Any]]
     as_of: date
 
+    @property
+    def label(self) -> str:
+        """What names the drop's table in the warehouse: source/drop_id/table."""
+        drop = self.staged.drop
+        return f"{drop.source}/{drop.drop_id}/{drop.table}"
 
-def is_current(connection: duckdb.DuckDBPyConnection, publication: Publication) -> bool:
-    """True when the warehouse already holds exactly this version of the drop."""
-    drop = publication.staged.drop
-    rows = fetch_dicts(
-        connection,
-        read_sql("raw/drops_select"),
-        {"source": drop.source, "table_name": drop.table},
-    )
-    known = any(
-        row["drop_id"] == drop.drop_id
-        and row["drop_key"] == publication.drop_key
-        and row["staged_sha256"] == publication.staged.staged.sha256
-        for row in rows
-    )
-    if not known:
-        return False
-    damaged = connection.execute(read_sql("clean/partitions_damaged")).fetchall()
-    touched = {
-        (drop.table, drop.source, date.fromisoformat(day)) for day in publication.staged.dates
+    @property
+    def identity(self) -> dict[str, str]:
+        """The same as columns."""
+        drop = self.staged.drop
+        return {"source": drop.source, "table_name": drop.table, "drop_id": drop.drop_id}
+
+    @property
+    def days(self) -> set[date]:
+        """Event dates of the accepted rows."""
+        return set(map(date.fromisoformat, self.staged.dates))
+
+
+def _read_drops(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+    """All published drops by label."""
+    everything = {"source": None, "table_name": None}
+    rows = fetch_dicts(connection, read_sql("raw/drops_select"), everything)
+    return {f"{row['source']}/{row['drop_id']}/{row['table_name']}": row for row in rows}
+
+
+def find_late(
+    connection: duckdb.DuckDBPyConnection, publications: Sequence[Publication]
+) -> list[Publication]:
+    """Those that the warehouse does not already hold in exactly this version, undamaged."""
+    known = _read_drops(connection)
+    damaged = {
+        tuple(row) for row in connection.execute(read_sql("clean/partitions_damaged")).fetchall()
     }
-    return not touched & {tuple(row) for row in damaged}
+
+    def is_held(part: Publication) -> bool:
+        row, drop = known.get(part.label), part.staged.drop
+        return (
+            row is not None
+            and row["drop_key"] == part.drop_key
+            and row["staged_sha256"] == part.staged.staged.sha256
+            and not any((drop.table, drop.source, day) in damaged for day in part.days)
+        )
+
+    return [part for part in publications if not is_held(part)]
 
 
-def publish_rows(connection: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-    """Replace what depends on the drop: its days, its quarantine, its checks and every account."""
-    drop = publication.staged.drop
-    before = _find_dates(connection, publication)
-    dates = sorted(before | {date.fromisoformat(day) for day in publication.staged.dates})
-    _register_drop(connection, publication)
-    _derive_table(connection, drop.table, drop.source, dates, publication.lake_root)
-    _replace_quarantine(connection, publication)
-    replace_checks(connection, publication)
+def publish_rows(
+    connection: duckdb.DuckDBPyConnection, publications: Sequence[Publication]
+) -> None:
+    """Publish many drops at once: their days, their quarantine, their checks and every account.
+
+    To be called inside one transaction; each day of each table is derived once, however many of the
+    drops touch it.
+    """
+    known = _read_drops(connection)
+    touched: dict[tuple[TableName, str], set[date]] = {}
+    for part in publications:
+        days = touched.setdefault((part.staged.drop.table, part.staged.drop.source), set())
+        days |= part.days | set(known.get(part.label, {}).get("dates") or ())
+    _register_drops(connection, publications)
+    _replace_quarantine(connection, publications)
+    replace_checks(connection, publications)
+    for (table, source), days in touched.items():
+        _derive_table(connection, table, source, sorted(days), publications[0].lake_root)
 
 
-def _find_dates(connection: duckdb.DuckDBPyConnection, publication: Publication) -> set[date]:
-    """Days that the drop touched when it was last published."""
-    drop = publication.staged.drop
-    rows = fetch_dicts(
-        connection,
-        read_sql("raw/drops_select"),
-        {"source": drop.source, "table_name": drop.table},
-    )
-    return {day for row in rows if row["drop_id"] == drop.drop_id for day in row["dates"] or ()}
-
-
-def _register_drop(connection: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-    staged, drop = publication.staged, publication.staged.drop
-    identity = {"source": drop.source, "table_name": drop.table, "drop_id": drop.drop_id}
-    connection.execute(read_sql("raw/drops_delete"), identity)
-    connection.execute(
-        read_sql("raw/drops_insert"),
-        {
-            **identity,
-            "drop_date": drop.drop_date or max(map(date.fromisoformat, staged.dates), default=None),
-            "kind": drop.kind,
-            "origin": json.dumps(drop.files),
-            "drop_key": publication.drop_key,
-            "staged_path": staged.staged.path,
-            "staged_sha256": staged.staged.sha256,
-            "staged_size": staged.staged.size,
-            "dates": sorted(map(date.fromisoformat, staged.dates)),
-            "rows_read": staged.rows_read,
-            "rows_quarantined": staged.rows_quarantined,
-            "rows_repeated": staged.rows_repeated,
-            "reasons": json.dumps(staged.reasons, sort_keys=True),
-            "drift": json.dumps(staged.drift),
-        },
-    )
+def _register_drops(
+    connection: duckdb.DuckDBPyConnection, publications: Sequence[Publication]
+) -> None:
+    labels = {"labels": [part.label for part in publications]}
+    connection.execute(read_sql("raw/drops_delete"), labels)
+    for part in publications:
+        staged, drop = part.staged, part.staged.drop
+        connection.execute(
+            read_sql("raw/drops_insert"),
+            {
+                **part.identity,
+                "drop_date": drop.drop_date or max(part.days, default=None),
+                "kind": drop.kind,
+                "origin": json.dumps(drop.files),
+                "drop_key": part.drop_key,
+                "staged_path": staged.staged.path,
+                "staged_sha256": staged.staged.sha256,
+                "staged_size": staged.staged.size,
+                "dates": sorted(part.days),
+                "rows_read": staged.rows_read,
+                "rows_quarantined": staged.rows_quarantined,
+                "rows_repeated": staged.rows_repeated,
+                "reasons": json.dumps(staged.reasons, sort_keys=True),
+                "drift": json.dumps(staged.drift),
+            },
+        )
 
 
 def _derive_table(
@@ -166,25 +189,27 @@ def _replace_partitions(
     )
 
 
-def _replace_quarantine(connection: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-    drop = publication.staged.drop
-    connection.execute(
-        read_sql(f"quarantine/{drop.table}_delete"),
-        {"source": drop.source, "drop_id": drop.drop_id},
-    )
-    if publication.staged.rows_quarantined:
+def _replace_quarantine(
+    connection: duckdb.DuckDBPyConnection, publications: Sequence[Publication]
+) -> None:
+    for table in sorted({part.staged.drop.table for part in publications}):
+        own = [part for part in publications if part.staged.drop.table == table]
         connection.execute(
-            read_sql(f"quarantine/{drop.table}_insert"),
-            {"files": [str(publication.quarantine_path)]},
+            read_sql(f"quarantine/{table}_delete"), {"labels": [part.label for part in own]}
         )
+        files = [str(part.quarantine_path) for part in own if part.staged.rows_quarantined]
+        if files:
+            connection.execute(read_sql(f"quarantine/{table}_insert"), {"files": files})
 
 
-def replace_checks(connection: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-    """Store the outcome of every expectation on this drop, published or stopped."""
-    drop = publication.staged.drop
-    identity = {"source": drop.source, "table_name": drop.table, "drop_id": drop.drop_id}
-    connection.execute(read_sql("marts/quality_delete"), identity)
-    checks = json.dumps(list(publication.checks))
-    connection.execute(
-        read_sql("marts/quality_insert"), {**identity, "as_of": publication.as_of, "checks": checks}
-    )
+def replace_checks(
+    connection: duckdb.DuckDBPyConnection, publications: Sequence[Publication]
+) -> None:
+    """Store the outcome of every expectation on these drops, published or stopped."""
+    labels = {"labels": [part.label for part in publications]}
+    connection.execute(read_sql("marts/quality_delete"), labels)
+    for part in publications:
+        connection.execute(
+            read_sql("marts/quality_insert"),
+            {**part.identity, "as_of": part.as_of, "checks": json.dumps(list(part.checks))},
+        )

@@ -14,6 +14,8 @@ GROUP_ROWS: Final = 50_000
 _MAX_PENDING_BYTES: Final = 256 << 20
 _REPEATING: Final = ("source", "drop_id", "file", "item_id", "policy", "category", "brand")
 """Columns worth a dictionary; texts, keys and hashes are not."""
+_RANDOM: Final = ("review_id", "text_sha256")
+_TEXTS: Final = ("text", "title", "description", "text_sha256", "context", "features")
 
 
 class RowWriter:
@@ -29,8 +31,13 @@ class RowWriter:
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._pending_bytes = 0
-        names = [name for name in _REPEATING if name in schema.names]
-        self._writer = pq.ParquetWriter(path, schema, compression="snappy", use_dictionary=names)
+        self._writer = pq.ParquetWriter(
+            path,
+            schema,
+            compression={name: "none" if name in _RANDOM else "snappy" for name in schema.names},
+            use_dictionary=[name for name in _REPEATING if name in schema.names],
+            write_statistics=[name for name in schema.names if name not in _TEXTS],
+        )
 
     def __enter__(self) -> "RowWriter":
         return self

@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.ingest.drift import describe_drift
+from tasks.ingest.finish import finish_refused, finish_rows
 from tasks.ingest.formats import REQUIRED, Adapter
 from tasks.ingest.intake import (
     Delivery,
@@ -41,8 +42,6 @@ from tasks.ingest.intake import (
     open_feed,
     refuse_columns,
 )
-from tasks.ingest.lines import explain_line
-from tasks.ingest.privacy import hide_values_pattern, register_rules
 from tasks.ingest.rows import RowWriter, copy_rows_except
 from tasks.platform.errors import StorageError, TooManyBadRowsError
 from tasks.platform.schema import EVENT_TABLES, TableName, staged_schema
@@ -58,7 +57,10 @@ MEMORY_LIMIT: Final = "512MB"
 """Of DuckDB; what exceeds it (keys of very large drops) spills into the work folder."""
 
 _BATCH_ROWS: Final = 8192
+_STREAM_BUFFER: Final = "64MB"
+"""Rows that DuckDB's threads may run ahead of the thread that writes; too little makes them wait."""
 _MACROS: Final = (
+    "hash_user",
     "read_number",
     "read_flag",
     "read_time",
@@ -191,29 +193,32 @@ class _Sorter:
             is_good = pc.is_null(reasons)
             self._refuse_rows(each, rows.filter(pc.invert(is_good)))
             rows = rows.filter(is_good)
-        places = pa.array(np.arange(self._accepted, self._accepted + rows.num_rows))
+        if rows.num_rows:
+            self._accept_rows(rows, writer)
+
+    def _accept_rows(self, rows: pa.Table, writer: RowWriter) -> None:
+        table, options = self._identity.table, self._identity.options
+        rows = finish_rows(rows, table, is_masked=options.mask_contacts)
+        ordinals = pa.array(np.arange(self._accepted, self._accepted + rows.num_rows))
         self._accepted += rows.num_rows
         writer.write(rows)
-        self._bind("accepted", rows.append_column("ordinal", places), "keys")
+        self._insert("accepted", rows.append_column("ordinal", ordinals), f"{table}_keys")
 
     def _refuse_rows(self, each: Delivery, rows: pa.Table) -> None:
         options = self._identity.options
-        pattern = hide_values_pattern(list_hidden(each.format, options))
-        self._side.register("rejected", rows.select(["file", "line", "reason", "raw_text"]))
-        self._side.execute(
-            read_sql("staging/refused_rows"),
-            {"mask_contacts": options.mask_contacts, "hidden": pattern},
-        )
-        self._side.unregister("rejected")
+        hidden = list_hidden(each.format, options)
+        rows = rows.select(["file", "line", "reason", "raw_text"])
+        rows = finish_refused(rows, hidden, is_masked=options.mask_contacts)
+        self._insert("rejected", rows, "refused_rows")
 
-    def _bind(self, name: str, rows: pa.Table, statement: str) -> None:
+    def _insert(self, name: str, rows: pa.Table, statement: str) -> None:
         self._side.register(name, rows)
-        self._side.execute(read_sql(f"staging/{self._identity.table}_{statement}"))
+        self._side.execute(read_sql(f"staging/{statement}"))
         self._side.unregister(name)
 
     def write(self, rows_read: int, staged_path: Path, quarantine_path: Path) -> Staged:
         """Write both files and close the account."""
-        table, options = self._identity.table, self._identity.options
+        table = self._identity.table
         self._main.execute(read_sql(f"staging/{table}_repeats"))
         if table in EVENT_TABLES:
             draft = {"draft": str(self._draft)}
@@ -224,7 +229,6 @@ class _Sorter:
                 "source": self._identity.source,
                 "drop_id": self._identity.drop_id,
                 "table_name": table,
-                "mask_contacts": options.mask_contacts,
                 "path": str(quarantine_path),
             },
         )
@@ -285,13 +289,15 @@ class _Sorter:
 
 def _connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
-        config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch / "spill")}
+        config={
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": str(scratch / "spill"),
+            "streaming_buffer_size": _STREAM_BUFFER,
+        }
     )
     connection.execute(read_sql("staging/session_utc"))
-    register_rules(connection)
     for name in _MACROS:
         connection.execute(read_sql(f"staging/macro_{name}"))
-    connection.create_function("explain_line", explain_line, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item, arg-type]
     return connection
 
 

@@ -8,11 +8,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from tasks.ingest.drops import detect_table, drop_files, get_adapter, list_drops
 from tasks.ingest.fingerprint import fingerprint_files
-from tasks.ingest.publish import Publication, is_current, publish_rows, replace_checks
+from tasks.ingest.publish import Publication, find_late, publish_rows, replace_checks
 from tasks.ingest.stage import IngestOptions, Staged, stage_files
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import GateError, InputError
@@ -193,7 +194,7 @@ def make_drop_key(drop: DropRef, settings: IngestSettings) -> str:
     document = {
         "drop": describe_inputs(drop),
         "settings": describe_inputs(settings),
-        "code": [hash_function_code(stage_drop.fn), hash_function_code(publish_drop.fn)],
+        "code": [hash_function_code(stage_drop.fn), hash_function_code(publish_drops.fn)],
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
@@ -217,10 +218,16 @@ def find_stale(
     stale = []
     for drop in drops:
         row = known.get((drop.source, drop.table, drop.drop_id))
-        if row is None or row["drop_key"] != make_drop_key(drop, settings) or (drop.table, drop.source) in short or any(
-            (drop.table, drop.source, day) in damaged for day in row["dates"] or ()
-        ) or not run.site.lake.is_intact(
-            FileRef(path=row["staged_path"], sha256=row["staged_sha256"], size=row["staged_size"])
+        if (
+            row is None
+            or row["drop_key"] != make_drop_key(drop, settings)
+            or (drop.table, drop.source) in short
+            or any((drop.table, drop.source, day) in damaged for day in row["dates"] or ())
+            or not run.site.lake.is_intact(
+                FileRef(
+                    path=row["staged_path"], sha256=row["staged_sha256"], size=row["staged_size"]
+                )
+            )
         ):
             stale.append(drop)
     return stale
@@ -299,50 +306,66 @@ def latest_date(drop: DropRef, today: date) -> date:
     return (drop.drop_date or today) + timedelta(days=LATE_DAYS)
 
 
-@stage_task("ingest", is_cached=False)
-def publish_drop(
+def _describe_publication(
     staged: StagedRef, gate: GateRef, settings: IngestSettings, as_of: date, run: RunContext
-) -> PublishedRef:
-    """Make a drop's rows visible in one transaction if the gate passed it.
-
-    Raises GateError, with the failing check in words, when it did not; the checks are stored and
-    what was published before stays.
-    """
-    lake, drop = run.site.lake, staged.drop
-    checks = json.loads(lake.read_bytes(gate.report))["checks"]
-    publication = Publication(
+) -> Publication:
+    lake = run.site.lake
+    lake.locate(staged.staged)
+    return Publication(
         staged=staged,
-        drop_key=make_drop_key(drop, settings),
+        drop_key=make_drop_key(staged.drop, settings),
         quarantine_path=lake.locate(staged.quarantine),
         lake_root=lake.root,
-        checks=checks,
+        checks=json.loads(lake.read_bytes(gate.report))["checks"],
         as_of=as_of,
     )
-    lake.locate(staged.staged)
-    extra = {"run_id": run.run_id, "source": drop.source, "table": drop.table, "drop": drop.drop_id}
+
+
+@stage_task("ingest", is_cached=False)
+def publish_drops(
+    staged: tuple[StagedRef, ...],
+    gates: tuple[GateRef, ...],
+    settings: IngestSettings,
+    as_of: date,
+    run: RunContext,
+) -> PublishedRef:
+    """Make the rows of drops that passed the gate visible, all in one transaction."""
+    publications = [
+        _describe_publication(ref, gate, settings, as_of, run)
+        for ref, gate in zip(staged, gates, strict=True)
+    ]
+
+    def write(connection: duckdb.DuckDBPyConnection) -> None:
+        if late := find_late(connection, publications):
+            publish_rows(connection, late)
+
     warehouse = run.site.warehouse
-    if not gate.is_passed:
-        warehouse.commit(
-            lambda connection: replace_checks(connection, publication),
-            message=f"checks of stopped drop {drop.drop_id} of {drop.source}",
-            extra=extra,
-        )
-        raise GateError(gate.sentence)
-
-    def write(connection: object) -> None:
-        if not is_current(connection, publication):  # type: ignore[arg-type]
-            publish_rows(connection, publication)  # type: ignore[arg-type]
-
     warehouse.commit(
-        write, message=f"{drop.table} of drop {drop.drop_id} of {drop.source}", extra=extra
+        write,
+        message=f"{len(staged)} deliveries up to {max(ref.drop.drop_id for ref in staged)}",
+        extra={
+            "run_id": run.run_id,
+            "drops": [[r.drop.source, r.drop.drop_id, r.drop.table] for r in staged],
+        },
     )
-    return PublishedRef(
-        source=drop.source,
-        table=drop.table,
-        drop_id=drop.drop_id,
-        snapshot=warehouse.read_snapshot(),
-        rows=staged.rows,
+    return PublishedRef(snapshot=warehouse.read_snapshot(), rows=sum(ref.rows for ref in staged))
+
+
+@stage_task("ingest", is_cached=False)
+def refuse_drop(
+    staged: StagedRef, gate: GateRef, settings: IngestSettings, as_of: date, run: RunContext
+) -> None:
+    """Store the checks of a drop that the gate stopped; what was published before stays.
+
+    Raises GateError with the failing check in words.
+    """
+    publication = _describe_publication(staged, gate, settings, as_of, run)
+    run.site.warehouse.commit(
+        lambda connection: replace_checks(connection, [publication]),
+        message=f"checks of stopped drop {staged.drop.drop_id} of {staged.drop.source}",
+        extra={"run_id": run.run_id},
     )
+    raise GateError(gate.sentence)
 
 
 def read_history(run: RunContext) -> dict[tuple[str, str], dict[str, int]]:

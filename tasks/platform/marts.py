@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import duckdb
 
-from tasks.platform.refs import PublishedMart
+from tasks.platform.refs import PublishedRef
 from tasks.platform.sql import read_sql
 from tasks.platform.warehouse import Warehouse, fetch_dicts
 
@@ -55,14 +55,14 @@ def find_unpublished(
 
 def commit_parts(
     warehouse: Warehouse, parts: Sequence[MartPart], *, message: str, extra: Mapping[str, Any]
-) -> PublishedMart:
+) -> PublishedRef:
     """Replace those of `parts` that are not as they should be, in one transaction."""
     warehouse.commit(
         lambda connection: publish_parts(connection, find_unpublished(connection, parts)),
         message=message,
         extra=extra,
     )
-    return PublishedMart(snapshot=warehouse.read_snapshot(), rows=sum(part.rows for part in parts))
+    return PublishedRef(snapshot=warehouse.read_snapshot(), rows=sum(part.rows for part in parts))
 
 
 def publish_parts(connection: duckdb.DuckDBPyConnection, parts: Sequence[MartPart]) -> None:

@@ -111,17 +111,7 @@ class GateRef(Ref):
 
 
 class PublishedRef(Ref):
-    """What one drop looks like in the warehouse after a publication."""
-
-    source: str
-    table: TableName
-    drop_id: str
-    snapshot: int
-    rows: int
-
-
-class PublishedMart(Ref):
-    """How many rows of a mart were replaced, and the snapshot that holds them."""
+    """How many rows were published, and the snapshot that holds them."""
 
     snapshot: int
     rows: int
@@ -139,10 +129,14 @@ class EmbeddingRef(Ref):
 
 
 class AttributesRef(Ref):
-    """Attributes read from the reviews of one period; one row per review and attribute."""
+    """Attributes read from the reviews of one period; one row per review and attribute.
+
+    `summary` holds, as JSON, how often each was mentioned and some sentences that show it.
+    """
 
     period: PeriodRef
     file: FileRef
+    summary: FileRef
     rows: int
 
 

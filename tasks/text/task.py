@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from tasks.platform.lake import hash_file
 from tasks.platform.marts import MartPart, commit_parts
-from tasks.platform.refs import AttributesRef, EmbeddingRef, FileRef, PeriodRef, PublishedMart
+from tasks.platform.refs import AttributesRef, EmbeddingRef, FileRef, PeriodRef, PublishedRef
 from tasks.platform.settings import ExtractSettings, TextSettings
 from tasks.platform.site import Site
 from tasks.platform.sql import read_sql
@@ -18,10 +18,12 @@ from tasks.platform.task import RunContext, stage_task
 from tasks.text.clauses import ClauseExtractor
 from tasks.text.encoder import Encoder
 from tasks.text.store import EmbeddingStore
-from tasks.text.summary import describe_attributes
+from tasks.text.summary import merge_summaries, summarise_attributes
 
 STORE = "embeddings"
 """Folder of the lake that holds the vectors."""
+CANDIDATES = 4
+"""Sentences kept per period, attribute and polarity, for the report to choose from."""
 
 
 class ModelChoice(BaseModel):
@@ -108,7 +110,7 @@ def extract_attributes(
     period: PeriodRef, extract: ExtractSettings, model: ModelChoice, run: RunContext
 ) -> AttributesRef:
     """Read the configured attributes out of a period's reviews; ratings are not looked at."""
-    reviews = read_reviews(period, run.site).select("review_id", "event_date", "text")
+    reviews = read_reviews(period, run.site).select("review_id", "event_date", "text", "rating")
     store = open_store(_store_root(run), run.text)
     found = ClauseExtractor().extract(
         list(zip(reviews["review_id"], reviews["text"], strict=True)),
@@ -125,8 +127,12 @@ def extract_attributes(
         )
         .sort("event_date", "review_id", "attribute")
     )  # fmt: skip
+    summary = summarise_attributes(frame, reviews, per_side=CANDIDATES)
     return AttributesRef(
-        period=period, file=run.site.lake.put_frame("attributes", frame), rows=frame.height
+        period=period,
+        file=run.site.lake.put_frame("attributes", frame),
+        summary=run.site.lake.put_bytes("summaries", ".json", json.dumps(summary).encode()),
+        rows=frame.height,
     )
 
 
@@ -142,7 +148,7 @@ def list_parts(refs: Sequence[AttributesRef], run: RunContext) -> list[MartPart]
 
 
 @stage_task("text", is_cached=False)
-def publish_attributes(refs: tuple[AttributesRef, ...], run: RunContext) -> PublishedMart:
+def publish_attributes(refs: tuple[AttributesRef, ...], run: RunContext) -> PublishedRef:
     """Replace the given periods of marts.review_attributes, in one transaction."""
     return commit_parts(
         run.site.warehouse,
@@ -158,8 +164,7 @@ def choose_examples(
 ) -> FileRef:
     """Counts and example sentences of every attribute of one source, over the given periods."""
     lake = run.site.lake
-    found = pl.concat([lake.read_frame(ref.file) for ref in refs])
-    reviews = pl.concat([read_reviews(ref.period, run.site) for ref in refs])
-    rows = describe_attributes(found, reviews, per_side=per_side)
-    text = json.dumps([{"source": source, **row} for row in rows], sort_keys=True)
+    summaries = [json.loads(lake.read_bytes(ref.summary)) for ref in refs]
+    rows = [{"source": source, **row} for row in merge_summaries(summaries, per_side=per_side)]
+    text = json.dumps(rows, sort_keys=True)
     return lake.put_bytes("examples", ".json", text.encode(), rows=len(rows))

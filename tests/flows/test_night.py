@@ -134,7 +134,7 @@ def test_a_deleted_partition_is_published_again_and_nothing_else_is_computed(
         message="lost",
     )
     again = shop.run("nightly")
-    assert ran_stages(again) == {"ingest.publish_drop"}
+    assert ran_stages(again) == {"ingest.publish_drops"}
     assert read_tables(shop) == before
 
 
@@ -227,7 +227,7 @@ def kill_when(shop: Shop, stage: str) -> None:
 
 @pytest.mark.parametrize(
     "stage",
-    ["ingest.stage_drop", "ingest.publish_drop", "text.embed_shard", "effects.make_moments"],
+    ["ingest.stage_drop", "ingest.publish_drops", "text.embed_shard", "effects.make_moments"],
 )
 def test_killed_and_run_again_the_tables_are_those_of_an_undisturbed_night(
     fresh: Shop, whole_tables: dict[str, list[Any]], tmp_path: Path, stage: str

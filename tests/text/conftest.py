@@ -12,7 +12,26 @@ import pytest
 from tasks.text.encoder import Encoder
 from tasks.text.store import EmbeddingStore
 
-WORDS = "the a it is was food service great good bad terrible slow fast and but not very sound".split()
+WORDS = [
+    "the",
+    "a",
+    "it",
+    "is",
+    "was",
+    "food",
+    "service",
+    "great",
+    "good",
+    "bad",
+    "terrible",
+    "slow",
+    "fast",
+    "and",
+    "but",
+    "not",
+    "very",
+    "sound",
+]
 
 
 def build_tiny_model(folder: Path, *, positions: int = 64) -> Path:
@@ -22,12 +41,20 @@ def build_tiny_model(folder: Path, *, positions: int = 64) -> Path:
     from transformers import BertConfig, BertModel
 
     pieces = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *pieces, *(f"##{p}" for p in pieces), *WORDS[1:]]
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        *pieces,
+        *(f"##{p}" for p in pieces),
+        *WORDS[1:],
+    ]
     index = {piece: number for number, piece in enumerate(dict.fromkeys(vocabulary))}
-    tokenizer = Tokenizer(models.WordPiece(index, unk_token="[UNK]"))  # type: ignore[call-arg, arg-type]
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)  # type: ignore[assignment]
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
-    tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+    tokenizer = Tokenizer(models.WordPiece(index, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     torch.manual_seed(0)
@@ -40,10 +67,14 @@ def build_tiny_model(folder: Path, *, positions: int = 64) -> Path:
         max_position_embeddings=positions,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    BertModel(config).eval().save_pretrained(folder)
+    network = BertModel(config)
+    network.train(False)
+    network.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "1_Pooling").mkdir(exist_ok=True)
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps({"pooling_mode_mean_tokens": True})
+    )
     return folder
 
 
@@ -68,10 +99,16 @@ def embed(
     return lambda texts: store.embed(texts).vectors
 
 
-@pytest.fixture(scope="session")
-def real_data() -> Path:
+def find_real_data() -> Path | None:
+    """The folder of real reviews, where there is one (`WHYREC_REAL_DATA`)."""
     default = Path(__file__).resolve().parents[2].parent / "shared" / "data"
     folder = Path(os.environ.get("WHYREC_REAL_DATA", default))
-    if not folder.is_dir():
-        pytest.skip(f"real data not found at {folder}; set WHYREC_REAL_DATA")
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    folder = find_real_data()
+    if folder is None:
+        pytest.skip("real data not found; set WHYREC_REAL_DATA to its folder")
     return folder

@@ -25,14 +25,17 @@ def fake_embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     for row, text in enumerate(texts):
         seed = int.from_bytes(text.encode("utf-8", "replace")[-8:] or b"0", "little")
         vectors[row] = np.random.default_rng(seed).standard_normal(DIM)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: npt.NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def read(text: str, attributes: Sequence[Attribute], embed: Embed) -> dict[str, int]:
     """Polarity by attribute of what is mentioned."""
     frame = ClauseExtractor().extract([("r", text)], attributes=attributes, embed=embed)
     return {
-        row["attribute"]: row["polarity"] for row in frame.iter_rows(named=True) if row["is_mentioned"]
+        row["attribute"]: row["polarity"]
+        for row in frame.iter_rows(named=True)
+        if row["is_mentioned"]
     }
 
 
@@ -53,7 +56,10 @@ def read(text: str, attributes: Sequence[Attribute], embed: Embed) -> dict[str, 
         ("We could not hear each other talk.", {"noise": -1}),
         ("Nice and quiet, so we could talk.", {"noise": 1}),
         ("Our waiter ignored us for an hour.", {"service": -1}),
-        ("The atmosphere is romantic<br />but the pasta was cold &amp; bland", {"ambiance": 1, "food": -1}),
+        (
+            "The atmosphere is romantic<br />but the pasta was cold &amp; bland",
+            {"ambiance": 1, "food": -1},
+        ),
         ("I parked the car in March.", {}),
         ("", {}),
         ("😀😀😀", {}),
@@ -154,7 +160,12 @@ def test_extractors_are_never_handed_a_rating() -> None:
     import inspect
 
     for extract in (Extractor.extract, ClauseExtractor.extract):
-        assert list(inspect.signature(extract).parameters) == ["self", "reviews", "attributes", "embed"]
+        assert list(inspect.signature(extract).parameters) == [
+            "self",
+            "reviews",
+            "attributes",
+            "embed",
+        ]
 
 
 def test_revision_changes_with_the_rules() -> None:
@@ -197,7 +208,23 @@ def check(frame: pl.DataFrame, text: str) -> None:
             assert (row["polarity"], row["span_start"], row["span_end"]) == (0, None, None)
 
 
-PIECES = ["food", "service", "great", "bad", "not", "but", "and", "it", "too", ",", ".", "<br>", "😀", "\x00", "ל"]
+PIECES = [
+    "food",
+    "service",
+    "great",
+    "bad",
+    "not",
+    "but",
+    "and",
+    "it",
+    "too",
+    ",",
+    ".",
+    "<br>",
+    "😀",
+    "\x00",
+    "ל",
+]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,7 +16,9 @@ TEXTS = {
 
 
 def make_frame() -> pl.DataFrame:
-    def row(key: str, polarity: int, confidence: float, end: int | None = None) -> tuple[object, ...]:
+    def row(
+        key: str, polarity: int, confidence: float, end: int | None = None
+    ) -> tuple[object, ...]:
         stop = len(TEXTS[key]) if end is None else end
         return (key, "sound", True, polarity, confidence, 0, stop)
 

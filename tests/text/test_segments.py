@@ -8,7 +8,9 @@ from tasks.text.segments import Joint, Parsed, blank_markup, parse_text
 
 HOSTILE = st.text(
     alphabet=st.one_of(
-        st.sampled_from(list("ab.!?,;:()<>&#'\"-/\n\t\x00 …“”’—•😀שم中。؟\u200f\u2028\ufeff\ud800")),
+        st.sampled_from(
+            list("ab.!?,;:()<>&#'\"-/\n\t\x00 …“”’—•😀שم中。؟\u200f\u2028\ufeff\ud800")
+        ),
         st.characters(),
     ),
     max_size=120,
@@ -43,7 +45,10 @@ def joints_of(text: str) -> list[Joint]:
         ("好吃。服务很慢！", ["好吃", "服务很慢"]),
         ("well-made, don’t worry", ["well-made", "don’t worry"]),
         ("<b>Nice</b> tone<br/>cheap", ["Nice</b> tone", "cheap"]),
-        ("salt &amp; pepper, I &quot;like&quot; it", ["salt &amp; pepper", "I &quot;like&quot; it"]),
+        (
+            "salt &amp; pepper, I &quot;like&quot; it",
+            ["salt &amp; pepper", "I &quot;like&quot; it"],
+        ),
         ("", []),
         ("😀😀 !!! ...", []),
         ("but", []),

@@ -1,7 +1,6 @@
 """Each distinct text is embedded once, ever, whatever dies or is deleted."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import threading
@@ -116,16 +115,18 @@ def test_texts_of_a_deleted_file_are_encoded_again(make_store: MakeStore, tmp_pa
 def test_a_damaged_file_is_moved_aside_and_its_texts_encoded_again(
     make_store: MakeStore, tmp_path: Path, damage: str, is_reopened: bool
 ) -> None:
-    store, encoder = make_store()
+    store, _ = make_store()
     path = tmp_path / "store" / store.embed(["a", "b"]).files[0]
     content = bytearray(path.read_bytes())
     if damage == "flip":
         content[len(content) // 3] ^= 0xFF
     path.write_bytes(
-        {"flip": bytes(content), "truncate": bytes(content[:-9]), "empty": b""}.get(damage, b"x" * 99)
+        {"flip": bytes(content), "truncate": bytes(content[:-9]), "empty": b""}.get(
+            damage, b"x" * 99
+        )
     )
     if is_reopened:
-        store, encoder = make_store()
+        store, _ = make_store()
     result = store.embed(["a", "b"])
     np.testing.assert_array_equal(result.vectors, [expected_vector("a"), expected_vector("b")])
     assert result.n_corrupt == 1
@@ -143,7 +144,9 @@ def test_a_stray_file_of_another_shape_does_no_harm(make_store: MakeStore, tmp_p
     assert (result.n_hit, result.n_corrupt) == (1, 1)
 
 
-def test_a_hit_neither_loads_the_model_nor_waits_for_a_writer(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_hit_neither_loads_the_model_nor_waits_for_a_writer(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     texts = ["good food", "bad food"]
     EmbeddingStore(tmp_path, Encoder(str(tiny_model), device="cpu")).embed(texts)
     encoder = Encoder(str(tiny_model), device="cpu")
@@ -204,7 +207,12 @@ def test_processes_at_once_encode_each_text_once_and_agree(tmp_path: Path) -> No
     workers = [
         subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    seen = [line for worker in workers for line in worker.communicate(timeout=120)[0].split("\n") if line]
+    seen = [
+        line
+        for worker in workers
+        for line in worker.communicate(timeout=120)[0].split("\n")
+        if line
+    ]
     assert all(worker.returncode == 0 for worker in workers)
     assert len(seen) == len(set(seen)) == 66
 
@@ -259,4 +267,4 @@ def test_any_sequence_of_calls_accounts_for_every_text(
             np.testing.assert_array_equal(vector, expected_vector(text))
         known |= set(texts)
     assert len(encoder.seen) == len(known)
-    assert not [name for name in os.listdir(store.root) if name != encoder.revision]
+    assert not [path for path in store.root.glob("*") if path.name != encoder.revision]
