@@ -1,17 +1,21 @@
 -- Grain: one row per accepted row whose key returns later in the drop. The last one is kept;
 -- `difference` says in words how a row contradicts it, and is null for an exact repetition.
--- Inputs: keys.
+-- Parameters: $draft (Parquet file of all accepted rows, in file order).
 CREATE TABLE repeats AS
-WITH repeated AS (
+WITH keys AS (
+    SELECT exposure_id AS key, file_row_number AS ordinal, file, line, is_clicked, "position"
+    FROM read_parquet($draft, file_row_number => true)
+),
+repeated AS (
     SELECT key FROM keys GROUP BY key HAVING count(*) > 1
 ),
 compared AS (
     SELECT
-        ordinal, place, line, is_clicked, "position",
+        ordinal, file, line, is_clicked, "position",
         last_value(is_clicked) OVER later AS kept_click,
         last_value("position") OVER later AS kept_position,
         last_value(ordinal) OVER later AS kept_ordinal,
-        last_value(place) OVER later AS kept_place,
+        last_value(file) OVER later AS kept_file,
         last_value(line) OVER later AS kept_line
     FROM keys
     SEMI JOIN repeated USING (key)
@@ -21,7 +25,7 @@ compared AS (
     )
 )
 SELECT
-    ordinal, place, line, kept_place, kept_line,
+    ordinal, file, line, kept_file, kept_line,
     nullif(concat_ws(', ',
             CASE WHEN is_clicked <> kept_click
                 THEN 'is_clicked ' || is_clicked || ' here, ' || kept_click || ' there' END,

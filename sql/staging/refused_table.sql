@@ -1,2 +1,4 @@
--- Grain: one row per refused row of the drop; `place` is that of its file in the drop.
-CREATE TABLE refused (place INTEGER, line BIGINT, reason VARCHAR, raw_text VARCHAR)
+-- Grain: one row per refused row of the drop. Parameters: $path (Parquet file of the rows refused while
+-- reading).
+CREATE TABLE refused AS
+SELECT file, line, reason, raw_text FROM read_parquet($path)

@@ -115,5 +115,5 @@ SELECT
     $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)) END AS raw_text
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
 FROM judged

@@ -1,16 +1,20 @@
 -- Grain: one row per accepted row whose key returns later in the drop. The last one is kept;
 -- `difference` says in words how a row contradicts it, and is null for an exact repetition.
--- Inputs: keys.
+-- Parameters: $draft (Parquet file of all accepted rows, in file order).
 CREATE TABLE repeats AS
-WITH repeated AS (
+WITH keys AS (
+    SELECT review_id AS key, file_row_number AS ordinal, file, line, rating
+    FROM read_parquet($draft, file_row_number => true)
+),
+repeated AS (
     SELECT key FROM keys GROUP BY key HAVING count(*) > 1
 ),
 compared AS (
     SELECT
-        ordinal, place, line, rating,
+        ordinal, file, line, rating,
         last_value(rating) OVER later AS kept_rating,
         last_value(ordinal) OVER later AS kept_ordinal,
-        last_value(place) OVER later AS kept_place,
+        last_value(file) OVER later AS kept_file,
         last_value(line) OVER later AS kept_line
     FROM keys
     SEMI JOIN repeated USING (key)
@@ -20,7 +24,7 @@ compared AS (
     )
 )
 SELECT
-    ordinal, place, line, kept_place, kept_line,
+    ordinal, file, line, kept_file, kept_line,
     nullif(CASE WHEN rating <> kept_rating
             THEN 'rating ' || rating || ' here, ' || kept_rating || ' there' END, '') AS difference
 FROM compared

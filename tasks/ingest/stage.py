@@ -2,9 +2,9 @@
 
 Rows stream from a file through one DuckDB statement (`sql/staging/<table>_read.sql`), which
 extracts, checks, masks and hashes whole columns, straight into Parquet; no row passes through
-Python unless its line is odd. Only keys are kept beside (in a table that can spill to disk), so
-memory does not grow with the files. If keys repeat, the file is copied once more without the rows
-that later ones replace.
+Python unless its line is odd. Keys are compared afterwards in the file that was written (DuckDB
+spills to disk if they are many), so memory does not grow with the files. If keys repeat, the file
+is copied once more without the rows that later ones replace.
 
 For every drop `rows_read = rows_staged + rows_duplicate + rows_quarantined`. The left side is
 counted while reading, the right side while writing; a difference raises.
@@ -42,9 +42,9 @@ from tasks.ingest.intake import (
     open_feed,
     refuse_columns,
 )
-from tasks.ingest.rows import RowWriter, copy_rows_except
+from tasks.ingest.rows import RowWriter, copy_rows_except, count_rows
 from tasks.platform.errors import StorageError, TooManyBadRowsError
-from tasks.platform.schema import EVENT_TABLES, TableName, staged_schema
+from tasks.platform.schema import EVENT_TABLES, QUARANTINE, TableName, staged_schema
 from tasks.platform.sql import read_sql
 
 __all__ = ["FEW_ROWS", "IngestOptions", "Staged", "stage_files"]
@@ -57,8 +57,9 @@ MEMORY_LIMIT: Final = "512MB"
 """Of DuckDB; what exceeds it (keys of very large drops) spills into the work folder."""
 
 _BATCH_ROWS: Final = 8192
-_STREAM_BUFFER: Final = "64MB"
-"""Rows that DuckDB's threads may run ahead of the thread that writes; too little makes them wait."""
+_REFUSED: Final = pa.schema(
+    [QUARANTINE.field(name) for name in ("file", "line", "reason", "raw_text")]
+)
 _MACROS: Final = (
     "hash_user",
     "read_number",
@@ -125,7 +126,7 @@ def stage_files(
                 rows_read = sorter.read(Meter(deliveries, progress))
                 staged = sorter.write(rows_read, staged_path, quarantine_path)
                 sorter.check_columns()
-    except (duckdb.IOException, pa.ArrowException, OSError) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise StorageError(
             f"rows of {source} could not be staged in {str(work_dir)!r}: {error}; "
             "see to the disk and run again"
@@ -140,89 +141,67 @@ class _Sorter:
     def __init__(self, identity: Identity, deliveries: list[Delivery], scratch: Path) -> None:
         self._identity = identity
         self._deliveries = deliveries
-        self._draft = scratch / "accepted.parquet"
-        self._accepted = 0
+        self._accepted = scratch / "accepted.parquet"
+        self._refused = scratch / "refused.parquet"
         self._present: dict[int, Counter[str]] = {each.place: Counter() for each in deliveries}
         self._rows: Counter[int] = Counter()
-        self._main = _connect(scratch)
-        self._side = self._main.cursor()
-        self._prepare()
+        self._connection = _connect(scratch)
 
     def close(self) -> None:
-        """Let go of both connections."""
-        self._side.close()
-        self._main.close()
-
-    def _prepare(self) -> None:
-        names = pa.table(
-            {
-                "place": pa.array([each.place for each in self._deliveries], pa.int32()),
-                "name": pa.array([each.name for each in self._deliveries], pa.string()),
-            }
-        )
-        self._main.from_arrow(names).create("files")
-        self._main.execute(read_sql("staging/refused_table"))
-        self._main.execute(read_sql(f"staging/{self._identity.table}_keys_create"))
+        """Let go of the connection."""
+        self._connection.close()
 
     def read(self, meter: Meter) -> int:
-        """Bring accepted rows into the draft, refused ones aside; the number of rows read."""
+        """Bring accepted rows into one draft and refused ones into another; the rows read."""
         schema = staged_schema(self._identity.table)
-        with RowWriter(self._draft, schema) as writer:
+        with (
+            RowWriter(self._accepted, schema) as accepted,
+            RowWriter(self._refused, _REFUSED) as refused,
+        ):
             for each in self._deliveries:
-                self._rows[each.place] = self._read_file(each, meter, writer)
+                self._rows[each.place] = self._read_file(each, meter, accepted, refused)
         return self._rows.total()
 
-    def _read_file(self, each: Delivery, meter: Meter, writer: RowWriter) -> int:
+    def _read_file(
+        self, each: Delivery, meter: Meter, accepted: RowWriter, refused: RowWriter
+    ) -> int:
         feed = open_feed(each, self._identity, meter)
-        self._main.register("batches", feed.open())
+        self._connection.register("batches", feed.open())
         try:
             bound = bind_read(each, feed.columns, self._identity)
             query = read_sql(f"staging/{self._identity.table}_read")
-            for batch in self._main.execute(query, bound).to_arrow_reader(_BATCH_ROWS):
-                self._take_rows(each, pa.Table.from_batches([batch]), writer)
+            for batch in self._connection.execute(query, bound).to_arrow_reader(_BATCH_ROWS):
+                self._take_rows(each, pa.Table.from_batches([batch]), accepted, refused)
         finally:
-            self._main.unregister("batches")
+            self._connection.unregister("batches")
         feed.close()
         return feed.rows
 
-    def _take_rows(self, each: Delivery, rows: pa.Table, writer: RowWriter) -> None:
-        for name in REQUIRED[self._identity.table]:
+    def _take_rows(
+        self, each: Delivery, rows: pa.Table, accepted: RowWriter, refused: RowWriter
+    ) -> None:
+        table, options = self._identity.table, self._identity.options
+        for name in REQUIRED[table]:
             self._present[each.place][name] += rows.num_rows - rows.column(name).null_count
         reasons = rows.column("reason")
         if reasons.null_count < rows.num_rows:
             is_good = pc.is_null(reasons)
-            self._refuse_rows(each, rows.filter(pc.invert(is_good)))
+            bad = rows.filter(pc.invert(is_good)).select(_REFUSED.names)
+            hidden = list_hidden(each.format, options)
+            refused.write(finish_refused(bad, hidden, is_masked=options.mask_contacts))
             rows = rows.filter(is_good)
         if rows.num_rows:
-            self._accept_rows(rows, writer)
-
-    def _accept_rows(self, rows: pa.Table, writer: RowWriter) -> None:
-        table, options = self._identity.table, self._identity.options
-        rows = finish_rows(rows, table, is_masked=options.mask_contacts)
-        ordinals = pa.array(np.arange(self._accepted, self._accepted + rows.num_rows))
-        self._accepted += rows.num_rows
-        writer.write(rows)
-        self._insert("accepted", rows.append_column("ordinal", ordinals), f"{table}_keys")
-
-    def _refuse_rows(self, each: Delivery, rows: pa.Table) -> None:
-        options = self._identity.options
-        hidden = list_hidden(each.format, options)
-        rows = rows.select(["file", "line", "reason", "raw_text"])
-        rows = finish_refused(rows, hidden, is_masked=options.mask_contacts)
-        self._insert("rejected", rows, "refused_rows")
-
-    def _insert(self, name: str, rows: pa.Table, statement: str) -> None:
-        self._side.register(name, rows)
-        self._side.execute(read_sql(f"staging/{statement}"))
-        self._side.unregister(name)
+            accepted.write(finish_rows(rows, table, is_masked=options.mask_contacts))
 
     def write(self, rows_read: int, staged_path: Path, quarantine_path: Path) -> Staged:
         """Write both files and close the account."""
         table = self._identity.table
-        self._main.execute(read_sql(f"staging/{table}_repeats"))
+        draft = {"draft": str(self._accepted)}
+        self._create_files()
+        self._connection.execute(read_sql("staging/refused_table"), {"path": str(self._refused)})
+        self._connection.execute(read_sql(f"staging/{table}_repeats"), draft)
         if table in EVENT_TABLES:
-            draft = {"draft": str(self._draft)}
-            self._main.execute(read_sql(f"staging/{table}_contradicted"), draft)
+            self._connection.execute(read_sql(f"staging/{table}_contradicted"), draft)
         refused = self._fetch_count(
             "refused_staged",
             {
@@ -237,28 +216,38 @@ class _Sorter:
             rows_staged=self._keep_rows(staged_path),
             rows_duplicate=self._fetch_count("repeats_count", {}),
             rows_quarantined=refused,
-            reasons=dict(self._main.execute(read_sql("staging/refused_reasons")).fetchall()),
+            reasons=dict(self._connection.execute(read_sql("staging/refused_reasons")).fetchall()),
             drift=tuple(self._list_drift(staged_path)),
             dates=self._count_dates(staged_path) if table in EVENT_TABLES else {},
         )
         _check_account(staged)
         return staged
 
+    def _create_files(self) -> None:
+        names = pa.table(
+            {
+                "place": pa.array([each.place for each in self._deliveries], pa.int32()),
+                "name": pa.array([each.name for each in self._deliveries], pa.string()),
+            }
+        )
+        self._connection.from_arrow(names).create("files")
+
     def _keep_rows(self, staged_path: Path) -> int:
         """The draft without repeated rows becomes the staged file; its number of rows."""
-        repeats = self._main.execute(read_sql("staging/repeats_select")).fetchnumpy()["ordinal"]
+        query = read_sql("staging/repeats_select")
+        repeats = self._connection.execute(query).fetchnumpy()["ordinal"]
         if len(repeats):
-            return copy_rows_except(self._draft, staged_path, np.asarray(repeats, np.int64))
-        self._draft.replace(staged_path)
-        return self._accepted
+            return copy_rows_except(self._accepted, staged_path, np.asarray(repeats, np.int64))
+        self._accepted.replace(staged_path)
+        return count_rows(staged_path)
 
     def _fetch_count(self, name: str, bound: dict[str, Any]) -> int:
-        row = self._main.execute(read_sql(f"staging/{name}"), bound).fetchone()
+        row = self._connection.execute(read_sql(f"staging/{name}"), bound).fetchone()
         return int(row[0]) if row else 0
 
     def _count_dates(self, staged_path: Path) -> dict[str, int]:
         query = read_sql("staging/event_dates")
-        rows = self._main.execute(query, {"path": str(staged_path)}).fetchall()
+        rows = self._connection.execute(query, {"path": str(staged_path)}).fetchall()
         return {day.isoformat(): count for day, count in rows}
 
     def _list_drift(self, staged_path: Path) -> list[str]:
@@ -269,7 +258,7 @@ class _Sorter:
             sentences += describe_drift(each.census, each.format, each.name)
         if self._identity.table == "items":
             query = read_sql("staging/items_prices")
-            row = self._main.execute(query, {"path": str(staged_path)}).fetchone()
+            row = self._connection.execute(query, {"path": str(staged_path)}).fetchone()
             if row and row[1]:
                 sentences.append(f"{row[1]:,} of {row[0]:,} items have no readable price")
         return sentences
@@ -289,13 +278,10 @@ class _Sorter:
 
 def _connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
-        config={
-            "memory_limit": MEMORY_LIMIT,
-            "temp_directory": str(scratch / "spill"),
-            "streaming_buffer_size": _STREAM_BUFFER,
-        }
+        config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch / "spill")}
     )
     connection.execute(read_sql("staging/session_utc"))
+    connection.execute(read_sql("staging/session_buffer"))
     for name in _MACROS:
         connection.execute(read_sql(f"staging/macro_{name}"))
     return connection

@@ -34,11 +34,14 @@ def check_drop(
         history=_bound_rows(staged, history, quality),
         date_bounds=(date(ingest.earliest_year, 1, 1), latest),
     )
-    document = report.to_dict()
+    document = {name: part for name, part in report.to_dict().items() if name != "seconds"}
     page = None
     if not report.is_passed:
-        examples = lake.read_frame(staged.quarantine).head(PAGE_EXAMPLES).to_dicts()
-        html = render_gate_page(report, quarantine_examples=examples)
+        examples = lake.read_frame(staged.quarantine).unique("reason", maintain_order=True)
+        examples = examples.head(PAGE_EXAMPLES).to_dicts()
+        html = render_gate_page(
+            report, quarantine_examples=examples, quarantine_counts=staged.reasons
+        )
         page = lake.put_bytes("gates", ".html", html.encode())
     return GateRef(
         is_passed=report.is_passed,

@@ -288,7 +288,7 @@ class Encoder:
                 pooled = hidden[:, 0]
             else:
                 weight = attention.unsqueeze(-1).float()
-                pooled = (hidden).sum(1) / weight.sum(1).clamp(min=1e-9)
+                pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
             unit = torch.nn.functional.normalize(pooled, dim=1)[: len(batch)]
         vectors: npt.NDArray[np.float32] = unit.cpu().numpy()
         return vectors

@@ -1,16 +1,20 @@
 """Whole nights in real processes: run once, run again, break a thing, see exactly what needs it re-run."""
 
+import gzip
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks.ingest.sample import WorldSpec
+from tasks.ingest.sample_drops import write_correction, write_drops
 from tasks.platform.settings import load_settings
 from tasks.platform.site import Site, resolve_site
-from tests.flows.conftest import ROOT, SPEC, Shop
+from tests.flows.conftest import CONFIG, ROOT, SPEC, Shop
 
 TABLES = (
     "raw.drops", "clean.reviews", "clean.exposures", "clean.items", "clean.users", "clean.partitions",
@@ -122,46 +126,46 @@ def test_a_night_can_be_read_again_at_its_snapshot(whole: tuple[Shop, dict[str, 
         assert connection.execute(count).fetchone() == now
 
 
-def test_a_deleted_partition_is_published_again_and_nothing_else_is_computed(
+def test_a_deleted_partition_and_mart_are_published_again_and_nothing_is_computed(
     whole: tuple[Shop, dict[str, Any]],
 ) -> None:
     shop, _ = whole
     shop.run("nightly")
     before = read_tables(shop)
     day = SPEC.date_of(1)
-    site_of(shop).warehouse.commit(
-        lambda c: c.execute("DELETE FROM clean.reviews WHERE event_date = ?", [day]) and None,
-        message="lost",
-    )
+
+    def lose(connection: Any) -> None:
+        connection.execute("DELETE FROM clean.reviews WHERE event_date = ?", [day])
+        connection.execute("DELETE FROM marts.review_attributes WHERE event_date = ?", [day])
+
+    site_of(shop).warehouse.commit(lose, message="lost")
     again = shop.run("nightly")
-    assert ran_stages(again) == {"ingest.publish_drops"}
+    assert ran_stages(again) == {"ingest.publish_drops", "text.publish_attributes"}
     assert read_tables(shop) == before
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("moments", {"effects.make_moments"}),
-        ("panels", {"effects.make_panel"}),
-        ("attributes", {"text.extract_attributes"}),
-        ("embeddings", {"text.embed_shard"}),
-        ("reports", {"report.write_report"}),
-    ],
-)
-def test_a_deleted_lake_file_is_made_again_and_nothing_else(
-    whole: tuple[Shop, dict[str, Any]], kind: str, expected: set[str]
+def test_deleted_lake_files_are_made_again_and_nothing_else(
+    whole: tuple[Shop, dict[str, Any]],
 ) -> None:
     shop, _ = whole
-    shop.run("nightly")
     lake = Path(site_of(shop).lake_root)
-    run = json.loads(
-        (Path(site_of(shop).reports_root) / SPEC.date_of(3).isoformat() / "run.json").read_text()
-    )
-    lost = next(file["path"] for file in run["files"] if file["path"].startswith(f"{kind}/"))
-    (lake / lost).unlink()
+    night = Path(site_of(shop).reports_root) / SPEC.date_of(SPEC.n_days - 1).isoformat()
+    files = [file["path"] for file in json.loads((night / "run.json").read_text())["files"]]
+    lost = {
+        kind: next(path for path in files if path.startswith(f"{kind}/"))
+        for kind in ("moments", "panels", "attributes", "embeddings", "reports")
+    }
+    for path in lost.values():
+        (lake / path).unlink()
     again = shop.run("nightly")
-    assert ran_stages(again) == expected
-    assert (lake / lost).is_file()
+    assert ran_stages(again) == {
+        "effects.make_moments",
+        "effects.make_panel",
+        "text.extract_attributes",
+        "text.embed_shard",
+        "report.write_report",
+    }
+    assert all((lake / path).is_file() for path in lost.values())
 
 
 def test_editing_a_helper_of_effects_re_runs_effects_and_the_report_only(
@@ -185,10 +189,6 @@ def test_editing_a_helper_of_effects_re_runs_effects_and_the_report_only(
 
 
 def test_a_corrected_drop_replaces_its_day_and_what_hung_on_it(shop: Shop) -> None:
-    from dataclasses import replace
-
-    from tasks.ingest.sample_drops import write_correction
-
     spec = replace(SPEC, correction_day=1)
     shop.run("nightly")
     write_correction(spec, shop.folder / "drops")
@@ -280,25 +280,27 @@ def test_two_nights_at_once_beside_a_reader_all_finish(
     assert len(computed) == len(set(computed)), "the same key was computed twice"
 
 
-def test_a_failing_gate_leaves_published_data_and_ends_with_3(shop: Shop) -> None:
-    shop.run("nightly")
+def test_a_failing_gate_leaves_published_data_and_ends_with_3(server: str, tmp_path: Path) -> None:
+    spec = WorldSpec(
+        n_users=60, n_items=20, n_days=9, reviews_per_day=5, exposures_per_day=400, seed=5
+    )
+    write_drops(spec, tmp_path / "drops")
+    (tmp_path / "whyrec.toml").write_text(CONFIG)
+    shop = Shop(tmp_path, server)
+    days = [spec.date_of(number).isoformat() for number in range(spec.n_days)]
+    span = ("backfill", "--only", "ingest", "--start", days[0], "--end", days[-1])
+    shop.run(*span)
     before = read_tables(shop)
-    day = SPEC.date_of(3).isoformat()
-    (shop.folder / "drops" / day / "exposures.jsonl.gz").unlink()
-    row = {
-        "user_id": "u", "item_id": "i", "exposed_at": f"{day}T10:00:00Z", "policy": "p", "position": 1,
-        "propensity": 0.0, "is_clicked": True, "context": {},
-    }  # fmt: skip
-    lines = [json.dumps({**row, "user_id": f"u{k}"}) for k in range(50)]
-    (shop.folder / "drops" / day / "exposures.jsonl").write_text("\n".join(lines) + "\n")
+    path = tmp_path / "drops" / days[-1] / "exposures.jsonl.gz"
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    path.write_bytes(gzip.compress(b"".join(lines[:12])))
     stopped = shop.run("nightly", code=3)
     assert stopped["status"] == "stopped by gate"
-    assert "propensity" in stopped["messages"][0]
+    assert "was not published" in stopped["messages"][0]
     rows = stopped["rows"]
+    assert rows["held"] > 0
     assert (
         rows["read"] == rows["published"] + rows["quarantined"] + rows["duplicate"] + rows["held"]
     )
-    after = read_tables(shop)
-    assert after["clean.exposures"] == before["clean.exposures"]
-    assert stopped["report"]
-    assert Path(stopped["report"]).is_file()
+    assert read_tables(shop)["clean.exposures"] == before["clean.exposures"]
+    assert "was not published" in Path(stopped["report"]).read_text()

@@ -77,6 +77,7 @@ def test_restaurant_reviews_are_read_as_a_person_would(
         ("Great sound for the price", {"sound_quality": 1, "value": 1}),
         ("It is cheap and it sounds great.", {"price": 1, "sound_quality": 1}),
         ("Cheaply made, and it broke after a week.", {"quality": -1, "durability": -1}),
+        ("Great sound at an outrageous price", {"sound_quality": 1, "price": -1}),
         ("What a waste of money!", {"value": -1}),
         ("Too small for my head.", {"size_fit": -1}),
         ("Easy to set up and it won't break.", {"ease_of_use": 1, "durability": 1}),
@@ -133,13 +134,26 @@ def test_no_reviews_or_no_attributes_give_an_empty_table() -> None:
 def test_a_review_is_read_the_same_in_any_company(embed: Embed) -> None:
     reviews = [
         ("1", "Great food but slow service. It was loud."),
-        ("2", "It was cold."),
+        ("2", "It was terrible."),
         ("3", "The service was great and the tables were too close."),
     ]
     extractor = ClauseExtractor()
     together = extractor.extract(reviews, attributes=RESTAURANT, embed=embed)
     alone = [extractor.extract([r], attributes=RESTAURANT, embed=embed) for r in reversed(reviews)]
     assert together.equals(pl.concat(alone[::-1]))
+
+
+def test_a_word_in_another_sense_counts_for_nothing() -> None:
+    """What the encoder finds wholly unlike the attribute's examples is another sense of the word."""
+    text = "the food was great"
+
+    def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return np.array([[t == text, t != text] for t in texts], dtype=np.float32)
+
+    frame = ClauseExtractor().extract([("r", text)], attributes=RESTAURANT, embed=embed)
+    assert not frame["is_mentioned"].any()
+    frame = ClauseExtractor().extract([("r", text + "!")], attributes=RESTAURANT, embed=embed)
+    assert frame["is_mentioned"].to_list() == [True, False, False, False]
 
 
 def test_only_distinct_clauses_that_can_matter_are_embedded() -> None:

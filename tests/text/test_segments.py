@@ -70,6 +70,10 @@ def test_joints_name_what_stands_before() -> None:
     ]
 
 
+def test_a_contrast_outweighs_the_comma_behind_it() -> None:
+    assert joints_of("Good food but, honestly, slow")[1] is Joint.CONTRAST
+
+
 def test_markup_is_blanked_in_place() -> None:
     text = "a<br>b&amp;c &#8217;tis http://x.y/z?a=1 <3 a < b\x00"
     view = blank_markup(text)
