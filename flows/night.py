@@ -104,7 +104,7 @@ def make_night_key(night: Night) -> str:
             for row in drops
             if row["drop_date"] is None or row["drop_date"] <= night.as_of
         ],
-        "accounts": night.accounts,
+        "recent": night.recent,
     }
     return hash_json(document)
 

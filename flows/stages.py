@@ -36,6 +36,7 @@ from tasks.text import task as text
 from tasks.text.task import ModelChoice
 
 EXAMPLES_PER_SIDE = 3
+MAX_NOTES = 5
 CACHED_TASKS = (
     ingest.stage_drop,
     quality.check_drop,
@@ -154,22 +155,39 @@ def note_accounts(
     staged: Mapping[str, StagedRef],
     failures: Sequence[Failure],
 ) -> None:
-    """The night's row accounting: drops of its date, and whatever else was worked on."""
+    """Account for the drops of the night's date and whatever else this run worked on.
+
+    The report shows `recent`: what the warehouse holds of the last days and what of the night's own
+    date is not there, so that it does not depend on which run published what.
+    """
     wrong = {failure.label: failure.error for failure in failures}
     shown = [
         drop
         for drop in drops
         if drop.drop_date == night.as_of or label_drop(drop) in {*staged, *wrong}
     ]
-    night.accounts = ingest.account_drops(
-        shown,
-        staged,
-        {
-            label: (describe_failure(error), isinstance(error, GateError))
-            for label, error in wrong.items()
-        },
-        night.run,
-    )
+    said = {
+        label: (describe_failure(error), isinstance(error, GateError))
+        for label, error in wrong.items()
+    }
+    night.accounts = ingest.account_drops(shown, staged, said, night.run)
+    held = [
+        row
+        for row in night.accounts
+        if row["status"] != "published" and row["drop_id"] == night.as_of.isoformat()
+    ]
+    kept = {(row["source"], row["table"], row["drop_id"]) for row in held}
+    night.recent = [
+        row
+        for row in ingest.account_recent(night.run, night.as_of)
+        if (row["source"], row["table"], row["drop_id"]) not in kept
+    ] + held
+    night.notes = [
+        f"{row['table']} of {row['drop_id']} from {row['source']} came late or corrected; "
+        "its day and all that hung on it were derived again."
+        for row in night.accounts
+        if row["status"] == "published" and row["drop_id"] < night.as_of.isoformat()
+    ][:MAX_NOTES]
 
 
 def plan_periods(night: Night) -> list[PeriodRef]:
@@ -350,7 +368,7 @@ def write_report(
     facts = report.gather_facts(
         night.run,
         as_of=night.as_of,
-        drops=night.accounts,
+        drops=night.recent,
         max_age_days=night.settings.quality.max_drop_age_days,
         extra={
             "truth": ingest.read_truth(night.settings),
@@ -359,7 +377,14 @@ def write_report(
     )
     night.keep(facts)
     beside = Path(night.run.events).with_name(report.NIGHT_FILE)
-    write_json(beside, {"text_cost": night.text_cost, "reproducibility": night.describe()})
+    write_json(
+        beside,
+        {
+            "text_cost": night.text_cost,
+            "reproducibility": night.describe(),
+            "notes": night.notes,
+        },
+    )
     calls = {str(night.as_of): {"facts": facts, "effects": found, "examples": examples}}
     page: ReportRef = night.engine.require(report.write_report, calls)[str(night.as_of)]
     night.keep(page)

@@ -32,6 +32,8 @@ class Night:
     clock: float = field(default_factory=time.monotonic)
     snapshot_read: int = 0
     accounts: list[dict[str, Any]] = field(default_factory=list)
+    recent: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
     text_cost: dict[str, Any] | None = None
     files: dict[str, FileRef] = field(default_factory=dict)

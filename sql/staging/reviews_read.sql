@@ -22,9 +22,9 @@ fields AS (
         line, raw, problem, is_json, cells,
         read_key(cells[$user_id]) AS user_id,
         coalesce(read_key(cells[$item_id]), read_key(cells[$item_id_other])) AS item_id,
-        coalesce(cells[$reviewed_at], cells[$reviewed_at_other]) AS time_text,
+        coalesce(nullif(cells[$reviewed_at], ''), cells[$reviewed_at_other]) AS time_text,
         CASE
-            WHEN cells[$reviewed_at] IS NOT NULL THEN read_time(cells[$reviewed_at], $time_format)
+            WHEN cells[$reviewed_at] <> '' THEN read_time(cells[$reviewed_at], $time_format)
             WHEN cells[$reviewed_at_other] IS NOT NULL THEN coalesce(
                 epoch_us(try_strptime(cells[$reviewed_at_other], '%m %d, %Y')),
                 read_time(cells[$reviewed_at_other], $time_format)

@@ -50,7 +50,7 @@ def get_adapter(kind: str, mapping_path: Path | None = None) -> Adapter:
 
 
 def detect_table(path: Path | str, kind: str, mapping_path: Path | None = None) -> TableName:
-    """Which table a file holds, by its columns; reviews when that cannot be told.
+    """Which table a file holds, by its columns; reviews (or what a mapping has) when it shows none.
 
     Raises InputError when the file cannot be read, ConfigError as `get_adapter`.
     """
@@ -61,6 +61,8 @@ def detect_table(path: Path | str, kind: str, mapping_path: Path | None = None) 
         table: max(score_format(each, table, present) for each in formats)
         for table, formats in adapter.formats.items()
     }
+    if not any(read for _, read, _ in scores.values()):
+        return "reviews" if "reviews" in scores else next(iter(scores))
     order = [table for table in ("reviews", *TABLES) if table in scores]
     return max(dict.fromkeys(order), key=lambda table: scores[table])
 

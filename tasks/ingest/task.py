@@ -26,6 +26,8 @@ from tasks.platform.task import RunContext, describe_inputs, stage_task
 from tasks.platform.warehouse import fetch_dicts
 
 TRUTH_FILE = "truth.json"
+RECENT_DAYS = 7
+"""Days whose drops a report accounts for."""
 LATE_DAYS = 1
 """A drop of day d may hold rows dated up to d + 1: clocks and time zones differ."""
 
@@ -157,6 +159,23 @@ def account_drops(
         elif label in known:
             rows.append({**base, **_account_published(known[label]), "status": "published"})
     return rows
+
+
+def account_recent(run: RunContext, as_of: date) -> list[dict[str, Any]]:
+    """Account rows of the dated drops that are published for the last days up to `as_of`."""
+    scope = {"first_date": as_of - timedelta(days=RECENT_DAYS - 1), "as_of": as_of}
+    with run.site.warehouse.connect() as connection:
+        rows = fetch_dicts(connection, read_sql("raw/drops_recent"), scope)
+    return [
+        {
+            "source": row["source"],
+            "table": row["table_name"],
+            "drop_id": row["drop_id"],
+            **_account_published(row),
+            "status": "published",
+        }
+        for row in rows
+    ]
 
 
 def _account_held(ref: StagedRef | None) -> dict[str, Any]:

@@ -42,8 +42,9 @@ class ClauseRules:
 
     Similarities are cosines. `known` is needed of a clause with a word of the attribute, `hinted` of
     one with a hint only, `mention` of one with neither; the latter two must come within `margin` of
-    the nearest rival, by the mean over the `nearest` examples. `lexicon` and `probe` weigh the two
-    opinions; without a word of praise or blame the probe alone decides, times `fading`, when it is
+    the nearest rival, by the mean over the `nearest` examples. `probe` is the
+    probe's share of the opinion (`shared_probe` in a clause about several attributes) and the rest
+    that of the words; without a word of praise or blame the probe alone decides, times `fading`, when it is
     at least `unspoken`. `lean` is taken off, since people praise more readily than they blame
     (chosen so that praise and blame are found equally often in MAMS). Below `neutral` there is no
     opinion. Opinions fade with the words between, over `reach` in a clause about several
@@ -55,8 +56,8 @@ class ClauseRules:
     mention: float = 0.50
     hinted: float = 0.42
     margin: float = 0.02
-    lexicon: float = 0.65
     probe: float = 0.35
+    shared_probe: float = 0.2
     neutral: float = 0.03
     lean: float = 0.05
     unspoken: float = 0.3
@@ -410,7 +411,9 @@ def _score_clause(
     if not opinions:
         return rules.fading * probed if abs(probed) >= rules.unspoken else 0.0
     spoken = score_opinions(opinions)
-    return rules.lexicon * spoken + rules.probe * probed
+    # The embedding of a clause about several things says nothing of any one of them.
+    probe = rules.probe if len(clause.hits) < 2 else rules.shared_probe
+    return (1.0 - probe) * spoken + probe * probed
 
 
 def _take_nearest(

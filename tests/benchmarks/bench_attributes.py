@@ -102,7 +102,7 @@ def report(name: str, aspects: Sequence[str], truth: Labels, found: Labels) -> N
             f"  {name} {aspect:9s} macro F1 {macro_f1(y3, p3):.3f} (majority {macro_f1(y3, majority):.3f}"
             f"{_without_empty(y, p3)}) mention P {(is_said & is_found).sum() / max(is_found.sum(), 1):.2f}"
             f" R {(is_said & is_found).sum() / is_said.sum():.2f}"
-            f" polarity {(p[is_both] == y[is_both]).mean():.3f} of {is_both.sum()}"
+            f" polarity {(p[is_both] == y[is_both]).sum() / max(is_both.sum(), 1):.3f} of {is_both.sum()}"
         )
 
 

@@ -19,7 +19,15 @@ from tasks.ingest.sample import WorldSpec
 from tasks.ingest.sample_drops import write_drops
 
 ROOT = Path(__file__).parents[2]
-SPEC = WorldSpec(n_users=80, n_items=30, n_days=3, reviews_per_day=40, exposures_per_day=30, seed=3)
+SPEC = WorldSpec(
+    n_users=80,
+    n_items=30,
+    n_days=3,
+    reviews_per_day=40,
+    exposures_per_day=30,
+    seed=3,
+    correction_day=1,
+)
 CONFIG = """
 [paths]
 home = "home"

@@ -1,0 +1,219 @@
+"""The mapping source: any table, by a TOML file; mistakes in it are named."""
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.ingest.adapters import Adapter, detect_table, get_adapter
+from tasks.platform.errors import ConfigError, InputError, SchemaError
+from tests.ingest.staging import stage, stage_paths
+
+REVIEWS = """
+[reviews]
+user_id = "who"
+item_id = "what/part"
+reviewed_at = "when"
+rating = "stars"
+text = "the text"
+title = "head"
+is_verified = "ok"
+helpful_votes = "up"
+"""
+
+
+def write_mapping(folder: Path, text: str) -> Path:
+    path = folder / "mapping.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def read(folder: Path, text: str) -> Adapter:
+    return get_adapter("mapping", mapping_path=write_mapping(folder, text))
+
+
+def test_json_lines_are_mapped_whatever_their_columns_are_called(tmp_path: Path) -> None:
+    adapter = read(tmp_path, REVIEWS)
+    row = {
+        "who": 17,
+        "what/part": "i~1",
+        "when": "2024-03-01",
+        "stars": "4",
+        "the text": "Good.",
+        "head": None,
+        "ok": "no",
+        "up": 3,
+    }
+    result = stage(tmp_path, json.dumps(row).encode(), adapter=adapter)
+    (found,) = result.rows
+    assert (found["user_id"], found["item_id"], found["rating"]) == ("17", "i~1", 4.0)
+    assert (found["is_verified"], found["helpful_votes"], found["title"]) == (False, 3, None)
+    assert not result.staged.drift
+
+
+def test_csv_with_its_own_delimiter_and_time_format_is_mapped(tmp_path: Path) -> None:
+    text = 'delimiter = ";"\n' + REVIEWS + 'timestamp_format = "%d.%m.%Y %H:%M"\n'
+    content = "who;what/part;when;stars;the text;extra\nu;i;01.03.2024 10:30;5;Größe, ok;x\n"
+    content += "u;i;2024-03-01;5;bad;x\nu;i;;5;none;x\n"
+    result = stage(tmp_path, content.encode(), adapter=read(tmp_path, text), name="r{}.csv")
+    assert result.rows[0]["reviewed_at"] == datetime(2024, 3, 1, 10, 30, tzinfo=UTC)
+    assert [row["reason"] for row in result.refused] == [
+        "reviewed_at is not a time: 2024-03-01",
+        "missing reviewed_at: every row needs one",
+    ]
+    assert "new column 'extra' in r.csv: it is not read" in result.staged.drift
+    assert any("'head' is missing" in sentence for sentence in result.staged.drift)
+
+
+@pytest.mark.parametrize(
+    ("layout", "value"),
+    [
+        ('timestamp_unit = "s"', "1709287200"),
+        ('timestamp_unit = "ms"', "1709287200000"),
+        ('timestamp_unit = "us"', "1709287200000000"),
+        ('timestamp_unit = "ns"', "1709287200000000000"),
+        ('timestamp_unit = "auto"', "1709287200000000000"),
+        ("", "1709287200"),
+        ("", "2024-03-01 10:00:00"),
+        ("", "2024-03-01T12:00:00+02:00"),
+        ('timestamp_format = "%Y%m%d %H"', "20240301 10"),
+        ('timestamp_format = "%d/%m/%Y %H:%M %z"', "01/03/2024 12:00 +0200"),
+    ],
+)
+def test_times_are_read_in_every_unit_and_format(tmp_path: Path, layout: str, value: str) -> None:
+    content = f"who,what/part,when,stars\nu,i,{value},5\n".encode()
+    result = stage(tmp_path, content, adapter=read(tmp_path, REVIEWS + layout), name="r{}.csv")
+    assert not result.refused
+    assert result.rows[0]["reviewed_at"] == datetime(2024, 3, 1, 10, tzinfo=UTC)
+
+
+def test_parquet_of_any_column_types_is_mapped(tmp_path: Path) -> None:
+    zone = timezone(timedelta(hours=2))
+    when = [datetime(2024, 3, 1, 12, tzinfo=zone), datetime(2024, 3, 2, 1, tzinfo=zone), None]
+    table = pa.table(
+        {
+            "who": pa.array([1, 2, 3]),
+            "what/part": pa.array(["a", "b", "c"]).dictionary_encode(),
+            "when": pa.array(when, pa.timestamp("ns", "+02:00")),
+            "stars": pa.array([Decimal("4.5"), Decimal("5.0"), Decimal("3.0")]),
+            "the text": pa.array([b"bytes", None, b"x"]),
+            "head": pa.array([["a", "b"], None, []]),
+            "ok": pa.array([True, None, False]),
+            "unused": pa.array([{"a": 1}] * 3),
+        }
+    )
+    path = tmp_path / "r.parquet"
+    pq.write_table(table, path)
+    result = stage_paths(tmp_path, [path], adapter=read(tmp_path, REVIEWS))
+    first, second = result.rows
+    assert first["reviewed_at"] == datetime(2024, 3, 1, 10, tzinfo=UTC)
+    assert second["event_date"] == date(2024, 3, 1)
+    assert (first["rating"], first["text"], first["title"]) == (4.5, "bytes", '["a", "b"]')
+    assert (second["text"], second["is_verified"], first["is_verified"]) == ("", None, True)
+    assert result.refused[0]["line"] == 3
+    assert json.loads(result.refused[0]["raw_text"])[0] == "3"
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("s"), pa.timestamp("us", "UTC")])
+def test_parquet_times_of_every_kind_are_utc(tmp_path: Path, kind: pa.DataType) -> None:
+    day = pa.array([datetime(2024, 3, 1)]).cast(pa.timestamp("us"))
+    when = day.cast(kind) if not getattr(kind, "tz", None) else day.cast(pa.int64()).cast(kind)
+    table = pa.table({"who": ["u"], "what/part": ["i"], "when": when, "stars": [5.0]})
+    path = tmp_path / "r.parquet"
+    pq.write_table(table, path)
+    result = stage_paths(tmp_path, [path], adapter=read(tmp_path, REVIEWS))
+    assert result.rows[0]["reviewed_at"] == datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def test_damaged_or_false_parquet_is_a_clear_error(tmp_path: Path) -> None:
+    adapter = read(tmp_path, REVIEWS)
+    path = tmp_path / "r.parquet"
+    for content in (b"", b"PAR1 no more", b"who,when\n"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="not a whole Parquet file"):
+            stage_paths(tmp_path, [path], adapter=adapter)
+
+
+def test_table_without_a_mapped_required_column_says_what_it_found(tmp_path: Path) -> None:
+    adapter = read(tmp_path, REVIEWS)
+    with pytest.raises(SchemaError, match=r"rating from 'stars'\. Found: who, what/part|Found: what"):
+        stage(tmp_path, b"who,what/part,when\nu,i,1\n", adapter=adapter, name="r{}.csv")
+
+
+def test_exposures_pack_columns_into_their_context(tmp_path: Path) -> None:
+    text = """
+[exposures]
+user_id = "u"
+item_id = "i"
+exposed_at = "t"
+is_clicked = "click"
+propensity = "p"
+context = ["hour", "device", "odd\\"name"]
+"""
+    content = b'u,i,t,click,p,hour,device,"odd""name"\nu,i,2024-03-01,1,0.5,7,phone,"a ""b"""\n'
+    content += b"u,j,2024-03-01,0,0.5,007,,1e999\n"
+    result = stage(
+        tmp_path, content, adapter=read(tmp_path, text), table="exposures", name="e{}.csv"
+    )
+    contexts = [json.loads(row["context"]) for row in result.rows]
+    assert contexts == [
+        {"hour": 7, "device": "phone", 'odd"name': 'a "b"'},
+        {"hour": "007", "device": "", 'odd"name': "1e999"},
+    ]
+    assert [row["is_clicked"] for row in result.rows] == [True, False]
+
+
+def test_users_pack_columns_into_their_features(tmp_path: Path) -> None:
+    text = '[users]\nuser_id = "u"\nfeatures = ["age", "group"]\n[items]\nitem_id = "i"\n'
+    adapter = read(tmp_path, text)
+    content = b'{"u": "a", "age": 30, "group": "x"}\n{"u": "b", "age": null}\n'
+    result = stage(tmp_path, content, adapter=adapter, table="users", name="u{}.jsonl")
+    assert [json.loads(row["features"]) for row in result.rows] == [
+        {"age": 30, "group": "x"},
+        {"age": None, "group": None},
+    ]
+    assert detect_table(tmp_path / "u.jsonl", "mapping", tmp_path / "mapping.toml") == "users"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no table"),
+        ("[reviews", "not valid TOML"),
+        ("[reviews]\nuser_id = 'u'\n", "needs item_id, reviewed_at, rating"),
+        ("[ratings]\nuser_id = 'u'\n", "unknown 'ratings'"),
+        ("reviews = 3\n", "must be a table"),
+        (REVIEWS + "colour = 'c'\n", "no field 'colour'"),
+        (REVIEWS + "total_votes = 3\n", "must be the name of a column"),
+        (REVIEWS + "total_votes = ' '\n", "must be the name of a column"),
+        (REVIEWS + "timestamp_unit = 'h'\n", "timestamp_unit is 'h'"),
+        (REVIEWS + "timestamp_format = '%Q'\n", "timestamp_format is '%Q'"),
+        (REVIEWS + "timestamp_format = 'Y-m-d'\n", "timestamp_format"),
+        (REVIEWS + "timestamp_unit = 's'\ntimestamp_format = '%Y'\n", "keep one"),
+        ("delimiter = 'ab'\n" + REVIEWS, "delimiter must be one character"),
+        ("[items]\nitem_id = 'i'\ntimestamp_unit = 's'\n", "holds no times"),
+        ("[users]\nuser_id = 'u'\nfeatures = []\n", "a column or a list of columns"),
+        ("[users]\nuser_id = 'u'\nfeatures = [1]\n", "a column or a list of columns"),
+    ],
+)
+def test_mistake_in_a_mapping_is_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read(tmp_path, text)
+
+
+def test_mapping_file_must_be_there_and_only_for_mappings(tmp_path: Path) -> None:
+    path = write_mapping(tmp_path, REVIEWS)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        get_adapter("mapping", mapping_path=tmp_path / "gone.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        get_adapter("mapping", mapping_path=tmp_path)
+    with pytest.raises(ConfigError, match="needs a TOML file"):
+        get_adapter("mapping")
+    with pytest.raises(ConfigError, match="knows its columns"):
+        get_adapter("finefood", mapping_path=path)
+    with pytest.raises(ConfigError, match="unknown kind of source 'amazon'"):
+        get_adapter("amazon")
