@@ -37,8 +37,8 @@ def check_drop(
     document = {name: part for name, part in report.to_dict().items() if name != "seconds"}
     page = None
     if not report.is_passed:
-        examples = lake.read_frame(staged.quarantine).unique("reason", maintain_order=True)
-        examples = examples.head(PAGE_EXAMPLES).to_dicts()
+        refused = lake.read_frame(staged.quarantine).unique("reason", maintain_order=True)
+        examples = refused.head(PAGE_EXAMPLES).to_dicts()
         html = render_gate_page(
             report, quarantine_examples=examples, quarantine_counts=staged.reasons
         )
