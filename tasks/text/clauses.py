@@ -57,7 +57,7 @@ class ClauseRules:
     hinted: float = 0.42
     margin: float = 0.02
     probe: float = 0.35
-    shared_probe: float = 0.2
+    shared_probe: float = 0.1
     neutral: float = 0.03
     lean: float = 0.05
     unspoken: float = 0.3
