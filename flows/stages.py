@@ -67,7 +67,7 @@ def ingest_drops(
     stopped = publish_drops(engine, settings, staged, gates, as_of=night.as_of)
     night.keep([ref.staged for ref in staged.values()])
     failures = [*failed, *broken, *stopped]
-    note_accounts(night, known, staged, failures)
+    note_accounts(night, known, staged, failures, is_all_shown=is_all_counted)
     night.errors += [
         failure.error
         for failure in failures
@@ -154,6 +154,8 @@ def note_accounts(
     drops: Sequence[DropRef],
     staged: Mapping[str, StagedRef],
     failures: Sequence[Failure],
+    *,
+    is_all_shown: bool = False,
 ) -> None:
     """Account for the drops of the night's date and whatever else this run worked on.
 
@@ -164,7 +166,7 @@ def note_accounts(
     shown = [
         drop
         for drop in drops
-        if drop.drop_date == night.as_of or label_drop(drop) in {*staged, *wrong}
+        if is_all_shown or drop.drop_date == night.as_of or label_drop(drop) in {*staged, *wrong}
     ]
     said = {
         label: (describe_failure(error), isinstance(error, GateError))

@@ -10,6 +10,8 @@ WITH found AS (
         CASE
             WHEN problem IS NOT NULL THEN NULL
             WHEN cells IS NOT NULL THEN cells
+            WHEN starts_with(raw, '{')
+                THEN CASE WHEN json_valid(raw) THEN json_extract_string(raw, $pointers) END
             WHEN starts_with(ltrim(raw, chr(9) || ' '), '{') AND json_valid(raw)
                 THEN json_extract_string(raw, $pointers)
         END AS cells

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,6 +22,7 @@ _TEXTS: Final[dict[TableName, tuple[str, ...]]] = {
     "users": (),
 }
 _ID_DIGITS: Final = 32
+_SHA_DIGITS: Final = 64
 
 
 def finish_rows(rows: pa.Table, table: TableName, *, is_masked: bool) -> pa.Table:
@@ -42,20 +44,22 @@ def hash_texts(heads: pa.StringArray, texts: pa.StringArray) -> tuple[pa.Array, 
     No nulls. A Python step per row, but one into OpenSSL, which uses the processor's instructions
     for it; DuckDB's own function is three times slower.
     """
+    wholes = pc.binary_join_element_wise(heads, texts, "")
+    return _hash_values(wholes, _ID_DIGITS), _hash_values(texts, _SHA_DIGITS)
+
+
+def _hash_values(values: pa.StringArray, digits: int) -> pa.StringArray:
+    """The first `digits` hex digits of the SHA-256 of every value; no nulls."""
     sha256 = hashlib.sha256
-    ids, digests = [], []
-    for head, text in zip(
-        heads.cast(pa.binary()).to_pylist(), texts.cast(pa.binary()).to_pylist(), strict=True
-    ):
-        digest = sha256(head)
-        digest.update(text)
-        ids.append(digest.hexdigest()[:_ID_DIGITS])
-        digests.append(sha256(text).hexdigest())
-    return pa.array(ids, pa.string()), pa.array(digests, pa.string())
+    found = b"".join([sha256(value).digest() for value in values.cast(pa.binary()).to_pylist()])
+    kept = np.frombuffer(found, np.uint8).reshape(-1, _SHA_DIGITS // 2)[:, : digits // 2]
+    offsets = np.arange(0, (len(values) + 1) * digits, digits, dtype=np.int32)
+    text = kept.tobytes().hex().encode()
+    return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(text))
 
 
 def finish_refused(rows: pa.Table, hidden: Iterable[str], *, is_masked: bool) -> pa.Table:
-    """Refused rows whose raw text is fit to be kept, and whose reason is complete.
+    r"""Refused rows whose raw text is fit to be kept, and whose reason is complete.
 
     Names (and the members `hidden`) are struck out, contacts masked, NULs written as `\\x00`.
     """

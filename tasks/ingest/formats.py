@@ -228,7 +228,22 @@ AMAZON_2018: Final = Adapter(
                     "price_usd": "price",
                 },
                 known=frozenset(
-                    ["tech1", "tech2", "fit", "also_buy", "also_view", "feature", "rank", "details", "similar_item", "date", "imageURL", "imageURLHighRes", "imUrl", "image"]
+                    [
+                        "tech1",
+                        "tech2",
+                        "fit",
+                        "also_buy",
+                        "also_view",
+                        "feature",
+                        "rank",
+                        "details",
+                        "similar_item",
+                        "date",
+                        "imageURL",
+                        "imageURLHighRes",
+                        "imUrl",
+                        "image",
+                    ]
                 ),
                 expected=frozenset({"title", "price", "category"}),
                 kinds=_kinds(
@@ -286,7 +301,17 @@ AMAZON_2023: Final = Adapter(
                     "price_usd": "price",
                 },
                 known=frozenset(
-                    ["average_rating", "rating_number", "features", "images", "videos", "details", "bought_together", "subtitle", "author"]
+                    [
+                        "average_rating",
+                        "rating_number",
+                        "features",
+                        "images",
+                        "videos",
+                        "details",
+                        "bought_together",
+                        "subtitle",
+                        "author",
+                    ]
                 ),
                 expected=frozenset({"title", "price", "main_category"}),
                 kinds=_kinds(

@@ -1,5 +1,6 @@
 """Intake: which files a drop has, how each is laid out, and its rows as a counted stream."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -26,6 +27,8 @@ from tasks.platform.schema import EVENT_TABLES, TableName
 _PACKING_TABLES: Final[tuple[TableName, ...]] = ("exposures", "users")
 _USER_TABLES: Final[tuple[TableName, ...]] = ("reviews", "exposures", "users")
 _DAY_MICROS: Final = 86_400_000_000
+AHEAD_BYTES: Final = 32 << 20
+"""Bytes of lines that DuckDB may have begun and not yet given back."""
 
 Progress = Callable[[int, int], None]
 
@@ -89,18 +92,30 @@ class Meter:
 class Feed:
     """Batches on their way into DuckDB, counted; an error waits until the statement is over.
 
-    An exception must not cross from an Arrow stream into DuckDB's threads.
+    An exception must not cross from an Arrow stream into DuckDB's threads. Neither may these run far
+    ahead of the thread that takes the results (the one that made the feed), since DuckDB keeps every
+    line that it has begun: they wait while more than AHEAD_BYTES of lines are under way.
     """
 
     def __init__(self, columns: Sequence[str], batches: Iterator[pa.RecordBatch]) -> None:
         self.columns = columns
         self.rows = 0
+        self._bytes = 0
+        self._taken = 0
         self._error: Exception | None = None
         self._batches = batches
+        self._taker = threading.get_ident()
+        self._has_room = threading.Condition()
 
     def open(self) -> pa.RecordBatchReader:
         """The stream that DuckDB scans, once."""
         return pa.RecordBatchReader.from_batches(BATCH_SCHEMA, self._iter())
+
+    def take(self, rows: int) -> None:
+        """Note that so many rows came out at the other end."""
+        with self._has_room:
+            self._taken += rows
+            self._has_room.notify_all()
 
     def close(self) -> None:
         """Raise what went wrong while the stream was read."""
@@ -110,13 +125,28 @@ class Feed:
     def _iter(self) -> Iterator[pa.RecordBatch]:
         try:
             for batch in self._batches:
+                self._wait_for_room()
                 self.rows += batch.num_rows
+                self._bytes += batch.nbytes
                 yield batch
         except Exception as error:
             self._error = error
 
+    def _wait_for_room(self) -> None:
+        # The taker itself must not wait: DuckDB lends it work when there is nothing to take. The
+        # time limit only guards against a wait that nobody would end.
+        if threading.get_ident() == self._taker:
+            return
+        with self._has_room:
+            self._has_room.wait_for(lambda: self._count_ahead() < AHEAD_BYTES, timeout=1.0)
 
-def describe_files(files: Sequence[Path | str], adapter: Adapter, table: TableName) -> list[Delivery]:
+    def _count_ahead(self) -> float:
+        return (self.rows - self._taken) * self._bytes / max(self.rows, 1)
+
+
+def describe_files(
+    files: Sequence[Path | str], adapter: Adapter, table: TableName
+) -> list[Delivery]:
     """The files of a drop, checked. Raises InputError for the first that cannot be read."""
     if table not in adapter.formats:
         raise InputError(

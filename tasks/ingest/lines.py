@@ -241,7 +241,7 @@ def make_problem_batch(rows: list[tuple[int, bytes, str]]) -> pa.RecordBatch:
 
 
 def clip_bytes(data: bytes) -> str:
-    """Bytes as text, invalid ones as `\\xNN`, at most RAW_BYTES of them."""
+    r"""Bytes as text, invalid ones as `\\xNN`, at most RAW_BYTES of them."""
     return data[:RAW_BYTES].decode(errors="backslashreplace")
 
 

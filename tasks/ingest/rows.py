@@ -16,7 +16,16 @@ _MAX_PENDING_BYTES: Final = 256 << 20
 _REPEATING: Final = ("source", "drop_id", "file", "item_id", "policy", "category", "brand")
 """Columns worth a dictionary; texts, keys and hashes are not."""
 _RANDOM: Final = ("review_id", "text_sha256")
-_TEXTS: Final = ("raw_text", "reason", "text", "title", "description", "text_sha256", "context", "features")
+_TEXTS: Final = (
+    "raw_text",
+    "reason",
+    "text",
+    "title",
+    "description",
+    "text_sha256",
+    "context",
+    "features",
+)
 
 
 class RowWriter:

@@ -171,6 +171,7 @@ class _Sorter:
             bound = bind_read(each, feed.columns, self._identity)
             query = read_sql(f"staging/{self._identity.table}_read")
             for batch in self._connection.execute(query, bound).to_arrow_reader(_BATCH_ROWS):
+                feed.take(batch.num_rows)
                 self._take_rows(each, pa.Table.from_batches([batch]), accepted, refused)
         finally:
             self._connection.unregister("batches")
@@ -297,9 +298,7 @@ def _check_account(staged: Staged) -> None:
         )
 
 
-def _check_share(
-    staged: Staged, deliveries: Sequence[Delivery], options: IngestOptions
-) -> None:
+def _check_share(staged: Staged, deliveries: Sequence[Delivery], options: IngestOptions) -> None:
     """Raise TooManyBadRowsError when too many rows were refused to trust the rest."""
     bad, read = staged.rows_quarantined, staged.rows_read
     is_hopeless = bad == read

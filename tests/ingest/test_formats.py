@@ -126,9 +126,7 @@ def test_price_is_read_where_there_is_one(
 ) -> None:
     item = {"asin": "B1", "title": "Strap", "category": ["Music", "Straps", "Soft"], "price": price}
     item |= {"main_cat": "Music", "description": ["One.", "Two."], "brand": "X"}
-    result = stage(
-        tmp_path, make_line(item), adapter=get_adapter("amazon-2018"), table="items"
-    )
+    result = stage(tmp_path, make_line(item), adapter=get_adapter("amazon-2018"), table="items")
     (row,) = result.rows
     assert row["price_usd"] == value
     assert (row["category"], row["description"], row["brand"]) == ("Straps", "One. Two.", "X")
@@ -187,7 +185,12 @@ def test_review_file_is_told_from_metadata(tmp_path: Path) -> None:
         ("amazon-2018", "m.json", make_line({"asin": "B", "title": "T", "brand": "X"}), "items"),
         ("amazon-2023", "r.jsonl", make_line(AMAZON_2023), "reviews"),
         ("amazon-2023", "m.jsonl", make_line({"parent_asin": "B", "title": "T"}), "items"),
-        ("sample", "e.jsonl", b'{"user_id":1,"item_id":2,"exposed_at":3,"is_clicked":0}\n', "exposures"),
+        (
+            "sample",
+            "e.jsonl",
+            b'{"user_id":1,"item_id":2,"exposed_at":3,"is_clicked":0}\n',
+            "exposures",
+        ),
         ("sample", "u.jsonl", b'{"user_id":1,"features":{}}\n', "users"),
         ("sample", "i.jsonl", b'{"item_id":1,"title":"a","price_usd":2}\n', "items"),
         ("sample", "r.jsonl", make_line(), "reviews"),
@@ -226,7 +229,10 @@ def test_csv_record_may_hold_commas_quotes_and_line_breaks(tmp_path: Path) -> No
 
 def test_stray_quote_costs_its_own_line_only(tmp_path: Path) -> None:
     good = [b"%d,P1,U%d,Bo,0,0,4,1303862400,ok,fine\n" % (at, at) for at in range(1, 8)]
-    for stray in (b'3,P1,U3,Bo,0,0,4,1303862400,a 5" drum,fine\n', b'3,P1,U3,Bo,0,0,4,1303862400,"ok,x\n'):
+    for stray in (
+        b'3,P1,U3,Bo,0,0,4,1303862400,a 5" drum,fine\n',
+        b'3,P1,U3,Bo,0,0,4,1303862400,"ok,x\n',
+    ):
         result = stage_food(tmp_path, b"".join([*good[:2], stray, *good[3:]]))
         assert [row["line"] for row in result.rows] == [2, 3, 5, 6, 7, 8]
         assert result.refused[0]["line"] == 4
@@ -278,7 +284,9 @@ def test_text_longer_than_the_usual_limit_of_csv_fields_is_read(tmp_path: Path) 
 
 
 def test_truncated_gzip_of_csv_is_reported(tmp_path: Path) -> None:
-    rows = b"".join(b"%d,P1,U%d,Bo,0,0,4,1303862400,ok,fine %d\n" % (n, n, n**5) for n in range(5000))
+    rows = b"".join(
+        b"%d,P1,U%d,Bo,0,0,4,1303862400,ok,fine %d\n" % (n, n, n**5) for n in range(5000)
+    )
     packed = gzip.compress(FOOD + rows)
     result = stage(
         tmp_path,
@@ -304,9 +312,7 @@ def test_review_in_amazon_columns_may_come_as_csv(tmp_path: Path) -> None:
 def test_rows_of_a_gift_card_file_equal_a_plain_reading_of_it(tmp_path: Path) -> None:
     """Independent reading, row by row, of a real file."""
     path = find_data("amazon_gift_cards/Gift_Cards_5.json")
-    result = stage_paths(
-        tmp_path, [path], adapter=get_adapter("amazon-2018"), mask_contacts=False
-    )
+    result = stage_paths(tmp_path, [path], adapter=get_adapter("amazon-2018"), mask_contacts=False)
     plain = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     expected = Counter(
         (
@@ -321,5 +327,14 @@ def test_rows_of_a_gift_card_file_equal_a_plain_reading_of_it(tmp_path: Path) ->
         )
         for row in plain
     )
-    names = "user_id item_id reviewed_at rating title text helpful_votes is_verified".split()
+    names = [
+        "user_id",
+        "item_id",
+        "reviewed_at",
+        "rating",
+        "title",
+        "text",
+        "helpful_votes",
+        "is_verified",
+    ]
     assert Counter(tuple(row[name] for name in names) for row in result.rows) == expected

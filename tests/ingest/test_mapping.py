@@ -140,7 +140,9 @@ def test_damaged_or_false_parquet_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_table_without_a_mapped_required_column_says_what_it_found(tmp_path: Path) -> None:
     adapter = read(tmp_path, REVIEWS)
-    with pytest.raises(SchemaError, match=r"rating from 'stars'\. Found: who, what/part|Found: what"):
+    with pytest.raises(
+        SchemaError, match=r"rating from 'stars'\. Found: who, what/part|Found: what"
+    ):
         stage(tmp_path, b"who,what/part,when\nu,i,1\n", adapter=adapter, name="r{}.csv")
 
 

@@ -158,7 +158,7 @@ GOOD_LINES = {
         make_line().replace(b'"rating": 4', b'"rating": 2, "rating": 3'),
         ("rating", 2.0),
     ),
-    "escapes": (make_line(text="naïve 😀 \t\n\\\""), ("text", "naïve 😀 \t\n\\\"")),
+    "escapes": (make_line(text='naïve 😀 \t\n\\"'), ("text", 'naïve 😀 \t\n\\"')),
     "indented": (b"  \t" + make_line(), ("rating", 4.0)),
     "CRLF": (make_line().replace(b"\n", b"\r\n"), ("rating", 4.0)),
     "BOM": (b"\xef\xbb\xbf" + make_line(), ("rating", 4.0)),
@@ -284,9 +284,7 @@ def test_truncated_gzip_keeps_every_whole_line_and_says_where_it_ends(tmp_path: 
     result = stage(tmp_path, cut, name="reviews{}.jsonl.gz")
     assert whole > 1000
     assert result.staged.rows_staged == whole
-    assert result.reason == (
-        f"file ends early: the gzip stream is cut short after line {whole}"
-    )
+    assert result.reason == (f"file ends early: the gzip stream is cut short after line {whole}")
     assert result.refused[0]["line"] == whole + 1
     assert result.refused[0]["raw_text"] == readable.rsplit(b"\n", 1)[1].decode()
     assert result.staged.rows_read == whole + 1

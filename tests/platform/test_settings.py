@@ -75,3 +75,12 @@ def test_an_unknown_variable_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no settings file"):
         load_settings(tmp_path / "absent.toml")
+
+
+def test_the_example_file_states_the_defaults(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    example = Path(__file__).parents[2] / "whyrec.example.toml"
+    monkeypatch.chdir(tmp_path)
+    stated, default = load_settings(example), load_settings()
+    assert stated.model_dump(exclude={"root"}) == default.model_dump(exclude={"root"})

@@ -156,6 +156,21 @@ def test_a_word_in_another_sense_counts_for_nothing() -> None:
     assert frame["is_mentioned"].to_list() == [True, False, False, False]
 
 
+def test_a_clause_that_refers_back_never_reaches_into_another_review() -> None:
+    clauses = {"The food was great.": 0.2, "It was terrible.": 0.2, "It was awful.": 0.2}
+
+    def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        cosines = np.array([clauses.get(text, 1.0) for text in texts], dtype=np.float32)
+        return np.column_stack([cosines, np.sqrt(1 - cosines**2)])
+
+    reviews = [("1", "The food was great."), ("2", "It was terrible.")]
+    frame = ClauseExtractor().extract(reviews, attributes=RESTAURANT[:1], embed=embed)
+    assert frame["polarity"].to_list() == [1, 0]
+    whole = [("1", "The food was great. It was terrible. It was awful.")]
+    frame = ClauseExtractor().extract(whole, attributes=RESTAURANT[:1], embed=embed)
+    assert frame["polarity"].to_list() != [1]
+
+
 def test_only_distinct_clauses_that_can_matter_are_embedded() -> None:
     asked: list[str] = []
 

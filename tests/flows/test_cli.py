@@ -1,0 +1,242 @@
+"""The command as a person meets it: what they did wrong is said in words, and nothing is lost."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from click.testing import Result
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from typer.testing import CliRunner
+
+from flows.cli import app
+from tasks.platform.settings import load_settings
+from tasks.platform.site import resolve_site
+
+GOOD = {
+    "reviewerID": "u1", "asin": "i1", "helpful": [1, 2], "reviewText": "Great sound.", "overall": 5.0,
+    "summary": "ok", "unixReviewTime": 1393545600, "reviewTime": "02 28, 2014",
+}  # fmt: skip
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_API_URL", server)
+    with temporary_settings({PREFECT_API_URL: server}):
+        yield tmp_path
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def lines(*rows: dict[str, Any] | bytes) -> bytes:
+    parts = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows]
+    return b"\n".join(parts) + b"\n"
+
+
+def many(count: int, **changes: Any) -> list[dict[str, Any]]:
+    return [{**GOOD, "reviewerID": f"u{n}", **changes} for n in range(count)]
+
+
+def read_quarantine() -> list[tuple[int, str]]:
+    with resolve_site(load_settings()).warehouse.connect() as connection:
+        return connection.execute(
+            "SELECT line, reason FROM quarantine.reviews ORDER BY line"
+        ).fetchall()
+
+
+HOSTILE = "<script>alert(1)</script> '); DROP TABLE clean.reviews; -- {{ 7*7 }} \u202e"
+
+
+def test_good_and_bad_rows_are_all_accounted_for(shop: Path) -> None:
+    bad = [
+        b'{"broken": ',
+        b'["not", "an object"]',
+        lines({**GOOD, "reviewText": "x"})[:-1].replace(b"x", b"\xff\xfe"),
+        b"\x00\x01\x02",
+        b'{"reviewText": "' + b"a" * 6_000_000 + b'"}',
+        {**GOOD, "overall": 9},
+        {**GOOD, "overall": "five"},
+        {**GOOD, "unixReviewTime": 4102444800, "reviewTime": "01 1, 2100"},
+        {**GOOD, "unixReviewTime": 0, "reviewTime": "01 1, 1970"},
+        {key: part for key, part in GOOD.items() if key != "reviewerID"},
+    ]
+    hostile = [{**row, "reviewText": HOSTILE, "asin": "'; DROP TABLE x; --"} for row in many(3)]
+    good = [*many(120), *hostile, {**many(1)[0], "reviewerID": "extra", "new_column": 1}]
+    (shop / "mixed.json").write_bytes(lines(*good, *bad, good[0]))
+    result = call("import", "mixed.json", "--source", "amazon-2014", "--json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    assert rows == {"read": 135, "published": 124, "quarantined": 10, "duplicate": 1, "held": 0}
+    assert len(read_quarantine()) == 10
+    assert all(reason for _, reason in read_quarantine())
+    with resolve_site(load_settings()).warehouse.connect() as connection:
+        texts = connection.execute(
+            "SELECT count(*) FROM clean.reviews WHERE text = ?", [HOSTILE]
+        ).fetchone()
+    assert texts == (3,)
+
+
+def test_importing_again_changes_nothing_and_a_corrected_file_replaces(shop: Path) -> None:
+    path = shop / "a.json"
+    path.write_bytes(lines(*many(20)))
+    first = json.loads(call("import", "a.json", "--source", "amazon-2014", "--json").stdout)
+    again = json.loads(call("import", "a.json", "--source", "amazon-2014", "--json").stdout)
+    assert again["rows"] == first["rows"]
+    assert again["tasks"]["ran"] == 0
+    path.write_bytes(lines(*many(19), {**GOOD, "reviewerID": "u19", "overall": 1.0}))
+    json.loads(call("import", "a.json", "--source", "amazon-2014", "--json").stdout)
+    with resolve_site(load_settings()).warehouse.connect() as connection:
+        found = connection.execute(
+            "SELECT count(*), count(*) FILTER (rating = 1) FROM clean.reviews"
+        ).fetchone()
+    assert found == (20, 1)
+
+
+def test_a_truncated_gzip_keeps_what_could_be_read_and_says_so(shop: Path) -> None:
+    whole = gzip.compress(
+        lines(*[{**row, "reviewText": f"{row['reviewerID']} " * 50} for row in many(3000)])
+    )
+    (shop / "cut.json.gz").write_bytes(whole[: len(whole) * 2 // 3])
+    result = call("import", "cut.json.gz", "--source", "amazon-2014", "--json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    assert rows["published"] > 100
+    assert rows["read"] == rows["published"] + rows["quarantined"] + rows["duplicate"]
+    assert any("end" in reason for _, reason in read_quarantine())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("import", "absent.json", "--source", "amazon-2014"), 2, "no file"),
+        (("import", ".", "--source", "amazon-2014"), 2, "folder"),
+        (("import", "../../../nowhere/../x.json", "--source", "amazon-2014"), 2, "no file"),
+        (("import", "noise.json", "--source", "amazon-2014"), 1, "malformed"),
+        (("import", "columns.json", "--source", "amazon-2014"), 1, "reviewerID"),
+        (("import", "columns.json", "--source", "nonsense"), 2, ""),
+        (("nightly", "--as-of", "yesterday"), 2, "is not a date"),
+        (("nightly",), 2, "nothing to read"),
+        (("nightly", "--config", "absent.toml"), 2, "no settings file"),
+        (("backfill", "--start", "2024-03-02", "--end", "2024-03-01"), 2, "lies after"),
+        (("report",), 2, "no report"),
+        (("effects", "estimate", "absent.csv", "--outcome", "y", "--treatment", "t"), 2, "no file"),
+        (
+            ("drivers", "columns.json", "--text", "x", "--outcome", "y", "--attributes", "a"),
+            2,
+            "column",
+        ),
+        (
+            ("attributes", "extract", "columns.json", "--text", "nope", "--attributes", "a"),
+            2,
+            "column",
+        ),
+    ],
+)
+def test_what_a_person_did_wrong_is_said_in_words(
+    shop: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    (shop / "noise.json").write_bytes(lines(*[b"garbage"] * 100))
+    (shop / "columns.json").write_bytes(lines(*[{"stars": 5, "words": "x"}] * 20))
+    result = call(*arguments)
+    assert result.exit_code == code, result.output
+    assert words in result.output.replace("\n", " ")
+    assert "Traceback" not in result.output
+
+
+def test_an_empty_file_is_a_drop_of_no_rows(shop: Path) -> None:
+    (shop / "empty.json").write_bytes(b"")
+    result = call("import", "empty.json", "--source", "amazon-2014", "--json")
+    assert "Traceback" not in result.output
+    document = json.loads(result.stdout)
+    assert document["rows"]["read"] == 0
+
+
+def test_estimate_answers_in_the_contracts_shape(shop: Path) -> None:
+    pl.DataFrame(
+        {
+            "t": [n % 2 for n in range(400)],
+            "y": [float(n % 2) * 2 + (n * 37 % 11) / 10 for n in range(400)],
+        }
+    ).write_csv(shop / "trial.csv")
+    answer = json.loads(
+        call(
+            "effects", "estimate", "trial.csv", "--outcome", "y", "--treatment", "t", "--json"
+        ).stdout
+    )
+    assert {
+        "outcome",
+        "treatment",
+        "n",
+        "naive",
+        "estimates",
+        "overlap",
+        "verdict",
+        "reasons",
+    } <= set(answer)
+    assert {e["estimator"] for e in answer["estimates"]} == {"plr", "diff"}
+    for estimate in answer["estimates"]:
+        assert estimate["ci_low"] < 2 < estimate["ci_high"] + 0.1
+
+
+def test_drivers_read_attributes_and_find_what_moves_the_rating(shop: Path) -> None:
+    said = ["The food was delicious.", "The food was awful and cold.", "We sat by the window."]
+    stars = [5, 2, 4]
+    rows = [{"body": said[n % 3], "stars": stars[n % 3] + (n * 7 % 5) / 10} for n in range(300)]
+    pl.DataFrame(rows).write_ndjson(shop / "reviews.jsonl")
+    result = call(
+        "drivers",
+        "reviews.jsonl",
+        "--text",
+        "body",
+        "--outcome",
+        "stars",
+        "--attributes",
+        "food",
+        "--json",
+    )
+    assert result.exit_code == 0, result.output
+    driver = json.loads(result.stdout)["drivers"][0]
+    assert driver["contrast"] == "negative_to_positive"
+    assert (driver["n_positive"], driver["n_negative"]) == (100, 100)
+    assert driver["estimate"] == pytest.approx(3, abs=0.3)
+
+
+def test_extract_writes_one_row_per_text_and_attribute(shop: Path) -> None:
+    pl.DataFrame({"body": ["Cheap price, but shipping took weeks.", "", None]}).write_parquet(
+        shop / "r.parquet"
+    )
+    result = call(
+        "attributes",
+        "extract",
+        "r.parquet",
+        "--text",
+        "body",
+        "--attributes",
+        "price,shipping",
+        "--out",
+        "o.csv",
+    )
+    assert result.exit_code == 0, result.output
+    frame = pl.read_csv(shop / "o.csv")
+    assert frame.columns == [
+        "row", "attribute", "is_mentioned", "polarity", "confidence", "span_start", "span_end",
+    ]  # fmt: skip
+    assert frame.height == 6
+    assert frame.filter(pl.col("row") == 0)["polarity"].to_list() == [1, -1]
+
+
+def test_doctor_finds_a_server_that_does_not_answer(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("doctor", "--json").exit_code == 0
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    result = call("doctor", "--json")
+    assert result.exit_code == 1
+    wrong = [check for check in json.loads(result.stdout)["checks"] if not check["is_well"]]
+    assert [check["subject"] for check in wrong] == ["server"]
