@@ -11,6 +11,7 @@ from flows.state import Night, hash_json
 from tasks.ingest import task as ingest
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import ConfigError
+from tasks.platform.periods import merge_periods
 from tasks.platform.refs import DropRef, FileRef, ReportRef
 from tasks.platform.runs import (
     count_states,
@@ -75,9 +76,11 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
         if (before := find_unchanged(night)) is not None:
             return repeat_night(night, before)
         periods = stages.plan_periods(night)
-        stages.embed_texts(night, periods)
-        attributes = stages.extract_attributes(night, periods)
-        examples = stages.choose_examples(night, attributes)
+        joined = merge_periods(periods, night.as_of, min_rows=night.settings.text.shard_texts)
+        stages.embed_texts(night, joined.values())
+        read = stages.extract_attributes(night, joined.values())
+        examples = stages.choose_examples(night, read)
+        attributes = {period: read[joined[period]] for period in periods}
         found = stages.estimate_effects(night, periods, attributes)
         page = stages.write_report(night, found, examples)
     except Exception as error:

@@ -1,6 +1,6 @@
 """The stages of a night, in order: each puts the tasks of one room to work and hands on references."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -205,8 +205,9 @@ def label_period(period: PeriodRef) -> str:
     return f"{period.source}/{days}"
 
 
-def embed_texts(night: Night, periods: Sequence[PeriodRef]) -> None:
-    """Vectors of all review texts, shard by shard."""
+def embed_texts(night: Night, joined: Iterable[PeriodRef]) -> None:
+    """Vectors of all review texts, shard by shard; `joined` may name a period more than once."""
+    periods = list(dict.fromkeys(joined))
     model = text.choose_model(night.settings.text)
     calls = {
         f"{label_period(period)}/{shard[0] + 1}of{shard[1]}": {
@@ -231,10 +232,9 @@ def embed_texts(night: Night, periods: Sequence[PeriodRef]) -> None:
     }
 
 
-def extract_attributes(
-    night: Night, periods: Sequence[PeriodRef]
-) -> dict[PeriodRef, AttributesRef]:
+def extract_attributes(night: Night, joined: Iterable[PeriodRef]) -> dict[PeriodRef, AttributesRef]:
     """What the reviews of each period say of each attribute; published as it is read."""
+    periods = list(dict.fromkeys(joined))
     model = text.choose_model(night.settings.text)
     calls = {
         label_period(period): {

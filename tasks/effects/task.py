@@ -90,7 +90,7 @@ def make_panel(
         history,
         items,
         users,
-        run.site.lake.read_frame(attributes.file),
+        run.site.lake.read_frame(attributes.file).join(reviews, on="review_id", how="semi"),
         attribute_names=attribute_names,
         history_days=history_days,
     )

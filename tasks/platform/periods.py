@@ -36,6 +36,43 @@ def split_periods(partitions: Sequence[PartitionRef], as_of: date) -> list[Perio
     return [_make_period(list(group)) for _, group in groupby(wanted, key=period_of)]
 
 
+def merge_periods(
+    periods: Sequence[PeriodRef], as_of: date, *, min_rows: int
+) -> dict[PeriodRef, PeriodRef]:
+    """Each period -> the longer one that its texts are read in.
+
+    Encoders work best on many texts at once, so whole months that are long past are joined, oldest
+    first, until they hold `min_rows` reviews. Recent days stay on their own.
+    """
+    start = find_daily_start(as_of)
+    groups: list[list[PeriodRef]] = []
+    for period in sorted(periods, key=lambda period: (period.source, period.start)):
+        is_joined = (
+            bool(groups)
+            and period.start < start
+            and groups[-1][0].source == period.source
+            and sum(part.rows for part in groups[-1]) < min_rows
+        )
+        if is_joined:
+            groups[-1].append(period)
+        else:
+            groups.append([period])
+    return {period: _join_periods(group) for group in groups for period in group}
+
+
+def _join_periods(parts: Sequence[PeriodRef]) -> PeriodRef:
+    if len(parts) == 1:
+        return parts[0]
+    digest = hashlib.sha256("".join(part.fingerprint for part in parts).encode())
+    return PeriodRef(
+        source=parts[0].source,
+        start=parts[0].start,
+        end=parts[-1].end,
+        fingerprint=digest.hexdigest(),
+        rows=sum(part.rows for part in parts),
+    )
+
+
 def _make_period(parts: list[PartitionRef]) -> PeriodRef:
     return PeriodRef(
         source=parts[0].source,
