@@ -43,7 +43,15 @@ def backfill(
     ] = "all",
     force: Force = False,
 ) -> dict[str, Any]:
-    """Run the nightly function over past dates; days that are whole already cost next to nothing."""
+    """Run the nightly function over past dates; days that are whole already cost next to nothing.
+
+    Args:
+        start: First night to fill in.
+        end: Last night to fill in.
+        config: Path of whyrec.toml on the worker; empty for the one in its working folder.
+        only: "ingest" publishes drops and stops; "all" also re-derives effects and reports.
+        force: Do finished nights again.
+    """
     return run_backfill(start, end, config, only=only, is_forced=force)
 
 

@@ -38,7 +38,17 @@ def import_history(
     ] = None,
     config: Config = None,
 ) -> dict[str, Any]:
-    """Read a file of history, refuse what is malformed, check the rest and publish it."""
+    """Read a file of history, refuse what is malformed, check the rest and publish it.
+
+    Args:
+        path: Path or URL of the file to import, as the worker sees it.
+        source: Format of the file.
+        name: Name of the source in the warehouse; empty for its format.
+        items: File of item metadata, if there is one.
+        table: Table that the file holds; empty to find out from the file.
+        mapping: TOML file that names the columns, for files of format "mapping".
+        config: Path of whyrec.toml on the worker; empty for the one in its working folder.
+    """
     return run_import(
         path, source, name=name, items=items, table=table, mapping=mapping, config=config
     )

@@ -40,7 +40,13 @@ Force = Annotated[
     persist_result=False,
 )
 def nightly(as_of: AsOf = None, config: Config = None, force: Force = False) -> dict[str, Any]:
-    """Ingest, check and publish the night's drops, then re-derive effects and the report."""
+    """Ingest, check and publish the night's drops, then re-derive effects and the report.
+
+    Args:
+        as_of: Last date the night may see; empty for the newest day with data.
+        config: Path of whyrec.toml on the worker; empty for the one in its working folder.
+        force: Publish and compute again what is already there.
+    """
     return run_nightly(as_of, config, is_forced=force)
 
 

@@ -1,6 +1,5 @@
 """Intake: which files a drop has, how each is laid out, and its rows as a counted stream."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -27,8 +26,8 @@ from tasks.platform.schema import EVENT_TABLES, TableName
 _PACKING_TABLES: Final[tuple[TableName, ...]] = ("exposures", "users")
 _USER_TABLES: Final[tuple[TableName, ...]] = ("reviews", "exposures", "users")
 _DAY_MICROS: Final = 86_400_000_000
-AHEAD_BYTES: Final = 32 << 20
-"""Bytes of lines that DuckDB may have begun and not yet given back."""
+SEGMENT_BYTES: Final = 16 << 20
+"""Bytes of rows per statement: enough to keep all threads busy, and what bounds memory."""
 
 Progress = Callable[[int, int], None]
 
@@ -90,58 +89,26 @@ class Meter:
 
 
 class Feed:
-    """Batches on their way into DuckDB, counted; an error waits until the statement is over.
-
-    An exception must not cross from an Arrow stream into DuckDB's threads. Neither may these run far
-    ahead of the thread that takes the results (the one that made the feed), since DuckDB keeps every
-    line that it has begun: they wait while more than AHEAD_BYTES of lines are under way.
-    """
+    """The rows of one file in segments, counted; `columns` are what their cells hold."""
 
     def __init__(self, columns: Sequence[str], batches: Iterator[pa.RecordBatch]) -> None:
         self.columns = columns
         self.rows = 0
-        self._bytes = 0
-        self._taken = 0
-        self._error: Exception | None = None
         self._batches = batches
-        self._taker = threading.get_ident()
-        self._has_room = threading.Condition()
 
-    def open(self) -> pa.RecordBatchReader:
-        """The stream that DuckDB scans, once."""
-        return pa.RecordBatchReader.from_batches(BATCH_SCHEMA, self._iter())
-
-    def take(self, rows: int) -> None:
-        """Note that so many rows came out at the other end."""
-        with self._has_room:
-            self._taken += rows
-            self._has_room.notify_all()
-
-    def close(self) -> None:
-        """Raise what went wrong while the stream was read."""
-        if self._error is not None:
-            raise self._error
-
-    def _iter(self) -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in self._batches:
-                self._wait_for_room()
-                self.rows += batch.num_rows
-                self._bytes += batch.nbytes
-                yield batch
-        except Exception as error:
-            self._error = error
-
-    def _wait_for_room(self) -> None:
-        # The taker itself must not wait: DuckDB lends it work when there is nothing to take. The
-        # time limit only guards against a wait that nobody would end.
-        if threading.get_ident() == self._taker:
-            return
-        with self._has_room:
-            self._has_room.wait_for(lambda: self._count_ahead() < AHEAD_BYTES, timeout=1.0)
-
-    def _count_ahead(self) -> float:
-        return (self.rows - self._taken) * self._bytes / max(self.rows, 1)
+    def iter_segments(self) -> Iterator[pa.Table]:
+        """Batches gathered into tables of some SEGMENT_BYTES."""
+        pending: list[pa.RecordBatch] = []
+        size = 0
+        for batch in self._batches:
+            pending.append(batch)
+            self.rows += batch.num_rows
+            size += batch.nbytes
+            if size >= SEGMENT_BYTES:
+                yield pa.Table.from_batches(pending, BATCH_SCHEMA)
+                pending, size = [], 0
+        if pending:
+            yield pa.Table.from_batches(pending, BATCH_SCHEMA)
 
 
 def describe_files(

@@ -1,10 +1,10 @@
 """Staging: delivered files in, accepted rows and refused rows out, every row accounted for.
 
-Rows stream from a file through one DuckDB statement (`sql/staging/<table>_read.sql`), which
-extracts, checks, masks and hashes whole columns, straight into Parquet; no row passes through
-Python unless its line is odd. Keys are compared afterwards in the file that was written (DuckDB
-spills to disk if they are many), so memory does not grow with the files. If keys repeat, the file
-is copied once more without the rows that later ones replace.
+Segments of a file pass through a DuckDB statement (`sql/staging/<table>_read.sql`), which extracts
+and checks whole columns, then have their text masked and hashed, and go straight into Parquet; only
+lines that are odd are looked at one by one. Keys are compared afterwards in the file that was
+written (DuckDB spills to disk if they are many), so memory does not grow with the files. If keys
+repeat, the file is copied once more without the rows that later ones replace.
 
 For every drop `rows_read = rows_staged + rows_duplicate + rows_quarantined`. The left side is
 counted while reading, the right side while writing; a difference raises.
@@ -16,6 +16,7 @@ Of lines longer than `max_line_bytes` the quarantine keeps up to 16 MiB, with le
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,21 +57,21 @@ a third, which says little about the source."""
 MEMORY_LIMIT: Final = "512MB"
 """Of DuckDB; what exceeds it (keys of very large drops) spills into the work folder."""
 
-_BATCH_ROWS: Final = 8192
 _REFUSED: Final = pa.schema(
     [QUARANTINE.field(name) for name in ("file", "line", "reason", "raw_text")]
 )
+_SESSION: Final = ("session_utc", "session_flush", "session_flush_bulk")
 _MACROS: Final = (
-    "hash_user",
-    "read_number",
-    "read_flag",
-    "read_time",
-    "read_key",
-    "show_value",
-    "is_nested",
-    "explain_time",
-    "explain_count",
-    "pack_members",
+    "macro_hash_user",
+    "macro_read_number",
+    "macro_read_flag",
+    "macro_read_time",
+    "macro_read_key",
+    "macro_show_value",
+    "macro_is_nested",
+    "macro_explain_time",
+    "macro_explain_count",
+    "macro_pack_members",
 )
 
 
@@ -166,17 +167,28 @@ class _Sorter:
         self, each: Delivery, meter: Meter, accepted: RowWriter, refused: RowWriter
     ) -> int:
         feed = open_feed(each, self._identity, meter)
-        self._connection.register("batches", feed.open())
+        bound = bind_read(each, feed.columns, self._identity)
+        segments = feed.iter_segments()
+
+        def read_segment() -> pa.Table | None:
+            segment = next(segments, None)
+            return None if segment is None else self._query(segment, bound)
+
+        # One thread reads and queries (DuckDB has more of its own) while this one finishes rows.
+        with ThreadPoolExecutor(1) as thread:
+            ahead = thread.submit(read_segment)
+            while (rows := ahead.result()) is not None:
+                ahead = thread.submit(read_segment)
+                self._take_rows(each, rows, accepted, refused)
+        return feed.rows
+
+    def _query(self, segment: pa.Table, bound: dict[str, Any]) -> pa.Table:
+        self._connection.register("batches", segment)
+        query = read_sql(f"staging/{self._identity.table}_read")
         try:
-            bound = bind_read(each, feed.columns, self._identity)
-            query = read_sql(f"staging/{self._identity.table}_read")
-            for batch in self._connection.execute(query, bound).to_arrow_reader(_BATCH_ROWS):
-                feed.take(batch.num_rows)
-                self._take_rows(each, pa.Table.from_batches([batch]), accepted, refused)
+            return self._connection.execute(query, bound).to_arrow_table()
         finally:
             self._connection.unregister("batches")
-        feed.close()
-        return feed.rows
 
     def _take_rows(
         self, each: Delivery, rows: pa.Table, accepted: RowWriter, refused: RowWriter
@@ -281,10 +293,8 @@ def _connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch / "spill")}
     )
-    connection.execute(read_sql("staging/session_utc"))
-    connection.execute(read_sql("staging/session_buffer"))
-    for name in _MACROS:
-        connection.execute(read_sql(f"staging/macro_{name}"))
+    for name in (*_SESSION, *_MACROS):
+        connection.execute(read_sql(f"staging/{name}"))
     return connection
 
 

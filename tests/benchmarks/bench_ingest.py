@@ -23,64 +23,16 @@ from typing import Final
 import numpy as np
 
 BAR: Final = 0.7
-WORDS: Final = [
-    "the",
-    "strap",
-    "holds",
-    "well",
-    "and",
-    "sound",
-    "is",
-    "clear",
-    "but",
-    "price",
-    "was",
-    "high",
-    "for",
-    "what",
-    "it",
-    "does",
-    "I",
-    "would",
-    "buy",
-    "this",
-    "again",
-    "string",
-    "guitar",
-    "cable",
-    "battery",
-    "mount",
-    "easy",
-    "cheap",
-    "sturdy",
-    "broke",
-    "after",
-    "two",
-    "weeks",
-    "shipping",
-    "fast",
-    "tuner",
-    "pedal",
-    "noise",
-    "hum",
-    "great",
-    "value",
-    "quality",
-    "plastic",
-    "metal",
-    "light",
-    "heavy",
-    "fits",
-    "my",
-    "son",
-    "loves",
-    "it",
-]
+TEXT: Final = (
+    "the strap holds well and sound is clear but price was high for what it does I would buy this "
+    "again string guitar cable battery mount easy cheap sturdy broke after two weeks shipping fast "
+    "tuner pedal noise hum great value quality plastic metal light heavy fits my son loves it"
+)
 
 
 def write_reviews(path: Path, megabytes: int, rng: np.random.Generator) -> int:
     """Write about `megabytes` MB of reviews of 20 to 300 words; the number of rows."""
-    words = np.array(WORDS)
+    words = np.array(TEXT.split())
     size, rows = 0, 0
     with path.open("w", encoding="utf-8") as file:
         while size < megabytes * 1_000_000:

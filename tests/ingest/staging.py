@@ -1,6 +1,7 @@
 """Helpers of the staging tests: write a file, stage it, read back both results."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -84,7 +85,7 @@ def stage(
 
 def stage_paths(
     folder: Path,
-    files: list[Path | str] | list[Path],
+    files: Sequence[Path | str],
     *,
     adapter: Adapter | None = None,
     table: TableName = "reviews",
@@ -116,4 +117,5 @@ def read_result(folder: Path, staged: Staged) -> Result:
 
 def read_refused(folder: Path) -> list[dict[str, Any]]:
     """The quarantine file of the last staging in `folder`."""
-    return pq.read_table(folder / "out" / "quarantine.parquet").to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(folder / "out" / "quarantine.parquet").to_pylist()
+    return rows

@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -98,12 +99,11 @@ def test_mixture_of_lines_is_sorted_as_a_plain_reading_sorts_it(
     assert sum(staged.dates.values()) == staged.rows_staged == len(result.rows)
 
 
-def check_account(folder: Path, content: bytes, **how: object) -> None:
+def check_account(folder: Path, content: bytes, **how: Any) -> None:
     """Stage any bytes: the account closes, or the error is one of ours."""
     try:
         staged = stage(folder, content, max_line_bytes=2000, **how).staged
-    except (InputError, SchemaError, TooManyBadRowsError) as error:
-        assert str(error)
+    except (InputError, SchemaError, TooManyBadRowsError):
         return
     assert staged.rows_read == staged.rows_staged + staged.rows_duplicate + staged.rows_quarantined
     assert staged.rows_quarantined == len(read_refused(folder))
@@ -158,7 +158,7 @@ json_values = st.recursive(
 @given(
     st.lists(
         st.dictionaries(st.sampled_from([*GOOD, "other"]), json_values).map(
-            lambda changes: make_line(**changes)
+            lambda changes: make_line({**GOOD, **changes})
         ),
         max_size=12,
     )

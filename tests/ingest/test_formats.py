@@ -5,11 +5,12 @@ import json
 from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tasks.ingest.adapters import detect_table, get_adapter
-from tests.ingest.staging import make_line, stage, stage_paths
+from tests.ingest.staging import Result, make_line, stage, stage_paths
 from tests.ingest.test_real_data import find_data
 
 AMAZON_2014 = {
@@ -209,7 +210,7 @@ FOOD = (
 )
 
 
-def stage_food(folder: Path, content: bytes, **options: object) -> object:
+def stage_food(folder: Path, content: bytes, **options: Any) -> Result:
     return stage(
         folder, FOOD + content, adapter=get_adapter("finefood"), name="Reviews{}.csv", **options
     )

@@ -13,7 +13,7 @@ import pytest
 from tasks.ingest.adapters import get_adapter
 from tasks.ingest.stage import FEW_ROWS
 from tasks.platform.errors import InputError, SchemaError, TooManyBadRowsError
-from tasks.platform.schema import QUARANTINE, staged_schema
+from tasks.platform.schema import QUARANTINE, TableName, staged_schema
 from tests.ingest.staging import EXPOSURE, GOOD, make_line, read_refused, stage, stage_paths
 
 
@@ -46,7 +46,7 @@ def test_good_row_arrives_with_every_field_and_its_lineage(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("table", ["reviews", "exposures", "items", "users"])
 def test_files_have_the_canonical_schemas_even_when_the_drop_is_empty(
-    tmp_path: Path, table: str
+    tmp_path: Path, table: TableName
 ) -> None:
     result = stage(tmp_path, b"", table=table)
     assert result.staged.rows_read == 0
@@ -460,14 +460,12 @@ def test_drop_of_many_blocks_keeps_line_numbers_and_every_row(tmp_path: Path) ->
         make_line(text=f"{at} " + "word " * 40, rating=9 if at % 1000 == 0 else 5)
         for at in range(30_000)
     ]
-    seen: list[tuple[int, int]] = []
     path = tmp_path / "big.jsonl"
     path.write_bytes(b"".join(lines))
     result = stage_paths(tmp_path, [path])
     assert [row["line"] for row in result.refused] == list(range(1, 30_001, 1000))
     assert [row["line"] for row in result.rows] == [at for at in range(1, 30_001) if at % 1000 != 1]
     assert all(row["text"].startswith(f"{row['line'] - 1} ") for row in result.rows)
-    assert not seen
 
 
 def test_progress_ends_at_the_size_of_the_files(tmp_path: Path) -> None:
@@ -494,12 +492,6 @@ def test_progress_ends_at_the_size_of_the_files(tmp_path: Path) -> None:
 
 def test_hostile_column_names_and_file_names_are_only_text(tmp_path: Path) -> None:
     name = "re'views\"; DROP TABLE x; --{}.jsonl"
-    result = stage(tmp_path, make_line(**{"a'b\"c; --": 1, "x" * 500: 2}), name=name)
+    result = stage(tmp_path, make_line({**GOOD, "a'b\"c; --": 1, "x" * 500: 2}), name=name)
     assert result.rows[0]["file"] == name.format("")
     assert len(result.staged.drift) == 2
-
-
-def test_line_numbers_and_counts_hold_for_good_rows_of_kind(tmp_path: Path) -> None:
-    assert GOOD["rating"] == 4
-    result = stage(tmp_path, make_line() * 3)
-    assert (result.staged.rows_read, result.staged.rows_duplicate) == (3, 2)
