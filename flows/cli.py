@@ -220,9 +220,9 @@ def demo(
             print_json({**document, "truth": comparison})
             return
         show_account(document, is_json=False)
-        columns = ("attribute", "truth", "causal", "causal 95%", "naive", "naive 95%", "verdict")
+        columns = ("attribute", "truth", "causal, 95%", "naive, 95%")
         print_table(
-            "Stars from a complaint to praise: truth, causal estimate, naive difference",
+            "Stars from a complaint to praise",
             columns,
             [[row[name] for name in columns] for row in comparison],
         )

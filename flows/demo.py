@@ -86,9 +86,11 @@ def compare_with_truth(config: Path, document: dict[str, Any]) -> list[dict[str,
                 "attribute": name,
                 "truth": value,
                 "causal": effect["estimate"],
-                "causal 95%": _interval(effect["ci_low"], effect["ci_high"]),
                 "naive": effect["naive"],
-                "naive 95%": _interval(effect["naive_ci_low"], effect["naive_ci_high"]),
+                "causal, 95%": _show(effect["estimate"], effect["ci_low"], effect["ci_high"]),
+                "naive, 95%": _show(
+                    effect["naive"], effect["naive_ci_low"], effect["naive_ci_high"]
+                ),
                 "verdict": effect["verdict"],
                 "is_covered": _covers(effect["ci_low"], effect["ci_high"], value),
                 "is_covered_by_naive": _covers(
@@ -99,8 +101,10 @@ def compare_with_truth(config: Path, document: dict[str, Any]) -> list[dict[str,
     return rows
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return "no result" if low is None or high is None else f"{low:+.2f} to {high:+.2f}"
+def _show(estimate: float | None, low: float | None, high: float | None) -> str:
+    if estimate is None or low is None or high is None:
+        return "no result"
+    return f"{estimate:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _covers(low: float | None, high: float | None, value: float) -> bool | None:
