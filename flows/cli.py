@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.console import (
+    end_process,
     explain_errors,
     print_json,
     print_line,
@@ -415,7 +416,11 @@ def drivers(
 def main() -> None:
     """Entry point of the `whyrec` command."""
     silence_exit()
-    app()
+    try:
+        app()
+    except SystemExit as ending:
+        code = ending.code
+        end_process(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ import atexit
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,6 +19,15 @@ from tasks.platform.errors import EXIT_FAILED, WhyrecError
 
 R = TypeVar("R")
 Sink = Callable[[str, int, int], None]
+
+EXIT_GRACE_S = 15.0
+
+
+class _NO_SERVER:  # noqa: N801
+    """Stands for Prefect's own server class when that was never loaded."""
+
+    _instances: ClassVar[dict[str, Any]] = {}
+
 
 PROGRESS: ContextVar[Sink | None] = ContextVar("progress", default=None)
 """Where stages tell how far they are; set by a command, empty under a schedule."""
@@ -32,6 +42,28 @@ def silence_exit() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
     atexit.register(mute)
+
+
+def end_process(code: int) -> None:
+    """End with `code`, also when a thread of a library keeps the interpreter from going down.
+
+    What was published and printed is complete by now; after EXIT_GRACE_S nothing is waited for.
+    """
+
+    def give_up() -> None:
+        server = sys.modules.get("prefect.server.api.server")
+        for running in list(
+            getattr(server, "SubprocessASGIServer", _NO_SERVER)._instances.values()
+        ):
+            running.stop()
+        os._exit(code)
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    watchdog = threading.Timer(EXIT_GRACE_S, give_up)
+    watchdog.daemon = True
+    watchdog.start()
+    sys.exit(code)
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -14,6 +14,7 @@ from prefect.logging.configuration import setup_logging
 from prefect.settings import (
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_LOCAL_STORAGE_PATH,
+    PREFECT_LOGGING_TO_API_ENABLED,
     PREFECT_SERVER_ANALYTICS_ENABLED,
     temporary_settings,
 )
@@ -107,8 +108,9 @@ def describe_failure(error: BaseException) -> str:
 def quiet_engine(site: Site) -> Iterator[None]:
     """Prefect as a part of the product: results in our place, no telemetry, no log lines at the user.
 
-    The heartbeat is off because ending it costs a second per flow run. What tasks and flows log still
-    goes to the server's run pages.
+    The heartbeat is off because ending it costs a second per flow run. Log lines are not sent to the
+    server: its client's queue of them can block the end of the process for good. States, results and
+    artifacts are.
     """
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -118,6 +120,7 @@ def quiet_engine(site: Site) -> Iterator[None]:
         PREFECT_LOCAL_STORAGE_PATH: Path(site.cache_root) / "results",
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        PREFECT_LOGGING_TO_API_ENABLED: False,
     }
     with temporary_settings(changes):
         if not os.environ.get("WHYREC_DEBUG"):

@@ -55,7 +55,7 @@ def merge_summaries(
 ) -> list[dict[str, Any]]:
     """One summary of several periods, given in the order of time.
 
-    Counts add. Of the sentences, the newest period's come first, then the one's before it.
+    Counts add. Of the sentences the surest come first, among equals those of the newest period.
     """
     merged: dict[str, dict[str, Any]] = {}
     for summary in reversed(summaries):
@@ -68,6 +68,7 @@ def merge_summaries(
                 whole[name] += row[name]
             whole["examples"] += row["examples"]
     for whole in merged.values():
+        whole["examples"].sort(key=lambda example: -example["confidence"])
         whole["examples"] = [
             example
             for polarity in (1, -1)
