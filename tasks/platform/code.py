@@ -25,13 +25,19 @@ def _is_first_party(module: str) -> bool:
 
 @cache
 def _find_source(module: str) -> Path | None:
+    """The file of a first-party module, found beside its package and without importing it."""
+    top, *inner = module.split(".")
     try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, AttributeError, ValueError):
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
         return None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+    if spec is None or spec.origin is None:
         return None
-    return Path(spec.origin)
+    place = Path(spec.origin).parent.joinpath(*inner)
+    for path in (place / "__init__.py", place.with_name(f"{place.name}.py")):
+        if path.is_file():
+            return path
+    return None
 
 
 @cache
