@@ -16,7 +16,7 @@ from tasks.ingest.fingerprint import fingerprint_files
 from tasks.ingest.publish import Publication, find_late, publish_rows, replace_checks
 from tasks.ingest.stage import IngestOptions, Staged, stage_files
 from tasks.platform.code import hash_function_code
-from tasks.platform.errors import GateError, InputError
+from tasks.platform.errors import GateError, InputError, SchemaError, TooManyBadRowsError
 from tasks.platform.lake import Lake
 from tasks.platform.refs import DropRef, FileRef, GateRef, PublishedRef, StagedRef
 from tasks.platform.schema import TABLES, TableName
@@ -284,18 +284,29 @@ def stage_drop(drop: DropRef, settings: IngestSettings, latest: date, run: RunCo
     with tempfile.TemporaryDirectory(prefix=".stage-", dir=lake.root) as folder:
         work = Path(folder)
         paths = (work / "staged.parquet", work / "quarantine.parquet")
-        staged = stage_files(
-            drop.files,
-            adapter=get_adapter(drop.kind, Path(drop.mapping) if drop.mapping else None),
-            table=drop.table,
-            source=drop.source,
-            drop_id=drop.drop_id,
-            options=options,
-            staged_path=paths[0],
-            quarantine_path=paths[1],
-            work_dir=work,
-        )
+        try:
+            staged = stage_files(
+                drop.files,
+                adapter=get_adapter(drop.kind, Path(drop.mapping) if drop.mapping else None),
+                table=drop.table,
+                source=drop.source,
+                drop_id=drop.drop_id,
+                options=options,
+                staged_path=paths[0],
+                quarantine_path=paths[1],
+                work_dir=work,
+            )
+        except (SchemaError, TooManyBadRowsError) as error:
+            raise type(error)(f"{error}{_keep_refused(lake, paths[1])}") from error
         return _keep_staged(lake, drop, staged, *paths)
+
+
+def _keep_refused(lake: Lake, refused: Path) -> str:
+    """Keep the refused rows of a drop that was refused whole; a sentence that says where."""
+    if not refused.is_file():
+        return ""
+    ref = lake.put_file("refused", ".parquet", lambda draft: (refused.replace(draft), 0)[1])
+    return f". The refused rows are kept in {lake.root / ref.path}"
 
 
 def _keep_staged(

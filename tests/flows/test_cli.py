@@ -240,3 +240,13 @@ def test_doctor_finds_a_server_that_does_not_answer(
     assert result.exit_code == 1
     wrong = [check for check in json.loads(result.stdout)["checks"] if not check["is_well"]]
     assert [check["subject"] for check in wrong] == ["server"]
+
+
+def test_a_drop_that_is_refused_whole_keeps_its_rows_and_says_where(shop: Path) -> None:
+    (shop / "noise.json").write_bytes(lines(*[f"garbage {n}".encode() for n in range(100)]))
+    result = call("import", "noise.json", "--source", "amazon-2014", "--json")
+    assert result.exit_code == 1
+    message = json.loads(result.stdout)["messages"][0]
+    kept = pl.read_parquet(message.rpartition("kept in ")[2])
+    assert kept.height == 100
+    assert kept.sort("line")["raw_text"][0] == "garbage 0"

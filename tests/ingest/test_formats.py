@@ -99,6 +99,12 @@ def test_broken_time_is_not_hidden_by_the_date_in_words(tmp_path: Path) -> None:
     assert result.reason == "reviewed_at is not a time: soon"
 
 
+def test_broken_date_in_words_is_named(tmp_path: Path) -> None:
+    lines = make_line(AMAZON_2018) + make_line(AMAZON_2018, unixReviewTime="", reviewTime="May")
+    result = stage(tmp_path, lines, adapter=get_adapter("amazon-2018"))
+    assert result.reason == "reviewed_at is not a time: May"
+
+
 def test_amazon_2023_review_belongs_to_the_parent_item(tmp_path: Path) -> None:
     lines = make_line(AMAZON_2023) + make_line(AMAZON_2023, parent_asin=...)
     result = stage(tmp_path, lines, adapter=get_adapter("amazon-2023"))

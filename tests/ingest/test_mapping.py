@@ -55,6 +55,20 @@ def test_json_lines_are_mapped_whatever_their_columns_are_called(tmp_path: Path)
     assert not result.staged.drift
 
 
+def test_columns_with_signs_of_json_pointers_are_only_names(tmp_path: Path) -> None:
+    text = '[users]\nuser_id = "a~1b"\nfeatures = ["~0", "x/y", "$.z"]\n'
+    row = {"a~1b": "u", "a/b": "wrong", "~0": 1, "~": 2, "x/y": 3, "x": {"y": 4}, "$.z": 5}
+    result = stage(
+        tmp_path,
+        json.dumps(row).encode(),
+        adapter=read(tmp_path, text),
+        table="users",
+        name="u{}.jsonl",
+    )
+    assert result.rows[0]["user_id"] == "u"
+    assert json.loads(result.rows[0]["features"]) == {"~0": 1, "x/y": 3, "$.z": 5}
+
+
 def test_csv_with_its_own_delimiter_and_time_format_is_mapped(tmp_path: Path) -> None:
     text = 'delimiter = ";"\n' + REVIEWS + 'timestamp_format = "%d.%m.%Y %H:%M"\n'
     content = "who;what/part;when;stars;the text;extra\nu;i;01.03.2024 10:30;5;Größe, ok;x\n"

@@ -112,6 +112,7 @@ def test_bad_line_is_refused_with_its_reason_place_and_text(tmp_path: Path, name
     assert (refused["source"], refused["table_name"]) == ("shop", "reviews")
     start = line[:12].decode(errors="backslashreplace").replace("\0", "\\x00")
     assert refused["raw_text"].startswith(start.rstrip("\n"))
+    assert "\0" not in refused["raw_text"]
     assert [row["line"] for row in result.rows] == [1, 3]
     assert sum(result.staged.reasons.values()) == result.staged.rows_quarantined == 1
 
@@ -255,6 +256,12 @@ def test_users_keep_their_features_and_bad_ones_are_refused(tmp_path: Path) -> N
     result = stage(tmp_path, lines, table="users", name="users{}.jsonl")
     assert json.loads(result.rows[0]["features"]) == {"age": 30}
     assert result.reason.startswith("features is not an object")
+
+
+def test_line_of_just_the_allowed_length_is_read(tmp_path: Path) -> None:
+    line = make_line(text="y" * 2000)
+    assert not stage(tmp_path, line, max_line_bytes=len(line)).refused
+    assert stage(tmp_path, line * 2, max_line_bytes=len(line) - 1).staged.rows_quarantined == 2
 
 
 def test_long_line_is_located_by_length_and_digest_and_the_rest_is_read(tmp_path: Path) -> None:
