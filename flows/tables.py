@@ -8,7 +8,8 @@ import polars as pl
 
 from flows.console import print_json, print_line
 from tasks.effects.drivers import estimate_drivers
-from tasks.effects.table import estimate_table, read_table
+from tasks.effects.read import read_table
+from tasks.effects.table import estimate_table
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site

@@ -7,12 +7,12 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from tasks.effects.columns import build_controls, check_columns, drop_incomplete, read_clusters
 from tasks.effects.credibility import Rules
 from tasks.effects.estimate import Method, Window, estimate_effects
 from tasks.effects.moments import INTERCEPT, Moments, compute_moments
 from tasks.effects.panel import treatment_names
 from tasks.effects.plr import assign_folds
-from tasks.effects.table import build_controls, check_columns, drop_incomplete, read_clusters
 from tasks.platform.errors import ConfigError, InputError
 
 HEADLINE: Final = "negative_to_positive"

@@ -8,8 +8,6 @@ or comes back with verdict "not credible" and the reason, never as a number that
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -17,80 +15,38 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.effects import credibility
-from tasks.effects.basis import FloatArray, discover_spec, fit_basis, read_numbers
+from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Rules
-from tasks.effects.moments import IntArray, factorise
 from tasks.effects.naive import estimate_naive_rows
 from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
 from tasks.effects.plr import (
     Fit,
     Interval,
-    assign_folds,
     average_fits,
     fit_rows,
     robustness_value,
     solve_ridge,
     t_quantile,
 )
-from tasks.platform.errors import ConfigError, EstimationError, InputError
+from tasks.effects.question import Question, ask
+from tasks.platform.errors import ConfigError
 
 Estimand = Literal["ate", "att", "atc"]
 
-SUFFIXES: Final = (".csv", ".csv.gz", ".tsv", ".parquet", ".dta")
-MIN_ROWS: Final = 10
+
 THIN_ROWS: Final = 50
-SMALL_ROWS: Final = 200
+
 REPEAT_ROWS: Final = 5_000
 REPEATS: Final = 5
 """Small tables are split into folds several times, and averaged: one split is a lottery there."""
 MIN_ARM_ROWS: Final = 10
-_EXPLAINED: Final = 1e-6
-_NULLS: Final = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
+
+
 _ONE: Final = np.ones(1)
 _PLR_NOTE: Final = (
     "plr counts rows by how open their treatment was: it is the average effect when the effect is "
     "much the same for all"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """A table made ready: n rows of one outcome, one treatment and p controls.
-
-    `outcome` and `treatment` (n,) are centred and scaled to unit deviation; `unit` takes an effect
-    back to outcome units per unit of treatment. `controls` (n, p) are centred and scaled. `cluster`
-    (n,) holds codes 0 to G - 1, `clusters` their G names, and `folds` how many folds they are dealt
-    into. `is_treated` (n,) is 0 or 1, None when the treatment has more than two values.
-    """
-
-    outcome: FloatArray
-    treatment: FloatArray
-    unit: float
-    controls: FloatArray
-    cluster: IntArray
-    clusters: tuple[str, ...]
-    folds: int
-    is_treated: IntArray | None
-    notes: tuple[str, ...]
-
-    @property
-    def n(self) -> int:
-        """Rows."""
-        return len(self.outcome)
-
-    def deal_folds(self, *, salt: str = "") -> IntArray:
-        """Fold of each cluster, shape (G,); another salt deals them anew."""
-        return assign_folds([salt + name for name in self.clusters], self.folds)
-
-    def scale(self, interval: Interval) -> Interval:
-        """`interval` in outcome units per unit of treatment."""
-        return Interval(
-            interval.estimate * self.unit,
-            interval.std_error * self.unit,
-            interval.ci_low * self.unit,
-            interval.ci_high * self.unit,
-            interval.p_value,
-        )
 
 
 @dataclass(frozen=True)
@@ -117,28 +73,6 @@ class Estimator:
 
     answer: Callable[[Question, Options], Answer]
     estimands: tuple[Estimand, ...]
-
-
-def read_table(path: str | Path) -> pl.DataFrame:
-    """Read a CSV, TSV, Parquet or Stata file.
-
-    Raises InputError when there is no such file or it cannot be read as what it is called,
-    ConfigError for another suffix. Of Stata's labelled columns, those with more than two values
-    become text, so that codes are not taken for amounts.
-    """
-    path = Path(path)
-    name = path.name.lower()
-    if not path.exists():
-        raise InputError(f"there is no file {path}; check the path")
-    if not path.is_file():
-        raise InputError(f"{path} is not a file; name a single file ({', '.join(SUFFIXES)})")
-    if not name.endswith(SUFFIXES):
-        raise ConfigError(f"{path.name} is of an unknown kind; allowed are {', '.join(SUFFIXES)}")
-    try:
-        return _read_known(path, name)
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}"[:200]
-        raise InputError(f"{path} could not be read ({text}); is it whole?") from error
 
 
 def estimate_table(
@@ -210,176 +144,6 @@ def choose_estimators(names: Sequence[str], estimand: Estimand) -> dict[str, Est
             f"{', '.join(mute)} cannot estimate {estimand!r}; allowed with it: {', '.join(able)}"
         )
     return {name: ESTIMATORS[name] for name in dict.fromkeys(names)}
-
-
-def ask(
-    frame: pl.DataFrame,
-    *,
-    outcome: str,
-    treatment: str,
-    controls: Sequence[str],
-    cluster: str | None,
-    folds: int,
-    max_levels: int,
-) -> Question:
-    """Check the columns, drop what is incomplete, fit the control basis, deal out folds."""
-    controls = list(dict.fromkeys(controls))
-    _check_roles(outcome, treatment, controls)
-    check_columns(frame, [outcome, treatment, *controls, *([cluster] if cluster else [])])
-    kept, notes = drop_incomplete(frame, [outcome, treatment], cluster)
-    if kept.height < MIN_ROWS:
-        raise EstimationError(
-            f"{kept.height} of {frame.height} rows have both {outcome} and {treatment}; at least "
-            f"{MIN_ROWS} are needed"
-        )
-    y, d = (read_column(kept[name], name) for name in (outcome, treatment))
-    for name, values in ((outcome, y), (treatment, d)):
-        if np.ptp(values) <= 1e-12 * np.abs(values).max():
-            raise EstimationError(
-                f"{name} is {values[0]:g} in all {len(values):,} rows; nothing to compare"
-            )
-    matrix, basis_notes = build_controls(kept, controls, max_levels=max_levels)
-    codes, clusters = read_clusters(kept, cluster)
-    folds = min(folds, len(clusters))
-    values = np.unique(d)
-    question = Question(
-        outcome=_standardise(y),
-        treatment=_standardise(d),
-        unit=float(y.std() / d.std()),
-        controls=matrix,
-        cluster=codes,
-        clusters=tuple(clusters),
-        folds=folds,
-        is_treated=(d == values[1]).astype(np.int64) if len(values) == 2 else None,
-        notes=(*notes, *basis_notes),
-    )
-    _check_not_explained(question, treatment)
-    return question
-
-
-def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
-    """Raise InputError for names that are not columns, with the nearest that are."""
-    for name in names:
-        if name not in frame.columns:
-            near = get_close_matches(name, frame.columns, n=3)
-            hint = f"did you mean {', '.join(near)}?" if near else f"it has {frame.columns[:30]}"
-            raise InputError(f"there is no column {name!r} in the table; {hint}")
-
-
-def drop_incomplete(
-    frame: pl.DataFrame, needed: Sequence[str], cluster: str | None
-) -> tuple[pl.DataFrame, list[str]]:
-    """Rows that have all of `needed` (as numbers) and a cluster; what was dropped, in words."""
-    notes = []
-    for name in needed:
-        is_there = ~np.isnan(read_column(frame[name], name))
-        if not is_there.all():
-            notes.append(f"{int((~is_there).sum()):,} rows without {name} were dropped")
-        frame = frame.filter(pl.Series(is_there))
-    if cluster is not None and frame[cluster].null_count():
-        notes.append(f"{frame[cluster].null_count():,} rows without {cluster} were dropped")
-        frame = frame.filter(pl.col(cluster).is_not_null())
-    return frame, notes
-
-
-def read_column(series: pl.Series, name: str) -> FloatArray:
-    """`series` as numbers with NaN for missing; raises InputError when it holds text."""
-    values = read_numbers(series)
-    if series.dtype == pl.String or not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
-        is_text = np.isnan(values) & series.is_not_null().to_numpy()
-        if is_text.any():
-            example = repr(series.filter(pl.Series(is_text))[0])[:40]
-            raise InputError(
-                f"{name} must be numbers, found {series.dtype} such as {example}; recode it, "
-                "for instance as 0 and 1"
-            )
-    return values
-
-
-def build_controls(
-    frame: pl.DataFrame, controls: Sequence[str], *, max_levels: int
-) -> tuple[FloatArray, list[str]]:
-    """Control matrix (n, p) of the table's own basis; small tables get straight lines."""
-    if not controls:
-        return np.zeros((frame.height, 0)), []
-    is_small = frame.height < SMALL_ROWS
-    spec = discover_spec(frame, controls, max_levels=min(max_levels, 5) if is_small else max_levels)
-    spec = spec.straight() if is_small else spec
-    basis = fit_basis(frame, spec)
-    idle = [name for name in controls if name in basis.dropped and name in spec.numeric]
-    notes = [f"control {name} does not vary" for name in idle]
-    return basis.transform(frame), notes
-
-
-def read_clusters(frame: pl.DataFrame, cluster: str | None) -> tuple[IntArray, list[str]]:
-    """Cluster codes (n,) and names (G,); every row its own without a column."""
-    if cluster is None:
-        return np.arange(frame.height), [str(i) for i in range(frame.height)]
-    codes, names = factorise(frame[cluster])
-    if len(names) < 2:
-        raise EstimationError(
-            f"all {frame.height:,} rows share one {cluster}; intervals need at least 2, and about "
-            "30 to be trusted"
-        )
-    return codes, names
-
-
-def _read_known(path: Path, name: str) -> pl.DataFrame:
-    if name.endswith(".parquet"):
-        return pl.read_parquet(path)
-    if name.endswith(".dta"):
-        return _read_stata(path)
-    return pl.read_csv(
-        path,
-        separator="\t" if name.endswith(".tsv") else ",",
-        infer_schema_length=None,
-        null_values=_NULLS,
-        encoding="utf8-lossy",
-    )
-
-
-def _read_stata(path: Path) -> pl.DataFrame:
-    from pandas.io.stata import StataReader
-
-    with StataReader(path, convert_categoricals=False) as reader:
-        table: Any = reader.read()  # type: ignore[attr-defined]
-        labels = reader.value_labels()
-        named = dict(zip(table.columns, getattr(reader, "_lbllist", []), strict=False))
-    for column, label in named.items():
-        codes = labels.get(label) if label else None
-        present = table[column].dropna().unique()
-        if codes and len(present) > 2 and all(value in codes for value in present):
-            table[column] = table[column].map(codes)
-    frame: pl.DataFrame = pl.from_pandas(table)
-    return frame
-
-
-def _check_roles(outcome: str, treatment: str, controls: Sequence[str]) -> None:
-    if outcome == treatment:
-        raise ConfigError(f"{outcome} is named both outcome and treatment; name two columns")
-    for role, name in (("treatment", treatment), ("outcome", outcome)):
-        if name in controls:
-            raise ConfigError(f"the {role} {name} is named as a control as well; remove it there")
-
-
-def _standardise(values: FloatArray) -> FloatArray:
-    standard: FloatArray = (values - values.mean()) / values.std()
-    return standard
-
-
-def _check_not_explained(question: Question, treatment: str) -> None:
-    """Refuse a treatment that is a function of the controls: nothing would be left of it."""
-    if question.controls.shape[1] == 0:
-        return
-    gram = question.controls.T @ question.controls
-    cross = question.controls.T @ question.treatment
-    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
-    share = 1 - float(cross @ inverse @ cross) / question.n
-    if share < _EXPLAINED:
-        raise EstimationError(
-            f"{treatment} is fully explained by the controls (is one of them the same thing?); "
-            "remove what repeats it"
-        )
 
 
 def _naive_fit(question: Question) -> Fit:

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 import statsmodels.api as sm
 
-from tasks.effects.table import estimate_table, read_table
+from tasks.effects.read import read_table
+from tasks.effects.table import estimate_table
 from tasks.platform.errors import ConfigError, EstimationError, InputError
 
 ROWS = 3000

@@ -1,0 +1,81 @@
+"""Columns of a table in memory, checked and made ready for an estimate."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from tasks.effects.basis import FloatArray, discover_spec, fit_basis, read_numbers
+from tasks.effects.moments import IntArray, factorise
+from tasks.platform.errors import EstimationError, InputError
+
+SMALL_ROWS: Final = 200
+
+
+def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
+    """Raise InputError for names that are not columns, with the nearest that are."""
+    for name in names:
+        if name not in frame.columns:
+            near = get_close_matches(name, frame.columns, n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else f"it has {frame.columns[:30]}"
+            raise InputError(f"there is no column {name!r} in the table; {hint}")
+
+
+def drop_incomplete(
+    frame: pl.DataFrame, needed: Sequence[str], cluster: str | None
+) -> tuple[pl.DataFrame, list[str]]:
+    """Rows that have all of `needed` (as numbers) and a cluster; what was dropped, in words."""
+    notes = []
+    for name in needed:
+        is_there = ~np.isnan(read_column(frame[name], name))
+        if not is_there.all():
+            notes.append(f"{int((~is_there).sum()):,} rows without {name} were dropped")
+        frame = frame.filter(pl.Series(is_there))
+    if cluster is not None and frame[cluster].null_count():
+        notes.append(f"{frame[cluster].null_count():,} rows without {cluster} were dropped")
+        frame = frame.filter(pl.col(cluster).is_not_null())
+    return frame, notes
+
+
+def read_column(series: pl.Series, name: str) -> FloatArray:
+    """`series` as numbers with NaN for missing; raises InputError when it holds text."""
+    values = read_numbers(series)
+    if series.dtype == pl.String or not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
+        is_text = np.isnan(values) & series.is_not_null().to_numpy()
+        if is_text.any():
+            example = repr(series.filter(pl.Series(is_text))[0])[:40]
+            raise InputError(
+                f"{name} must be numbers, found {series.dtype} such as {example}; recode it, "
+                "for instance as 0 and 1"
+            )
+    return values
+
+
+def build_controls(
+    frame: pl.DataFrame, controls: Sequence[str], *, max_levels: int
+) -> tuple[FloatArray, list[str]]:
+    """Control matrix (n, p) of the table's own basis; small tables get straight lines."""
+    if not controls:
+        return np.zeros((frame.height, 0)), []
+    is_small = frame.height < SMALL_ROWS
+    spec = discover_spec(frame, controls, max_levels=min(max_levels, 5) if is_small else max_levels)
+    spec = spec.straight() if is_small else spec
+    basis = fit_basis(frame, spec)
+    idle = [name for name in controls if name in basis.dropped and name in spec.numeric]
+    notes = [f"control {name} does not vary" for name in idle]
+    return basis.transform(frame), notes
+
+
+def read_clusters(frame: pl.DataFrame, cluster: str | None) -> tuple[IntArray, list[str]]:
+    """Cluster codes (n,) and names (G,); every row its own without a column."""
+    if cluster is None:
+        return np.arange(frame.height), [str(i) for i in range(frame.height)]
+    codes, names = factorise(frame[cluster])
+    if len(names) < 2:
+        raise EstimationError(
+            f"all {frame.height:,} rows share one {cluster}; intervals need at least 2, and about "
+            "30 to be trusted"
+        )
+    return codes, names
