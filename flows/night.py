@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from flows import stages
+from flows import effect_stages, stages
 from flows.engine import Engine, describe_failure
 from flows.state import Night, hash_json
 from tasks.ingest import task as ingest
@@ -81,8 +81,8 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
         read = stages.extract_attributes(night, joined.values())
         examples = stages.choose_examples(night, read)
         attributes = {period: read[joined[period]] for period in periods}
-        found = stages.estimate_effects(night, periods, attributes)
-        page = stages.write_report(night, found, examples)
+        verdicts = effect_stages.conclude_effects(night, periods, attributes)
+        page = stages.write_report(night, verdicts, examples)
     except Exception as error:
         night.errors.append(error)
         close_night(night, None)

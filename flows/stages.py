@@ -9,20 +9,19 @@ from flows.engine import Engine, Failure, describe_failure
 from flows.state import Night
 from tasks.effects import task as effects
 from tasks.ingest import task as ingest
-from tasks.platform.code import hash_function_code
 from tasks.platform.errors import GateError
 from tasks.platform.marts import find_unpublished
 from tasks.platform.periods import split_periods
 from tasks.platform.refs import (
     AttributesRef,
     DropRef,
-    EffectsRef,
     EmbeddingRef,
     FileRef,
     GateRef,
     PeriodRef,
     ReportRef,
     StagedRef,
+    VerdictsRef,
 )
 from tasks.platform.runs import read_events, write_json
 from tasks.platform.settings import Settings
@@ -47,6 +46,9 @@ CACHED_TASKS = (
     effects.freeze_basis,
     effects.make_moments,
     effects.estimate_window,
+    effects.make_changed_moments,
+    effects.refute_effects,
+    effects.judge_night,
     report.write_report,
 )
 """The tasks whose code decides what a night concludes."""
@@ -274,98 +276,7 @@ def choose_examples(
     return tuple(done.values())
 
 
-def make_panels(
-    night: Night, periods: Sequence[PeriodRef], attributes: Mapping[PeriodRef, AttributesRef]
-) -> dict[PeriodRef, FileRef]:
-    """The design panel of each period."""
-    settings = night.settings.effects
-    contexts = effects.describe_contexts(
-        night.run, periods, as_of=night.as_of, history_days=settings.history_days
-    )
-    calls = {
-        label_period(period): {
-            "period": period,
-            "attributes": attributes[period],
-            "context": contexts[period],
-            "attribute_names": night.settings.extract.names,
-            "history_days": settings.history_days,
-        }
-        for period in periods
-    }
-    done = night.engine.require(effects.make_panel, calls)
-    return {period: done[label_period(period)] for period in periods}
-
-
-def make_moments(night: Night, panels: Mapping[PeriodRef, FileRef]) -> dict[PeriodRef, FileRef]:
-    """One frozen control basis a source, and the moments of each period under it."""
-    settings = night.settings.effects
-    sources = sorted({period.source for period in panels})
-    chosen = {
-        source: effects.choose_basis_periods(
-            [period for period in panels if period.source == source],
-            as_of=night.as_of,
-            min_rows=settings.basis_min_rows,
-        )
-        for source in sources
-    }
-    bases = night.engine.require(
-        effects.freeze_basis,
-        {
-            source: {
-                "panels": tuple(panels[period] for period in chosen[source]),
-                "max_levels": settings.max_levels,
-            }
-            for source in sources
-        },
-    )
-    calls = {
-        label_period(period): {
-            "panel": panel,
-            "basis": bases[period.source],
-            "attribute_names": night.settings.extract.names,
-            "outcome": settings.outcome,
-            "buckets": settings.buckets,
-        }
-        for period, panel in panels.items()
-    }
-    done = night.engine.require(effects.make_moments, calls)
-    night.keep([*panels.values(), *bases.values(), *done.values()])
-    return {period: done[label_period(period)] for period in panels}
-
-
-def estimate_effects(
-    night: Night, periods: Sequence[PeriodRef], attributes: Mapping[PeriodRef, AttributesRef]
-) -> tuple[EffectsRef, ...]:
-    """Effects of every attribute, for each source and window; published as marts.effects."""
-    moments = make_moments(night, make_panels(night, periods, attributes))
-    settings = night.settings.effects
-    calls = {}
-    for source in sorted({period.source for period in periods}):
-        for days in settings.windows_days:
-            own = [period for period in periods if period.source == source]
-            window = effects.select_window(own, as_of=night.as_of, days=days)
-            if window:
-                calls[f"{source}/{effects.name_window(days)}"] = {
-                    "source": source,
-                    "window": effects.name_window(days),
-                    "start": window[0].start,
-                    "end": night.as_of,
-                    "moments": tuple(moments[period] for period in window),
-                    "attribute_names": night.settings.extract.names,
-                    "settings": settings,
-                    "code": hash_function_code(effects.estimate_window.fn),
-                }
-    done: dict[str, EffectsRef] = night.engine.require(effects.estimate_window, calls)
-    refs = tuple(done.values())
-    night.keep(refs)
-    if effects.has_unpublished(refs, night.as_of, night.run):
-        night.engine.require(effects.publish_effects, {"": {"refs": refs, "as_of": night.as_of}})
-    return refs
-
-
-def write_report(
-    night: Night, found: tuple[EffectsRef, ...], examples: tuple[FileRef, ...]
-) -> ReportRef:
+def write_report(night: Night, verdicts: VerdictsRef, examples: tuple[FileRef, ...]) -> ReportRef:
     """The night's page; kept in the lake and laid out under the night's date."""
     facts = report.gather_facts(
         night.run,
@@ -387,7 +298,7 @@ def write_report(
             "notes": night.notes,
         },
     )
-    calls = {str(night.as_of): {"facts": facts, "effects": found, "examples": examples}}
+    calls = {str(night.as_of): {"facts": facts, "verdicts": verdicts, "examples": examples}}
     page: ReportRef = night.engine.require(report.write_report, calls)[str(night.as_of)]
     night.keep(page)
     report.lay_out(page, night.as_of, night.run)

@@ -4,6 +4,8 @@ WITH live AS (
     FROM marts.review_attributes GROUP BY ALL
     UNION ALL
     SELECT 'effects', source, as_of, count(*) FROM marts.effects GROUP BY ALL
+    UNION ALL
+    SELECT 'effect_refutations', source, as_of, count(*) FROM marts.effect_refutations GROUP BY ALL
 )
 SELECT
     p.table_name, p.source, p.start_date, p.end_date, p.fingerprint, p.row_count,

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.plr import Fit, Interval, robustness_value, t_quantile
+from tasks.effects.plr import Fit, Interval, robustness_value
 
 Verdict = Literal["credible", "weak", "not credible", "no result"]
 Finding = tuple[Verdict, str]
@@ -28,8 +28,7 @@ class Rules:
     leave. `weak_clusters`, `min_clusters`: effective clusters that carry the treatment.
     `min_robustness`: an effect that an unobserved confounder explaining less than this share of the
     residual variance of treatment and outcome would cancel is weak. `rows_per_column`: rows per
-    column of the regressions. `stability_confidence`: how sure a difference between the two halves
-    of the window must be.
+    column of the regressions.
     """
 
     weak_variance_left: float = 0.10
@@ -38,7 +37,6 @@ class Rules:
     min_clusters: float = 3.0
     min_robustness: float = 0.02
     rows_per_column: float = 5.0
-    stability_confidence: float = 0.99
 
 
 def decide_verdict(findings: Iterable[Finding]) -> tuple[Verdict, list[str]]:
@@ -58,24 +56,6 @@ def check_fit(
         *_check_clusters(fit, weights, rules),
         *_check_robustness(fit, weights, interval, rules),
         *_check_rows(fit, n_columns, rules),
-    ]
-
-
-def check_stability(
-    halves: tuple[Fit, Fit], weights: FloatArray, *, rules: Rules, degrees: float
-) -> list[Finding]:
-    """Whether the earlier and the later half of the window agree; users may be in both."""
-    first, second = (float(weights @ half.theta) for half in halves)
-    moved = (halves[1].influence - halves[0].influence) @ weights
-    error = float(np.sqrt((moved**2).sum()))
-    if abs(second - first) <= t_quantile(degrees, rules.stability_confidence) * error:
-        return []
-    return [
-        (
-            "weak",
-            f"not stable in time: {first:+.2f} in the earlier half of the window, "
-            f"{second:+.2f} in the later",
-        )
     ]
 
 

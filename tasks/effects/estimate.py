@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any, Final
 
 from tasks.effects import credibility
-from tasks.effects.credibility import Finding, Rules
+from tasks.effects.credibility import Rules
 from tasks.effects.moments import INTERCEPT, Moments
 from tasks.effects.naive import estimate_naive
 from tasks.effects.panel import treatment_names
@@ -20,7 +20,6 @@ from tasks.effects.plr import (
     Fit,
     Interval,
     Residuals,
-    estimate_plr,
     find_collinear,
     locate,
     residualise,
@@ -77,24 +76,21 @@ def estimate_effects(
     attributes: Sequence[str],
     outcome: str = "rating",
     method: Method | None = None,
-    halves: tuple[Moments, Moments] | None = None,
     rules: Rules = DEFAULT_RULES,
 ) -> list[Row]:
     """Effects of all attributes on `outcome`, three rows each, in the order of `attributes`.
 
-    `moments` are the window's sum, `halves` those of its earlier and later part (see
-    `halve_moments`), by which stability in time is judged; None leaves that out. Columns of the
-    moments that are neither treatments nor outcome nor intercept are controls.
+    `moments` are the window's sum. Columns of them that are neither treatments nor outcome nor
+    intercept are controls.
 
     Keys of a row: source, window, window_start, window_end, outcome, attribute, contrast,
-    estimator, estimate, std_error, ci_low, ci_high, naive, naive_ci_low, naive_ci_high, n,
+    estimator, estimand, estimate, std_error, ci_low, ci_high, naive, naive_ci_low, naive_ci_high, n,
     n_positive, n_negative, verdict, reasons; and p_value, q_value, robustness_value,
     variance_left, effective_clusters. Numbers that do not exist are None.
     """
     method = method or Method()
     treatments = treatment_names(attributes)
-    skip = {INTERCEPT, outcome, *treatments}
-    controls = [name for name in moments.columns if name not in skip]
+    controls = list_controls(moments.columns, attributes, outcome)
     rows = [
         _empty_row(moments, window, outcome, attribute, name)
         for attribute in attributes
@@ -103,12 +99,18 @@ def estimate_effects(
     naive = _fit_naive(moments, treatments, outcome)
     try:
         screening = screen_treatments(moments, treatments, outcome, controls, method)
-        fits = _fit_all(screening, outcome, controls, method, halves)
+        fit = None if screening.residuals is None else solve_residuals(screening.residuals)
     except EstimationError as error:
         return [_refuse(row, str(error), naive, method) for row in rows]
     width = 1 + len(controls) + len(treatments)
-    filled = [_fill(row, screening, fits, naive, method, rules, width) for row in rows]
+    filled = [_fill(row, screening, fit, naive, method, rules, width) for row in rows]
     return add_q_values(filled, confidence=method.confidence)
+
+
+def list_controls(columns: Sequence[str], attributes: Sequence[str], outcome: str) -> list[str]:
+    """Columns of moments that are neither treatments of `attributes` nor outcome nor intercept."""
+    skip = {INTERCEPT, outcome, *treatment_names(attributes)}
+    return [name for name in columns if name not in skip]
 
 
 def contrast_weights(attribute: str, name: str) -> dict[str, float]:
@@ -172,15 +174,6 @@ def add_q_values(rows: Sequence[Row], *, confidence: float = 0.95) -> list[Row]:
     return [_with_q(row, by_row[id(row)], confidence) if id(row) in by_row else row for row in rows]
 
 
-@dataclass(frozen=True)
-class _Fits:
-    """The window's fit and, where there is one, that of its two halves (or why there is none)."""
-
-    window: Fit | None
-    halves: tuple[Fit, Fit] | None
-    note: str | None
-
-
 def _side(treatment: str) -> str:
     attribute, _, side = treatment.rpartition("__")
     return f"{attribute} is mentioned {side}ly"
@@ -199,32 +192,6 @@ def _find_unusable(residuals: Residuals) -> dict[str, str]:
         return found
     tied = [residuals.treatments[i] for i in find_collinear(residuals.grams.sum(axis=0)[:-1, :-1])]
     return {name: f"cannot be told apart from {sorted(set(tied) - {name})}" for name in tied}
-
-
-def _fit_all(
-    screening: Screening,
-    outcome: str,
-    controls: Sequence[str],
-    method: Method,
-    halves: tuple[Moments, Moments] | None,
-) -> _Fits:
-    if screening.residuals is None:
-        return _Fits(None, None, None)
-    treatments = screening.residuals.treatments
-    window = solve_residuals(screening.residuals)
-    if halves is None:
-        return _Fits(window, None, None)
-    try:
-        first, second = (
-            estimate_plr(
-                half, treatments=treatments, outcome=outcome, folds=method.folds,
-                controls=[*controls, *screening.nuisances], penalty=method.penalty,
-            )
-            for half in halves
-        )  # fmt: skip
-    except EstimationError as error:
-        return _Fits(window, None, f"stability in time could not be judged: {error}")
-    return _Fits(window, (first, second), None)
 
 
 def _fit_naive(moments: Moments, treatments: Sequence[str], outcome: str) -> dict[str, Fit]:
@@ -257,6 +224,7 @@ def _empty_row(moments: Moments, window: Window, outcome: str, attribute: str, n
         "attribute": attribute,
         "contrast": name,
         "estimator": "plr",
+        "estimand": "ate",
         **dict.fromkeys(numbers),
         "n": moments.n,
         "n_positive": positive,
@@ -295,7 +263,7 @@ def _refuse(row: Row, reason: str, naive: Mapping[str, Fit], method: Method) -> 
 def _fill(
     row: Row,
     screening: Screening,
-    fits: _Fits,
+    fit: Fit | None,
     naive: Mapping[str, Fit],
     method: Method,
     rules: Rules,
@@ -304,14 +272,12 @@ def _fill(
     """The row of one contrast, complete but for its q value."""
     wanted = contrast_weights(row["attribute"], row["contrast"])
     refused = [screening.refused[name] for name in wanted if name in screening.refused]
-    if refused or fits.window is None:
+    if refused or fit is None:
         return _refuse(row, "; ".join(refused), naive, method)
-    fit = fits.window
     weights = fit.weights(wanted)
     interval = fit.interval(weights, confidence=method.confidence)
     beside = _naive_interval(row, naive, method)
     findings = credibility.check_fit(fit, weights, interval, n_columns=width, rules=rules)
-    findings += _judge_stability(fits, wanted, rules)
     findings += credibility.check_naive(interval, beside) if beside else []
     verdict, reasons = credibility.decide_verdict(findings)
     used = weights != 0
@@ -327,17 +293,6 @@ def _fill(
         "verdict": verdict,
         "reasons": reasons,
     }
-
-
-def _judge_stability(fits: _Fits, wanted: dict[str, float], rules: Rules) -> list[Finding]:
-    if fits.note:
-        return [("credible", fits.note)]
-    if fits.halves is None:
-        return []
-    first, second = fits.halves
-    weights = first.weights(wanted)
-    degrees = min(first.degrees(weights), second.degrees(weights))
-    return credibility.check_stability((first, second), weights, rules=rules, degrees=degrees)
 
 
 def _with_q(row: Row, q_value: float, confidence: float) -> Row:

@@ -1,16 +1,27 @@
 """The effects room, as tasks: panel per period, one basis, moments per period, effects per window."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 
 from tasks.effects.basis import Basis, fit_basis
-from tasks.effects.estimate import Method, Window, estimate_effects
-from tasks.effects.moments import Moments, halve_moments, panel_moments, sum_moments
+from tasks.effects.estimate import Method, Row, Window, estimate_effects
+from tasks.effects.judge import judge_effects
+from tasks.effects.moments import Moments, panel_moments, sum_moments
 from tasks.effects.panel import build_panel, panel_spec, treatment_names
-from tasks.platform.marts import MartPart, commit_parts, find_unpublished
+from tasks.effects.refute import (
+    RANDOM_CAUSE,
+    Case,
+    Change,
+    Refuter,
+    RefuteRules,
+    apply_refuter,
+    change_panel,
+)
+from tasks.platform.marts import MartName, MartPart, commit_parts, find_unpublished
 from tasks.platform.periods import hash_partitions, select_history
 from tasks.platform.refs import (
     AttributesRef,
@@ -19,6 +30,7 @@ from tasks.platform.refs import (
     PartitionRef,
     PeriodRef,
     PublishedRef,
+    VerdictsRef,
 )
 from tasks.platform.settings import EffectsSettings
 from tasks.platform.sql import read_sql
@@ -29,8 +41,13 @@ ALL_DAYS = 0
 _ROW_COLUMNS = (
     "source", "outcome", "attribute", "contrast", "estimator", "estimate", "std_error", "ci_low", "ci_high",
     "q_value", "naive", "naive_ci_low", "naive_ci_high", "n", "n_positive", "n_negative", "verdict",
-    "p_value", "robustness_value", "variance_left", "effective_clusters",
+    "p_value", "robustness_value", "variance_left", "effective_clusters", "estimand",
 )  # fmt: skip
+_REFUTATION_COLUMNS = (
+    "source", "outcome", "attribute", "contrast", "refuter", "result", "estimate", "refuted", "ci_low",
+    "ci_high", "p_value", "reason", "note",
+)  # fmt: skip
+Shape = Callable[[Sequence[Row], date], pl.DataFrame]
 
 
 def read_partitions(run: RunContext, as_of: date) -> list[PartitionRef]:
@@ -159,6 +176,16 @@ def select_window(periods: Sequence[PeriodRef], *, as_of: date, days: int) -> li
     return [period for period in periods if period.start >= first]
 
 
+def make_method(settings: EffectsSettings) -> Method:
+    """How the settings want effects estimated."""
+    return Method(
+        folds=settings.folds,
+        penalty=settings.penalty,
+        confidence=settings.confidence,
+        min_mentions=settings.min_mentions,
+    )
+
+
 @stage_task("effects")
 def estimate_window(
     source: str,
@@ -173,28 +200,119 @@ def estimate_window(
 ) -> EffectsRef:
     """Effects of every attribute over one window of one source, by re-summing stored moments."""
     lake = run.site.lake
-    batches = [Moments.from_bytes(lake.read_bytes(ref)) for ref in moments]
-    method = Method(
-        folds=settings.folds,
-        penalty=settings.penalty,
-        confidence=settings.confidence,
-        min_mentions=settings.min_mentions,
-    )
     rows = estimate_effects(
-        sum_moments(batches),
+        sum_moments(Moments.from_bytes(lake.read_bytes(ref)) for ref in moments),
         window=Window(source=source, name=window, start=start, end=end),
         attributes=attribute_names,
         outcome=settings.outcome,
-        method=method,
-        halves=halve_moments(batches),
+        method=make_method(settings),
     )
     text = json.dumps(rows, default=str, sort_keys=True)
     ref = lake.put_bytes("effects", ".json", text.encode(), rows=len(rows))
     return EffectsRef(source=source, window=window, file=ref, code=code, rows=len(rows))
 
 
-def _to_mart_rows(refs: Sequence[EffectsRef], as_of: date, run: RunContext) -> pl.DataFrame:
-    rows = [row for ref in refs for row in json.loads(run.site.lake.read_bytes(ref.file))]
+@stage_task("effects")
+def make_changed_moments(
+    panel: FileRef,
+    basis: FileRef,
+    change: Change,
+    attribute_names: tuple[str, ...],
+    outcome: str,
+    buckets: int,
+    run: RunContext,
+) -> FileRef:
+    """Moments of one period whose treatments or controls were changed, to refute effects with."""
+    lake = run.site.lake
+    treatments = treatment_names(attribute_names)
+    changed = change_panel(
+        lake.read_frame(panel),
+        change,
+        treatments=treatments,
+        rng=np.random.default_rng(int(panel.sha256[:16], 16)),
+    )
+    frozen = Basis.from_json(lake.read_bytes(basis).decode())
+    moments = panel_moments(
+        changed,
+        frozen,
+        treatments=(*treatments, RANDOM_CAUSE) if change == "random_cause" else treatments,
+        outcome=outcome,
+        n_buckets=buckets,
+    )
+    return lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.n)
+
+
+@stage_task("effects")
+def refute_effects(
+    refuter: Refuter,
+    effects: tuple[EffectsRef, ...],
+    moments: tuple[tuple[FileRef, ...], ...],
+    attribute_names: tuple[str, ...],
+    settings: EffectsSettings,
+    run: RunContext,
+) -> FileRef:
+    """One refuter on the windows of one source; `moments[i]` are the periods of `effects[i]`."""
+    lake = run.site.lake
+    lines: list[Row] = []
+    for ref, files in zip(effects, moments, strict=True):
+        case = Case(
+            rows=tuple(json.loads(lake.read_bytes(ref.file))),
+            attributes=attribute_names,
+            outcome=settings.outcome,
+            method=make_method(settings),
+            rules=RefuteRules(),
+        )
+        batches = [Moments.from_bytes(lake.read_bytes(file)) for file in files]
+        lines += apply_refuter(case, refuter, batches, settings.negative_controls)
+    text = json.dumps(lines, default=str, sort_keys=True)
+    return lake.put_bytes("refutations", ".json", text.encode(), rows=len(lines))
+
+
+@stage_task("effects")
+def judge_night(
+    effects: tuple[EffectsRef, ...],
+    refutations: tuple[FileRef, ...],
+    opinions: tuple[FileRef, ...],
+    confidence: float,
+    run: RunContext,
+) -> VerdictsRef:
+    """Verdicts on all effects of a night, with false-discovery control over all of them."""
+    lake = run.site.lake
+    rows = [row for ref in effects for row in json.loads(lake.read_bytes(ref.file))]
+    lines = [line for ref in refutations for line in json.loads(lake.read_bytes(ref))]
+    further = [row for ref in opinions for row in json.loads(lake.read_bytes(ref))]
+    judged = judge_effects(rows, lines, opinions=further, confidence=confidence)
+    return VerdictsRef(
+        effects=_put_rows(run, "effects", judged),
+        refutations=_put_rows(run, "refutations", lines),
+        codes=tuple(sorted({ref.code for ref in effects})),
+        rows=len(judged),
+    )
+
+
+def _put_rows(run: RunContext, kind: str, rows: Sequence[Row]) -> FileRef:
+    text = json.dumps(rows, default=str, sort_keys=True)
+    return run.site.lake.put_bytes(kind, ".json", text.encode(), rows=len(rows))
+
+
+def list_parts(verdicts: VerdictsRef, as_of: date, run: RunContext) -> list[MartPart]:
+    """What marts.effects and marts.effect_refutations should hold for the night of `as_of`."""
+    shapes: tuple[tuple[MartName, FileRef, Shape], ...] = (
+        ("effects", verdicts.effects, _to_effect_rows),
+        ("effect_refutations", verdicts.refutations, _to_refutation_rows),
+    )
+    parts = []
+    for table, ref, shape in shapes:
+        rows = json.loads(run.site.lake.read_bytes(ref))
+        for source in sorted({row["source"] for row in rows}):
+            frame = shape([row for row in rows if row["source"] == source], as_of)
+            file = run.site.lake.put_frame("marts", frame)
+            path = str(run.site.lake.root / file.path)
+            parts.append(MartPart(table, source, as_of, as_of, file.sha256, file.rows, path))
+    return parts
+
+
+def _to_effect_rows(rows: Sequence[Row], as_of: date) -> pl.DataFrame:
     frame = pl.DataFrame(rows, infer_schema_length=None)
     return frame.select(
         pl.lit(as_of).alias("as_of"),
@@ -203,33 +321,37 @@ def _to_mart_rows(refs: Sequence[EffectsRef], as_of: date, run: RunContext) -> p
         pl.col("window_end").str.to_date(),
         *_ROW_COLUMNS,
         pl.col("reasons").map_elements(lambda part: json.dumps(list(part)), return_dtype=pl.String),
-    ).sort("source", "window_name", "attribute", "contrast")
+    ).sort("source", "window_name", "attribute", "contrast", "estimator")
 
 
-def list_parts(refs: Sequence[EffectsRef], as_of: date, run: RunContext) -> list[MartPart]:
-    """What marts.effects should hold for the night of `as_of`, one part a source."""
-    parts = []
-    for source in sorted({ref.source for ref in refs}):
-        frame = _to_mart_rows([ref for ref in refs if ref.source == source], as_of, run)
-        file = run.site.lake.put_frame("marts", frame)
-        path = str(run.site.lake.root / file.path)
-        parts.append(MartPart("effects", source, as_of, as_of, file.sha256, file.rows, path))
-    return parts
+def _to_refutation_rows(rows: Sequence[Row], as_of: date) -> pl.DataFrame:
+    flat = [
+        {name: row.get(name) for name in _REFUTATION_COLUMNS}
+        | {
+            "as_of": as_of,
+            "window_name": row["window"],
+            "benchmarks": json.dumps(row["benchmarks"]),
+        }
+        for row in rows
+    ]
+    schema = dict.fromkeys(("estimate", "refuted", "ci_low", "ci_high", "p_value"), pl.Float64)
+    frame = pl.DataFrame(flat, infer_schema_length=None, schema_overrides=schema)
+    return frame.sort("source", "window_name", "attribute", "contrast", "refuter", "note")
 
 
-def has_unpublished(refs: Sequence[EffectsRef], as_of: date, run: RunContext) -> bool:
-    """True when marts.effects does not hold the night's rows as they are."""
-    parts = list_parts(refs, as_of, run)
+def has_unpublished(verdicts: VerdictsRef, as_of: date, run: RunContext) -> bool:
+    """True when the marts do not hold the night's rows as they are."""
+    parts = list_parts(verdicts, as_of, run)
     with run.site.warehouse.connect() as connection:
         return bool(find_unpublished(connection, parts))
 
 
 @stage_task("effects", is_cached=False)
-def publish_effects(refs: tuple[EffectsRef, ...], as_of: date, run: RunContext) -> PublishedRef:
-    """Replace the night's rows of marts.effects, in one transaction."""
+def publish_effects(verdicts: VerdictsRef, as_of: date, run: RunContext) -> PublishedRef:
+    """Replace the night's rows of marts.effects and its refutations, in one transaction."""
     return commit_parts(
         run.site.warehouse,
-        list_parts(refs, as_of, run),
+        list_parts(verdicts, as_of, run),
         message=f"effects of night {as_of}",
         extra={"run_id": run.run_id},
     )

@@ -150,6 +150,15 @@ class EffectsRef(Ref):
     rows: int
 
 
+class VerdictsRef(Ref):
+    """A night's judged effects and the refutations behind them, each as JSON rows."""
+
+    effects: FileRef
+    refutations: FileRef
+    codes: tuple[str, ...]
+    rows: int
+
+
 class ReportRef(Ref):
     """One night's report, as HTML and as JSON."""
 

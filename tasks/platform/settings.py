@@ -134,7 +134,7 @@ class EffectsSettings(Section):
     """Estimands and the moments engine."""
 
     outcome: Literal["rating"] = "rating"
-    windows_days: tuple[int, ...] = Field((0, 28), description="0 means all history up to as_of")
+    windows_days: tuple[int, ...] = Field((0, 28, 7), description="0 means all history up to as_of")
     buckets: int = Field(
         40, ge=10, le=1000, description="user buckets: folds and clusters are made of them"
     )
@@ -149,6 +149,9 @@ class EffectsSettings(Section):
         30, ge=1, description="fewer mentions on a side: no estimate, and said so"
     )
     confidence: float = Field(0.95, gt=0.5, lt=1)
+    negative_controls: tuple[str, ...] = Field(
+        (), description="controls that no attribute can have caused, as c__item_reviews"
+    )
 
 
 class Settings(BaseSettings):

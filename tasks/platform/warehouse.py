@@ -41,10 +41,13 @@ _CREATES: Final = (
     *(f"quarantine/{table}_create" for table in TABLES),
     "marts/review_attributes_create",
     "marts/effects_create",
+    "marts/effect_refutations_create",
     "marts/quality_create",
     "marts/runs_create",
     "marts/published_create",
 )
+_UPGRADES: Final = ("marts/effects_upgrade",)
+"""Statements that bring tables of an earlier version up to date; harmless on new ones."""
 _PARTITIONS: Final = ("clean/reviews_partition", "clean/exposures_partition")
 
 
@@ -195,6 +198,8 @@ class Warehouse:
                 layer, _, table = name.removesuffix("_create").partition("/")
                 if (layer, table) not in existing:
                     connection.execute(read_sql(name))
+            for name in _UPGRADES:
+                connection.execute(read_sql(name))
             for name in _PARTITIONS:
                 layer, _, table = name.removesuffix("_partition").partition("/")
                 if (layer, table) not in existing:

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tasks.platform.refs import EffectsRef, FileRef, ReportRef
+from tasks.platform.refs import FileRef, ReportRef, VerdictsRef
 from tasks.platform.runs import read_events
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
@@ -119,7 +119,7 @@ def _read_effect(row: Mapping[str, Any]) -> dict[str, Any]:
 @stage_task("report")
 def write_report(
     facts: FileRef,
-    effects: tuple[EffectsRef, ...],
+    verdicts: VerdictsRef,
     examples: tuple[FileRef, ...],
     run: RunContext,
 ) -> ReportRef:
@@ -130,7 +130,7 @@ def write_report(
     """
     lake = run.site.lake
     document = json.loads(lake.read_bytes(facts))
-    rows = [row for ref in effects for row in json.loads(lake.read_bytes(ref.file))]
+    rows = json.loads(lake.read_bytes(verdicts.effects))
     beside = json.loads(Path(run.events).with_name(NIGHT_FILE).read_text(encoding="utf-8"))
     report = NightReport(
         **document,

@@ -10,7 +10,6 @@ from tasks.effects.credibility import (
     check_discovery,
     check_fit,
     check_naive,
-    check_stability,
     decide_verdict,
 )
 from tasks.effects.plr import Fit, Interval, make_interval
@@ -57,16 +56,6 @@ def test_each_weakness_is_named(changes, verdict, word):
 def test_an_effect_of_nothing_is_not_called_fragile():
     fit = make_fit(theta=np.array([0.001]), bread=np.array([[1 / 0.4]]))
     assert judge(fit)[0] == "credible"
-
-
-def test_halves_that_agree_pass_and_halves_that_do_not_are_weak():
-    first = make_fit()
-    other = make_fit(theta=np.array([1.5]), influence=np.tile([[0.01], [-0.01]], (13, 1))[:25])
-    degrees = {"rules": Rules(), "degrees": 20.0}
-    assert check_stability((first, first), np.ones(1), **degrees) == []
-    ((verdict, reason),) = check_stability((first, other), np.ones(1), **degrees)
-    assert verdict == "weak"
-    assert "+0.50 in the earlier half" in reason
 
 
 def test_a_naive_figure_far_off_informs_and_does_not_fail():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.effects.estimate import Method, Window, add_q_values, estimate_effects
-from tasks.effects.moments import Moments, halve_moments, sum_moments
+from tasks.effects.moments import Moments
 from tests.effects.worlds import TRUTH, World, make_world
 
 WINDOW = Window("sample", "28d", dt.date(2024, 3, 1), dt.date(2024, 3, 28))
@@ -137,33 +137,6 @@ def test_an_empty_window_and_one_user_are_no_result():
             assert row["verdict"] == "no result"
             assert row["estimate"] is None
             assert row["reasons"][0]
-
-
-def test_an_effect_that_turns_over_in_time_is_weak():
-    rng = np.random.default_rng(12)
-    first, second = make_world(rng), make_world(rng)
-    second.y[:] = second.y - 3 * second.d[:, 0]
-    days = [first.moments(), second.moments()]
-    row = rows_of(sum_moments(days), halves=halve_moments(days))["sound", "positive"]
-    assert row["verdict"] == "weak"
-    assert "not stable in time" in row["reasons"][0]
-
-
-def test_halves_of_one_world_agree():
-    rng = np.random.default_rng(13)
-    days = [make_world(rng).moments() for _ in range(2)]
-    rows = rows_of(sum_moments(days), halves=halve_moments(days))
-    assert not any("not stable" in reason for row in rows.values() for reason in row["reasons"])
-
-
-def test_a_half_too_thin_to_judge_is_said_and_does_not_fail():
-    days = [
-        make_world(np.random.default_rng(14), rows=5, users=2).moments(),
-        make_world(np.random.default_rng(15)).moments(),
-    ]
-    row = rows_of(sum_moments(days), halves=(days[0], days[1]))["sound", "positive"]
-    assert row["estimate"] is not None
-    assert any("could not be judged" in reason for reason in row["reasons"])
 
 
 def test_under_the_null_false_finds_are_marked():

@@ -1,0 +1,209 @@
+"""The effects of a night: panels, moments, estimates per window, refutations, verdicts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flows.stages import label_period
+from flows.state import Night
+from tasks.effects import task as effects
+from tasks.effects.refute import CHANGES, REFUTERS, Change
+from tasks.platform.code import hash_function_code
+from tasks.platform.refs import AttributesRef, EffectsRef, FileRef, PeriodRef, VerdictsRef
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """One source and window: its estimates, and the periods that they stand on."""
+
+    effects: EffectsRef
+    periods: tuple[PeriodRef, ...]
+
+
+def conclude_effects(
+    night: Night, periods: Sequence[PeriodRef], attributes: Mapping[PeriodRef, AttributesRef]
+) -> VerdictsRef:
+    """Effects of every attribute, refuted and judged; published as marts.effects."""
+    panels = make_panels(night, periods, attributes)
+    bases = freeze_bases(night, panels)
+    moments = make_moments(night, panels, bases)
+    windows = estimate_windows(night, periods, moments)
+    refutations = refute_windows(night, windows, panels, bases, moments)
+    return judge_night(night, windows, refutations)
+
+
+def make_panels(
+    night: Night, periods: Sequence[PeriodRef], attributes: Mapping[PeriodRef, AttributesRef]
+) -> dict[PeriodRef, FileRef]:
+    """The design panel of each period."""
+    settings = night.settings.effects
+    contexts = effects.describe_contexts(
+        night.run, periods, as_of=night.as_of, history_days=settings.history_days
+    )
+    calls = {
+        label_period(period): {
+            "period": period,
+            "attributes": attributes[period],
+            "context": contexts[period],
+            "attribute_names": night.settings.extract.names,
+            "history_days": settings.history_days,
+        }
+        for period in periods
+    }
+    done = night.engine.require(effects.make_panel, calls)
+    return {period: done[label_period(period)] for period in periods}
+
+
+def freeze_bases(night: Night, panels: Mapping[PeriodRef, FileRef]) -> dict[str, FileRef]:
+    """One frozen control basis a source."""
+    settings = night.settings.effects
+    chosen = {
+        source: effects.choose_basis_periods(
+            [period for period in panels if period.source == source],
+            as_of=night.as_of,
+            min_rows=settings.basis_min_rows,
+        )
+        for source in list_sources(panels)
+    }
+    calls = {
+        source: {
+            "panels": tuple(panels[period] for period in periods),
+            "max_levels": settings.max_levels,
+        }
+        for source, periods in chosen.items()
+    }
+    bases: dict[str, FileRef] = night.engine.require(effects.freeze_basis, calls)
+    night.keep(list(bases.values()))
+    return bases
+
+
+def list_sources(periods: Iterable[PeriodRef]) -> list[str]:
+    """Names of the sources that have periods."""
+    return sorted({period.source for period in periods})
+
+
+def make_moments(
+    night: Night, panels: Mapping[PeriodRef, FileRef], bases: Mapping[str, FileRef]
+) -> dict[PeriodRef, FileRef]:
+    """The moments of each period under its source's basis."""
+    calls = {
+        label_period(period): describe_moments(night, panel, bases[period.source])
+        for period, panel in panels.items()
+    }
+    done = night.engine.require(effects.make_moments, calls)
+    night.keep([*panels.values(), *done.values()])
+    return {period: done[label_period(period)] for period in panels}
+
+
+def describe_moments(night: Night, panel: FileRef, basis: FileRef) -> dict[str, Any]:
+    """What moments of one panel are made from."""
+    settings = night.settings.effects
+    return {
+        "panel": panel,
+        "basis": basis,
+        "attribute_names": night.settings.extract.names,
+        "outcome": settings.outcome,
+        "buckets": settings.buckets,
+    }
+
+
+def change_moments(
+    night: Night, panels: Mapping[PeriodRef, FileRef], bases: Mapping[str, FileRef], change: Change
+) -> dict[PeriodRef, FileRef]:
+    """Moments of each period after `change`, to refute effects with."""
+    calls = {
+        f"{change} {label_period(period)}": {
+            **describe_moments(night, panel, bases[period.source]),
+            "change": change,
+        }
+        for period, panel in panels.items()
+    }
+    done = night.engine.require(effects.make_changed_moments, calls)
+    night.keep(list(done.values()))
+    return {period: done[f"{change} {label_period(period)}"] for period in panels}
+
+
+def estimate_windows(
+    night: Night, periods: Sequence[PeriodRef], moments: Mapping[PeriodRef, FileRef]
+) -> list[Windowed]:
+    """Effects of every attribute, for each source and window."""
+    settings = night.settings.effects
+    chosen = {
+        f"{source}/{effects.name_window(days)}": (source, days, tuple(window))
+        for source in list_sources(periods)
+        for days in settings.windows_days
+        if (
+            window := effects.select_window(
+                [period for period in periods if period.source == source],
+                as_of=night.as_of,
+                days=days,
+            )
+        )
+    }
+    calls = {
+        label: {
+            "source": source,
+            "window": effects.name_window(days),
+            "start": window[0].start,
+            "end": night.as_of,
+            "moments": tuple(moments[period] for period in window),
+            "attribute_names": night.settings.extract.names,
+            "settings": settings,
+            "code": hash_function_code(effects.estimate_window.fn),
+        }
+        for label, (source, days, window) in chosen.items()
+    }
+    done: dict[str, EffectsRef] = night.engine.require(effects.estimate_window, calls)
+    night.keep(list(done.values()))
+    return [Windowed(done[label], window) for label, (_, _, window) in chosen.items()]
+
+
+def refute_windows(
+    night: Night,
+    windows: Sequence[Windowed],
+    panels: Mapping[PeriodRef, FileRef],
+    bases: Mapping[str, FileRef],
+    moments: Mapping[PeriodRef, FileRef],
+) -> tuple[FileRef, ...]:
+    """Every refuter on the windows of every source, each a task of its own."""
+    changed: dict[str, Mapping[PeriodRef, FileRef]] = {
+        change: change_moments(night, panels, bases, change) for change in CHANGES
+    }
+    calls = {}
+    for source in sorted({window.effects.source for window in windows}):
+        own = [window for window in windows if window.effects.source == source]
+        for refuter in REFUTERS:
+            looked_at = changed.get(refuter, moments)
+            calls[f"{refuter} {source}"] = {
+                "refuter": refuter,
+                "effects": tuple(window.effects for window in own),
+                "moments": tuple(
+                    tuple(looked_at[period] for period in window.periods) for window in own
+                ),
+                "attribute_names": night.settings.extract.names,
+                "settings": night.settings.effects,
+            }
+    done: dict[str, FileRef] = night.engine.require(effects.refute_effects, calls)
+    night.keep(list(done.values()))
+    return tuple(done.values())
+
+
+def judge_night(
+    night: Night,
+    windows: Sequence[Windowed],
+    refutations: tuple[FileRef, ...],
+    opinions: tuple[FileRef, ...] = (),
+) -> VerdictsRef:
+    """Verdicts over all effects of the night; published as marts.effects and its refutations."""
+    call = {
+        "effects": tuple(window.effects for window in windows),
+        "refutations": refutations,
+        "opinions": opinions,
+        "confidence": night.settings.effects.confidence,
+    }
+    verdicts: VerdictsRef = night.engine.require(effects.judge_night, {"": call})[""]
+    night.keep(verdicts)
+    if effects.has_unpublished(verdicts, night.as_of, night.run):
+        published = {"verdicts": verdicts, "as_of": night.as_of}
+        night.engine.require(effects.publish_effects, {"": published})
+    return verdicts

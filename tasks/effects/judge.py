@@ -1,0 +1,68 @@
+"""The last word on each effect: its own data, its refutations, and all effects beside it.
+
+False-discovery control runs over every estimand of the night, of all sources and windows together:
+a find must stand among all that were looked for.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.effects.credibility import Finding, decide_verdict
+from tasks.effects.estimate import Row, add_q_values
+from tasks.effects.refute import to_findings
+
+KEY = ("source", "window", "outcome", "attribute", "contrast")
+MAIN = "plr"
+
+
+def judge_effects(
+    rows: Sequence[Row],
+    refutations: Sequence[Mapping[str, Any]],
+    *,
+    opinions: Sequence[Row] = (),
+    confidence: float = 0.95,
+) -> list[Row]:
+    """`rows` with q values over all of them, and verdicts that heed refutations and opinions.
+
+    `opinions` are rows of other estimators; they are returned after the rows that they are about,
+    and where their interval and the main one exclude each other both are said to disagree.
+    """
+    lines: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for line in refutations:
+        lines.setdefault(_key(line), []).append(line)
+    others: dict[tuple[Any, ...], list[Row]] = {}
+    for opinion in opinions:
+        others.setdefault(_key(opinion), []).append(opinion)
+    judged: list[Row] = []
+    for row in add_q_values(rows, confidence=confidence):
+        beside = others.get(_key(row), [])
+        findings = to_findings(lines.get(_key(row), []))
+        findings += [found for other in beside for found in compare_opinions(row, other)]
+        judged += [_weigh(row, findings), *beside]
+    return judged
+
+
+def compare_opinions(row: Row, other: Row) -> list[Finding]:
+    """Whether another estimator's interval and the main one exclude each other."""
+    if row["estimate"] is None or other["estimate"] is None:
+        return []
+    name, value = other["estimator"], other["estimate"]
+    if row["ci_low"] <= other["ci_high"] and other["ci_low"] <= row["ci_high"]:
+        return [("credible", f"{name} agrees: {value:+.2f}")]
+    said = (
+        f"{name} disagrees: {value:+.2f} [{other['ci_low']:+.2f}, {other['ci_high']:+.2f}], beyond "
+        "both intervals"
+    )
+    return [("weak", said)]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in KEY)
+
+
+def _weigh(row: Row, findings: Sequence[Finding]) -> Row:
+    if row["estimate"] is None:
+        return row
+    own: list[Finding] = [(row["verdict"], reason) for reason in row["reasons"]]
+    verdict, reasons = decide_verdict([*own, *findings])
+    return row | {"verdict": verdict, "reasons": reasons}
