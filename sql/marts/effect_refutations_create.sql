@@ -1,4 +1,4 @@
--- Grain: one refuter tried on one effect of one night. `refuted` is the estimate after it (for users and time
+-- Grain: one refuter tried on one effect of one night. `refuted` is the estimate after it (for subset and time
 -- the difference between the halves), in units of `outcome`; `benchmarks` is JSON.
 CREATE TABLE IF NOT EXISTS marts.effect_refutations (
     as_of DATE, source VARCHAR, window_name VARCHAR, outcome VARCHAR, attribute VARCHAR, contrast VARCHAR,

@@ -2,7 +2,7 @@
 
 placebo           treatments dealt out anew among the reviews of a period: the effect must vanish
 random_cause      one more control of pure noise: the effect must stay
-users             two halves of the users, estimated apart: they must agree
+subset            two halves of the users, estimated apart: they must agree
 time              earlier and later half of the window: they must agree
 negative_control  something that the treatment cannot have caused, as outcome: no effect
 sensitivity       what a confounder as strong as each observed control could do
@@ -28,12 +28,12 @@ from tasks.effects.plr import Fit, estimate_plr, locate, make_interval
 from tasks.effects.sensitivity import benchmark_controls, group_controls
 from tasks.platform.errors import EstimationError
 
-Refuter = Literal["placebo", "random_cause", "users", "time", "negative_control", "sensitivity"]
+Refuter = Literal["placebo", "random_cause", "subset", "time", "negative_control", "sensitivity"]
 Change = Literal["placebo", "random_cause"]
 Outcome = Literal["passed", "weak", "failed", "not applicable"]
 
 REFUTERS: Final[tuple[Refuter, ...]] = (
-    "placebo", "random_cause", "users", "time", "negative_control", "sensitivity",
+    "placebo", "random_cause", "subset", "time", "negative_control", "sensitivity",
 )  # fmt: skip
 CHANGES: Final[tuple[Change, ...]] = ("placebo", "random_cause")
 """Refuters that look at changed rows; the others look at the moments as they are."""
@@ -126,11 +126,11 @@ def refute_random_cause(case: Case, moments: Moments) -> list[Row]:
     return _refit(case, "random_cause", moments, judge)
 
 
-def refute_users(case: Case, moments: Moments) -> list[Row]:
+def refute_subset(case: Case, moments: Moments) -> list[Row]:
     """Two halves of the user buckets, which share no user."""
     block = np.arange(moments.n_buckets) // case.method.folds % 2
     halves = [_select_buckets(moments, block == side) for side in (0, 1)]
-    return _compare(case, "users", halves, "the one half of users", "the other", are_apart=True)
+    return _compare(case, "subset", halves, "the one half of users", "the other", are_apart=True)
 
 
 def refute_time(case: Case, halves: tuple[Moments, Moments] | None) -> list[Row]:
@@ -175,7 +175,7 @@ def apply_refuter(
 
     Keys of a row: source, window, outcome, attribute, contrast, estimate, refuter, result (passed,
     weak, failed, not applicable), refuted, ci_low, ci_high, p_value, reason, note, benchmarks. For
-    "users" and "time" `refuted` is the difference between the halves.
+    "subset" and "time" `refuted` is the difference between the halves.
     """
     if not case.tried:
         return []
@@ -187,7 +187,7 @@ def apply_refuter(
     simple: dict[str, Callable[[Case, Moments], list[Row]]] = {
         "placebo": refute_placebo,
         "random_cause": refute_random_cause,
-        "users": refute_users,
+        "subset": refute_subset,
         "sensitivity": benchmark_sensitivity,
     }
     return simple[refuter](case, window)

@@ -51,7 +51,7 @@ def results(lines):
     return {(line["attribute"], line["contrast"]): line for line in lines}
 
 
-@pytest.mark.parametrize("refuter", ["placebo", "random_cause", "users", "time", "sensitivity"])
+@pytest.mark.parametrize("refuter", ["placebo", "random_cause", "subset", "time", "sensitivity"])
 def test_true_effects_survive(refuter):
     worlds = [make_world(np.random.default_rng(seed)) for seed in (1, 2)]
     days = [world.moments() for world in worlds]
@@ -109,7 +109,7 @@ def test_an_effect_that_turns_over_in_time_is_weak():
     assert lines["sound", "positive"]["result"] == "weak"
     assert "not stable" in lines["sound", "positive"]["reason"]
     assert lines["price", "negative"]["result"] == "passed"
-    assert results(apply_refuter(case, "users", days))["sound", "positive"]["result"] == "passed"
+    assert results(apply_refuter(case, "subset", days))["sound", "positive"]["result"] == "passed"
 
 
 def test_users_that_differ_are_found_apart():
@@ -117,7 +117,7 @@ def test_users_that_differ_are_found_apart():
     block = world.bucket(40) // 5 % 2
     world.y[:] = world.y + 3 * world.d[:, 0] * block
     case = make_case(world.moments())
-    lines = results(apply_refuter(case, "users", [world.moments()]))
+    lines = results(apply_refuter(case, "subset", [world.moments()]))
     assert lines["sound", "positive"]["result"] == "weak"
     assert "half of users" in lines["sound", "positive"]["reason"]
 
