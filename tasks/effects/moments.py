@@ -3,15 +3,25 @@
 With Z = [1, X, D, Y] (intercept, controls, treatments, outcome) a batch is reduced to one Gram
 matrix G_b = Z_b' Z_b for each of B buckets of users. Gram matrices add over days and machines; all
 that `tasks.effects.plr` needs of the rows is in them. Days are re-summed, never subtracted, so that
-replacing a day gives what a fresh computation gives.
+replacing a day gives what a fresh computation gives; rows that arrive during a day are a batch like
+any other, added to the window's stored sum.
+
+User and item fixed effects are not absorbed. Absorbing them means subtracting each user's mean over
+all of the user's rows: a new review changes the demeaned values of the user's older ones, so days
+would no longer add, and an early review would be compared with later ones, which may answer it. In
+their place stand the means and counts of a user's and an item's *earlier* reviews, as controls that
+`tasks.effects.panel` computes (the device of Mundlak 1978, "On the pooling of time series and cross
+section data", restricted to the past); what users have in common beyond that is in the intervals,
+for the buckets are of users. What is constant in a user and shows in none of their earlier reviews
+is not controlled for.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Final
+from functools import cache, cached_property
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -21,6 +31,7 @@ from tasks.effects.basis import Basis, FloatArray, read_numbers
 from tasks.platform.errors import EstimationError, InputError
 
 IntArray = NDArray[np.int64]
+Device = Literal["cpu", "cuda", "auto"]
 
 INTERCEPT: Final = "1"
 _METADATA_KEY: Final = "whyrec.moments"
@@ -56,10 +67,7 @@ class Moments:
     def grams(self) -> FloatArray:
         """The Gram matrices unpacked, shape (B, q, q); not to be written to."""
         q = len(self.columns)
-        upper, right = np.triu_indices(q)
-        grams = np.empty((self.n_buckets, q, q))
-        grams[:, upper, right] = self.packed
-        grams[:, right, upper] = self.packed
+        grams = np.take(self.packed, _unpacking(q), axis=1).reshape(-1, q, q)
         grams.setflags(write=False)
         return grams
 
@@ -126,12 +134,14 @@ def compute_moments(
     columns: Sequence[str],
     n_buckets: int,
     basis_sha256: str = "",
+    device: Device = "cpu",
 ) -> Moments:
     """Reduce `design`, shape (n, q), to the Gram matrices of its buckets.
 
     `bucket` has shape (n,) with values in [0, n_buckets). Rows of one bucket are gathered and
-    multiplied together while they are in the processor's cache. Raises EstimationError when a value
-    is not finite, naming the columns.
+    multiplied together while they are in the processor's cache. `device` "cuda" multiplies on the
+    GPU, in float64 too; "auto" does so where there is one. Raises EstimationError when a value is
+    not finite, naming the columns, and when "cuda" is asked for in vain.
     """
     n, q = design.shape
     if len(columns) != q or bucket.shape != (n,):
@@ -143,12 +153,8 @@ def compute_moments(
     if len(rows) != n_buckets:
         raise EstimationError(f"buckets run to {len(rows) - 1}; allowed are 0 to {n_buckets - 1}")
     order = np.argsort(bucket.astype(np.int16 if n_buckets < 32_768 else np.int64), kind="stable")
-    ends = np.cumsum(rows)
-    upper = np.triu_indices(q)
-    packed = np.zeros((n_buckets, q * (q + 1) // 2))
-    for b in np.flatnonzero(rows):
-        block = np.take(design, order[ends[b] - rows[b] : ends[b]], axis=0, mode="clip")
-        packed[b] = (block.T @ block)[upper]
+    multiply = _multiply_on_gpu if _is_on_gpu(device) else _multiply
+    packed = multiply(design, order, rows)
     _check_finite(packed, design, columns)
     return Moments(tuple(columns), packed, rows, basis_sha256)
 
@@ -211,6 +217,7 @@ def panel_moments(
     n_buckets: int,
     cluster: str = "user_id",
     block_rows: int = _BLOCK_ROWS,
+    device: Device = "cpu",
 ) -> Moments:
     """Moments of a panel, `block_rows` rows at a time: memory is bounded by the block.
 
@@ -223,10 +230,69 @@ def panel_moments(
         bucket = stable_bucket(block[cluster], n_buckets)
         parts.append(
             compute_moments(
-                design, bucket, columns=columns, n_buckets=n_buckets, basis_sha256=basis.sha256
+                design, bucket, columns=columns, n_buckets=n_buckets, basis_sha256=basis.sha256,
+                device=device,
             )
-        )
+        )  # fmt: skip
     return sum_moments(parts)
+
+
+def _multiply(design: FloatArray, order: IntArray, rows: IntArray) -> FloatArray:
+    """Packed Gram matrices of the buckets, shape (B, q (q + 1) / 2); one buffer holds the rows."""
+    q = design.shape[1]
+    keep = _packing(q)
+    packed = np.zeros((len(rows), len(keep)))
+    gathered = np.empty((int(rows.max(initial=0)), q))
+    ends = np.cumsum(rows)
+    for b in np.flatnonzero(rows):
+        block = gathered[: rows[b]]
+        np.take(design, order[ends[b] - rows[b] : ends[b]], axis=0, out=block, mode="clip")
+        np.take((block.T @ block).ravel(), keep, out=packed[b], mode="clip")
+    return packed
+
+
+def _multiply_on_gpu(
+    design: FloatArray, order: IntArray, rows: IntArray, *, device: str = "cuda"
+) -> FloatArray:
+    """The same in torch, where the whole batch lies on the device at once."""
+    import torch
+
+    values = torch.as_tensor(design, dtype=torch.float64, device=device)
+    blocks = torch.split(values[torch.as_tensor(order, device=device)], rows.tolist())
+    grams = torch.stack([block.T @ block for block in blocks])
+    keep = torch.as_tensor(_packing(design.shape[1]), device=device)
+    packed: FloatArray = grams.reshape(len(rows), -1)[:, keep].cpu().numpy()
+    return packed
+
+
+def _is_on_gpu(device: Device) -> bool:
+    """Whether to compute on the GPU; torch is imported only when someone asks for one."""
+    if device == "cpu":
+        return False
+    try:
+        import torch
+
+        is_there = torch.cuda.is_available()
+    except ImportError:
+        is_there = False
+    if device == "cuda" and not is_there:
+        raise EstimationError("no CUDA device is found by torch; set device to cpu or auto")
+    return is_there
+
+
+@cache
+def _packing(q: int) -> IntArray:
+    """Where the upper triangle lies in a flat (q, q) matrix, row by row."""
+    upper = np.triu_indices(q)
+    return np.ravel_multi_index(upper, (q, q)).astype(np.int64)
+
+
+@cache
+def _unpacking(q: int) -> IntArray:
+    """Where each entry of a flat symmetric (q, q) matrix lies in its packed upper triangle."""
+    square = np.zeros((q, q), dtype=np.int64)
+    square[np.triu_indices(q)] = np.arange(q * (q + 1) // 2)
+    return (square + np.triu(square, 1).T).ravel()
 
 
 def _view_tensor(blob: bytes, start: int, entry: dict[str, Any], dtype: str) -> NDArray[Any]:

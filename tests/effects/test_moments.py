@@ -1,5 +1,6 @@
 """Moments: additive, stable, exact."""
 
+import itertools
 import subprocess
 import sys
 
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from tasks.effects.basis import BasisSpec, fit_basis
 from tasks.effects.moments import (
     Moments,
+    _multiply,
+    _multiply_on_gpu,
     build_design,
     compute_moments,
     halve_moments,
@@ -25,9 +28,23 @@ from tests.effects.worlds import make_world
 SUM_TOLERANCE = 1e-12
 """Relative: the same products, added in another order."""
 
+COLUMNS = make_world(np.random.default_rng(0), rows=2).columns
+
 
 def make_moments(rng: np.random.Generator, rows: int = 300) -> Moments:
     return make_world(rng, rows=rows).moments()
+
+
+def reduce_rows(design: np.ndarray, bucket: np.ndarray) -> Moments:
+    return compute_moments(design, bucket, columns=COLUMNS, n_buckets=40)
+
+
+def assert_same_sums(ours: Moments, fresh: Moments) -> None:
+    """Equal to SUM_TOLERANCE, relative to the largest a sum of products can be."""
+    assert ours.rows.tolist() == fresh.rows.tolist()
+    root = np.sqrt(np.einsum("bii->bi", fresh.grams))
+    bound = SUM_TOLERANCE * root[:, :, None] * root[:, None, :]
+    assert (np.abs(ours.grams - fresh.grams) <= bound + 1e-300).all()
 
 
 def test_days_add_up_to_the_whole():
@@ -52,6 +69,71 @@ def test_replacing_a_day_equals_a_fresh_computation():
     replaced = sum_moments([*days[:2], corrected, *days[3:]])
     fresh = days[0].packed + days[1].packed + corrected.packed + days[3].packed + days[4].packed
     np.testing.assert_allclose(replaced.packed, fresh, rtol=SUM_TOLERANCE)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 120), min_size=2, max_size=6),
+    st.integers(0, 5),
+    st.sampled_from(["replace", "delete", "add"]),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_change_of_a_day_equals_a_fresh_computation(sizes, at, change, seed):
+    """Fresh means from the rows: one pass over those that the window holds after the change."""
+    rng = np.random.default_rng(seed)
+    world, late = make_world(rng, rows=sum(sizes) + 20), make_world(rng, rows=60)
+    edges = np.cumsum([0, *sizes])
+    days = [(world.design[a:b], world.bucket(40)[a:b]) for a, b in itertools.pairwise(edges)]
+    stored = [reduce_rows(*day) for day in days]
+    at, new = at % len(days), (late.design, late.bucket(40))
+    days[at : at + (change != "add")] = [] if change == "delete" else [new]
+    stored[at : at + (change != "add")] = [] if change == "delete" else [reduce_rows(*new)]
+    fresh = reduce_rows(*(np.concatenate(parts) for parts in zip(*days, strict=True)))
+    assert_same_sums(sum_moments(stored), fresh)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
+def test_micro_batches_added_to_a_stored_total_equal_a_fresh_computation(sizes, seed):
+    """A day arriving in pieces: only the window's sum and the new rows are read."""
+    world = make_world(np.random.default_rng(seed), rows=300 + sum(sizes))
+    bucket = world.bucket(40)
+    total = reduce_rows(world.design[:300], bucket[:300])
+    before = total.packed.copy()
+    running, start = total, 300
+    for size in sizes:
+        rows = slice(start, start + size)
+        running = sum_moments([running, reduce_rows(world.design[rows], bucket[rows])])
+        start += size
+    assert_same_sums(running, reduce_rows(world.design, bucket))
+    assert (total.packed == before).all()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 700])
+def test_torch_multiplies_as_numpy_does(rows: int):
+    """On the GPU where there is one, else the same torch code on the processor."""
+    torch = pytest.importorskip("torch")
+    world = make_world(np.random.default_rng(13), rows=max(rows, 2))
+    design, bucket = world.design[:rows], world.bucket(40)[:rows]
+    order, counts = np.argsort(bucket, kind="stable"), np.bincount(bucket, minlength=40)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    ours = _multiply(design, order, counts)
+    theirs = _multiply_on_gpu(design, order, counts, device=device)
+    assert theirs.dtype == np.float64
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(theirs, ours, rtol=SUM_TOLERANCE, atol=1e-11)
+
+
+def test_a_gpu_that_is_not_there_is_refused_and_auto_does_without():
+    torch = pytest.importorskip("torch")
+    world = make_world(np.random.default_rng(14), rows=50)
+    given_rows = (world.design, world.bucket(40))
+    options = {"columns": world.columns, "n_buckets": 40}
+    auto = compute_moments(*given_rows, device="auto", **options)
+    assert_same_sums(auto, compute_moments(*given_rows, **options))
+    if not torch.cuda.is_available():
+        with pytest.raises(EstimationError, match="device to cpu or auto"):
+            compute_moments(*given_rows, device="cuda", **options)
 
 
 def test_summing_leaves_the_batches_untouched():
