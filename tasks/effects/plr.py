@@ -13,10 +13,6 @@ Two modes. `joint` (the product's): Y and all D are residualised on X, then Y on
 Contrasts such as positive minus negative come with their covariance, and only controls are shrunk,
 never a rival treatment. `separate`: each treatment in turn, with the other treatments among the
 controls and penalised like them, which is DoubleML's convention.
-
-The penalty is that of scikit-learn's `Ridge(alpha)`: it multiplies the squared coefficients beside
-the *sum* of squared errors, on the columns as they stand in Z; the control basis scales controls to
-unit deviation. The intercept is not penalised.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,8 +22,34 @@ from typing import Final, Literal
 import numpy as np
 
 from tasks.effects.basis import FloatArray
+from tasks.effects.intervals import Interval, contrast, make_interval, t_quantile
 from tasks.effects.moments import INTERCEPT, IntArray, Moments, hash_id
+from tasks.effects.ridge import fit_projections, locate, solve_ridge, sum_by_fold
 from tasks.platform.errors import EstimationError
+
+__all__ = [
+    "Fit",
+    "Interval",
+    "Mode",
+    "Residuals",
+    "Variance",
+    "assign_folds",
+    "average_fits",
+    "check_rank",
+    "contrast",
+    "estimate_plr",
+    "find_collinear",
+    "fit_rows",
+    "locate",
+    "make_interval",
+    "residualise",
+    "robustness_value",
+    "solve_blocks",
+    "solve_residuals",
+    "solve_ridge",
+    "solve_rows",
+    "t_quantile",
+]
 
 Variance = Literal["cr0", "cr1", "cr3"]
 Mode = Literal["joint", "separate"]
@@ -86,7 +108,7 @@ class Fit:
         thinnest = float(self.effective_clusters[weights != 0].min(initial=np.inf))
         return max(min(thinnest, float(self.clusters)) - 1.0, 1.0)
 
-    def interval(self, weights: FloatArray, *, confidence: float = 0.95) -> "Interval":
+    def interval(self, weights: FloatArray, *, confidence: float = 0.95) -> Interval:
         """Estimate and interval of the contrast `weights`, shape (m,)."""
         return contrast(
             self.theta, self.cov, weights, degrees=self.degrees(weights), confidence=confidence
@@ -98,17 +120,6 @@ class Fit:
         if unknown:
             raise EstimationError(f"no effect of {unknown}; estimated were {self.treatments}")
         return np.array([contrast.get(name, 0.0) for name in self.treatments])
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate in outcome units with its clustered interval; `p_value` is two-sided for 0."""
-
-    estimate: float
-    std_error: float
-    ci_low: float
-    ci_high: float
-    p_value: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,42 +241,6 @@ def solve_blocks(
     )
 
 
-def contrast(
-    theta: FloatArray,
-    cov: FloatArray,
-    weights: FloatArray,
-    *,
-    degrees: float,
-    confidence: float = 0.95,
-) -> Interval:
-    """Interval of `weights @ theta`, by the t quantile with `degrees` degrees of freedom."""
-    estimate = float(weights @ theta)
-    error = float(np.sqrt(max(float(weights @ cov @ weights), 0.0)))
-    return make_interval(estimate, error, degrees=degrees, confidence=confidence)
-
-
-def make_interval(
-    estimate: float, std_error: float, *, degrees: float, confidence: float
-) -> Interval:
-    """Symmetric t interval about `estimate`."""
-    from scipy.special import stdtr
-
-    reach = t_quantile(degrees, confidence) * std_error
-    p_value = float(2 * stdtr(degrees, -abs(estimate) / std_error)) if std_error > 0 else 1.0
-    return Interval(estimate, std_error, estimate - reach, estimate + reach, p_value)
-
-
-def t_quantile(degrees: float, confidence: float) -> float:
-    """Two-sided t quantile; raises EstimationError without a degree of freedom."""
-    from scipy.special import stdtrit
-
-    if degrees < 1:
-        raise EstimationError(
-            "an interval needs at least 2 clusters, found 1; widen the window or cluster finer"
-        )
-    return float(stdtrit(degrees, 0.5 + confidence / 2))
-
-
 def robustness_value(fit: Fit, weights: FloatArray) -> float:
     """Share of residual variance, in [0, 1], that would bring the contrast to zero.
 
@@ -279,67 +254,6 @@ def robustness_value(fit: Fit, weights: FloatArray) -> float:
         return 1.0
     f2 = estimate**2 / (spread * residual_ss)
     return float((np.sqrt(f2**2 + 4 * f2) - f2) / 2)
-
-
-def locate(columns: Sequence[str], names: Sequence[str]) -> IntArray:
-    """Positions of `names` among `columns`; raises EstimationError for one that is not there."""
-    position = {name: i for i, name in enumerate(columns)}
-    absent = [name for name in names if name not in position]
-    if absent:
-        raise EstimationError(f"columns {absent} are not in the moments; compute moments with them")
-    return np.array([position[name] for name in names], dtype=np.int64)
-
-
-def sum_by_fold(grams: FloatArray, fold: IntArray, folds: int) -> FloatArray:
-    """Gram matrix of each fold, shape (K, q, q)."""
-    return np.stack([grams[fold == k].sum(axis=0) for k in range(folds)])
-
-
-def fit_projections(
-    by_fold: FloatArray, controls: IntArray, targets: IntArray, penalty: float
-) -> FloatArray:
-    """Maps A of shape (K, q, t): Z @ A[k] are the residuals of the targets in fold k.
-
-    `controls` begins with the intercept. Each fold's ridge is fitted on the sum of the other folds'
-    Gram matrices (added, not subtracted from the total: no cancellation).
-    """
-    folds, q, _ = by_fold.shape
-    maps = np.zeros((folds, q, len(targets)))
-    maps[:, targets, np.arange(len(targets))] = 1.0
-    for k in range(folds):
-        others = by_fold[np.arange(folds) != k].sum(axis=0)
-        if others[0, 0] <= 0:
-            raise EstimationError(
-                f"all {by_fold[:, 0, 0].sum():.0f} rows lie in one fold, so nothing is left to fit "
-                "on; more users are needed"
-            )
-        maps[k][controls] -= solve_ridge(others, controls, targets, penalty)
-    return maps
-
-
-def solve_ridge(
-    gram: FloatArray, controls: IntArray, targets: IntArray, penalty: float
-) -> FloatArray:
-    """Ridge coefficients, shape (1 + p, t); the first control is the intercept, unpenalised."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
-
-    square = gram[np.ix_(controls, controls)].copy()
-    square[np.arange(1, len(controls)), np.arange(1, len(controls))] += penalty
-    scale = np.sqrt(np.diag(square))
-    try:
-        if not (scale > 0).all():
-            raise LinAlgError("a control is zero in all rows")
-        factor = cho_factor(square / np.outer(scale, scale), lower=True)
-        if np.diag(factor[0]).min() < 1e-7:
-            raise LinAlgError("controls are collinear")
-    except LinAlgError as error:
-        raise EstimationError(
-            f"the nuisance regression has no single solution ({error}) with penalty {penalty:g}; "
-            "set a penalty above 0 or drop controls"
-        ) from error
-    cross = gram[np.ix_(controls, targets)]
-    solution: FloatArray = cho_solve(factor, cross / scale[:, None]) / scale[:, None]
-    return solution
 
 
 def check_rank(square: FloatArray, treatments: Sequence[str]) -> None:

@@ -1,0 +1,75 @@
+"""Ridge regressions from Gram matrices, fold by fold.
+
+The penalty is that of scikit-learn's `Ridge(alpha)`: it multiplies the squared coefficients beside
+the *sum* of squared errors, on the columns as they stand in Z; the control basis scales controls to
+unit deviation. The intercept is not penalised.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tasks.effects.basis import FloatArray
+from tasks.effects.moments import IntArray
+from tasks.platform.errors import EstimationError
+
+
+def locate(columns: Sequence[str], names: Sequence[str]) -> IntArray:
+    """Positions of `names` among `columns`; raises EstimationError for one that is not there."""
+    position = {name: i for i, name in enumerate(columns)}
+    absent = [name for name in names if name not in position]
+    if absent:
+        raise EstimationError(f"columns {absent} are not in the moments; compute moments with them")
+    return np.array([position[name] for name in names], dtype=np.int64)
+
+
+def sum_by_fold(grams: FloatArray, fold: IntArray, folds: int) -> FloatArray:
+    """Gram matrix of each fold, shape (K, q, q)."""
+    return np.stack([grams[fold == k].sum(axis=0) for k in range(folds)])
+
+
+def fit_projections(
+    by_fold: FloatArray, controls: IntArray, targets: IntArray, penalty: float
+) -> FloatArray:
+    """Maps A of shape (K, q, t): Z @ A[k] are the residuals of the targets in fold k.
+
+    `controls` begins with the intercept. Each fold's ridge is fitted on the sum of the other folds'
+    Gram matrices (added, not subtracted from the total: no cancellation).
+    """
+    folds, q, _ = by_fold.shape
+    maps = np.zeros((folds, q, len(targets)))
+    maps[:, targets, np.arange(len(targets))] = 1.0
+    for k in range(folds):
+        others = by_fold[np.arange(folds) != k].sum(axis=0)
+        if others[0, 0] <= 0:
+            raise EstimationError(
+                f"all {by_fold[:, 0, 0].sum():.0f} rows lie in one fold, so nothing is left to fit "
+                "on; more users are needed"
+            )
+        maps[k][controls] -= solve_ridge(others, controls, targets, penalty)
+    return maps
+
+
+def solve_ridge(
+    gram: FloatArray, controls: IntArray, targets: IntArray, penalty: float
+) -> FloatArray:
+    """Ridge coefficients, shape (1 + p, t); the first control is the intercept, unpenalised."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    square = gram[np.ix_(controls, controls)].copy()
+    square[np.arange(1, len(controls)), np.arange(1, len(controls))] += penalty
+    scale = np.sqrt(np.diag(square))
+    try:
+        if not (scale > 0).all():
+            raise LinAlgError("a control is zero in all rows")
+        factor = cho_factor(square / np.outer(scale, scale), lower=True)
+        if np.diag(factor[0]).min() < 1e-7:
+            raise LinAlgError("controls are collinear")
+    except LinAlgError as error:
+        raise EstimationError(
+            f"the nuisance regression has no single solution ({error}) with penalty {penalty:g}; "
+            "set a penalty above 0 or drop controls"
+        ) from error
+    cross = gram[np.ix_(controls, targets)]
+    solution: FloatArray = cho_solve(factor, cross / scale[:, None]) / scale[:, None]
+    return solution
