@@ -24,6 +24,7 @@ import numpy as np
 from tasks.effects.basis import FloatArray
 from tasks.effects.intervals import Interval, contrast, make_interval, t_quantile
 from tasks.effects.moments import INTERCEPT, IntArray, Moments, hash_id
+from tasks.effects.penalty import Penalty, set_penalties
 from tasks.effects.ridge import fit_projections, locate, solve_ridge, sum_by_fold
 from tasks.platform.errors import EstimationError
 
@@ -71,7 +72,9 @@ class Fit:
     treatments. `variance_left` (m,) is the share of a treatment's variance that the controls leave
     unexplained out of fold; `effective_clusters` (m,) counts the clusters that carry it:
     (sum of w)^2 / sum of w^2 over their shares w of the residual variance. `clusters` is the number
-    of clusters with rows.
+    of clusters with rows. `penalties` (K, m + 1) is the ridge penalty of each treatment, and last the
+    outcome's, in each outer fold; None when nothing was residualised, and NaN where the fits of
+    separate mode chose different ones for the outcome.
     """
 
     treatments: tuple[str, ...]
@@ -84,6 +87,7 @@ class Fit:
     effective_clusters: FloatArray
     clusters: int
     n: int
+    penalties: FloatArray | None = None
 
     @property
     def cov(self) -> FloatArray:
@@ -127,13 +131,14 @@ class Residuals:
     """Gram matrices of out-of-fold residuals, treatments first and the outcome last.
 
     `grams` has shape (G, m + 1, m + 1), one a cluster; `total_variance` (m,) is the treatments' sum
-    of squares about their means, `n` the rows.
+    of squares about their means, `n` the rows, `penalties` (K, m + 1) those of the ridges.
     """
 
     treatments: tuple[str, ...]
     grams: FloatArray
     total_variance: FloatArray
     n: int
+    penalties: FloatArray | None = None
 
     @property
     def variance_left(self) -> FloatArray:
@@ -155,12 +160,13 @@ def estimate_plr(
     outcome: str,
     controls: Sequence[str],
     folds: int = 5,
-    penalty: float = 1.0,
+    penalty: Penalty = 1.0,
     mode: Mode = "joint",
     variance: Variance = "cr3",
 ) -> Fit:
     """Effects of `treatments` on `outcome` given `controls`, all at once.
 
+    `penalty` "auto" is chosen for each target in each fold from the Gram matrices of the others.
     Raises EstimationError when a fold cannot be predicted from the others, or when a treatment does
     not vary, is explained by the controls, or cannot be told apart from another.
     """
@@ -180,21 +186,24 @@ def residualise(
     outcome: str,
     controls: Sequence[str],
     folds: int,
-    penalty: float,
+    penalty: Penalty,
 ) -> Residuals:
     """Residualise treatments and outcome on the controls, out of fold, bucket by bucket."""
     grams = moments.grams
     at = locate(moments.columns, [INTERCEPT, *controls])
     targets = locate(moments.columns, [*treatments, outcome])
     fold = np.arange(moments.n_buckets) % folds
-    maps = fit_projections(sum_by_fold(grams, fold, folds), at, targets, penalty)
-    return _residuals(grams, maps[fold], tuple(treatments), targets, moments.columns)
+    by_fold = sum_by_fold(grams, fold, folds)
+    penalties = set_penalties(by_fold, at, targets, penalty)
+    maps = fit_projections(by_fold, at, targets, penalties)
+    residuals = _residuals(grams, maps[fold], tuple(treatments), targets, moments.columns)
+    return replace(residuals, penalties=penalties)
 
 
 def solve_residuals(residuals: Residuals, *, variance: Variance = "cr3") -> Fit:
     """Regress the residual outcome on all residual treatments jointly."""
     blocks = iter([residuals.grams])
-    return solve_blocks(
+    fit = solve_blocks(
         blocks,
         total=residuals.grams.sum(axis=0),
         treatments=residuals.treatments,
@@ -203,6 +212,7 @@ def solve_residuals(residuals: Residuals, *, variance: Variance = "cr3") -> Fit:
         effective_clusters=_effective(residuals.shares),
         n=residuals.n,
     )
+    return replace(fit, penalties=residuals.penalties)
 
 
 def solve_blocks(
@@ -294,7 +304,7 @@ def fit_rows(
     fold_of_cluster: IntArray,
     folds: int,
     treatments: tuple[str, ...],
-    penalty: float,
+    penalty: Penalty,
     variance: Variance = "cr3",
 ) -> Fit:
     """The same estimate from rows in memory, with every cluster counted by itself.
@@ -305,18 +315,25 @@ def fit_rows(
     targets = np.arange(q - n_treatments - 1, q)
     fold = fold_of_cluster[cluster]
     by_fold = np.stack([_gram(design[fold == k]) for k in range(folds)])
-    maps = fit_projections(by_fold, np.arange(targets[0]), targets, penalty)
+    controls = np.arange(targets[0])
+    penalties = set_penalties(by_fold, controls, targets, penalty)
+    maps = fit_projections(by_fold, controls, targets, penalties)
     residuals = np.empty((len(design), len(targets)))
     for k in range(folds):
         residuals[fold == k] = design[fold == k] @ maps[k]
-    return solve_rows(
+    fit = solve_rows(
         residuals, cluster, treatments=treatments, variance=variance,
         total_variance=_spread(by_fold.sum(axis=0), targets[:-1]),
     )  # fmt: skip
+    return replace(fit, penalties=penalties)
 
 
 def average_fits(fits: Sequence[Fit]) -> Fit:
-    """One fit from several that split the same rows into other folds: the mean of each part."""
+    """One fit from several that split the same rows into other folds: the mean of each part.
+
+    Their penalties are listed one after the other.
+    """
+    penalties = [fit.penalties for fit in fits if fit.penalties is not None]
 
     def mean(name: str) -> FloatArray:
         average: FloatArray = np.mean([getattr(fit, name) for fit in fits], axis=0)
@@ -331,6 +348,7 @@ def average_fits(fits: Sequence[Fit]) -> Fit:
         residual_ss=mean("residual_ss"),
         variance_left=mean("variance_left"),
         effective_clusters=mean("effective_clusters"),
+        penalties=np.concatenate(penalties) if penalties else None,
     )
 
 
@@ -458,7 +476,7 @@ def _fit_separate(
     outcome: str,
     controls: Sequence[str],
     folds: int,
-    penalty: float,
+    penalty: Penalty,
     variance: Variance,
 ) -> Fit:
     """DoubleML's convention: one treatment at a time, the others penalised among the controls."""
@@ -483,4 +501,16 @@ def _fit_separate(
         effective_clusters=np.concatenate([fit.effective_clusters for fit in fits]),
         clusters=fits[0].clusters,
         n=fits[0].n,
+        penalties=_gather_penalties([fit.penalties for fit in fits]),
     )
+
+
+def _gather_penalties(pairs: Sequence[FloatArray | None]) -> FloatArray | None:
+    """Penalties (K, m + 1) of m fits of one treatment each."""
+    known = [pair for pair in pairs if pair is not None]
+    if not known:
+        return None
+    outcome = known[0][:, -1].copy()
+    is_shared = np.all([pair[:, -1] == outcome for pair in known], axis=0)
+    outcome[~is_shared] = np.nan
+    return np.column_stack([*(pair[:, 0] for pair in known), outcome])

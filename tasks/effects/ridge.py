@@ -29,11 +29,11 @@ def sum_by_fold(grams: FloatArray, fold: IntArray, folds: int) -> FloatArray:
 
 
 def fit_projections(
-    by_fold: FloatArray, controls: IntArray, targets: IntArray, penalty: float
+    by_fold: FloatArray, controls: IntArray, targets: IntArray, penalties: FloatArray
 ) -> FloatArray:
     """Maps A of shape (K, q, t): Z @ A[k] are the residuals of the targets in fold k.
 
-    `controls` begins with the intercept. Each fold's ridge is fitted on the sum of the other folds'
+    `controls` begins with the intercept, `penalties` (K, t) is each target's in each fold. Each fold's ridge is fitted on the sum of the other folds'
     Gram matrices (added, not subtracted from the total: no cancellation).
     """
     folds, q, _ = by_fold.shape
@@ -46,7 +46,10 @@ def fit_projections(
                 f"all {by_fold[:, 0, 0].sum():.0f} rows lie in one fold, so nothing is left to fit "
                 "on; more users are needed"
             )
-        maps[k][controls] -= solve_ridge(others, controls, targets, penalty)
+        for penalty in np.unique(penalties[k]):
+            mine = np.flatnonzero(penalties[k] == penalty)
+            solution = solve_ridge(others, controls, targets[mine], float(penalty))
+            maps[k][np.ix_(controls, mine)] -= solution
     return maps
 
 
