@@ -1,6 +1,7 @@
 """Columns of a table in memory, checked and made ready for an estimate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from tasks.effects.basis import FloatArray, discover_spec, fit_basis, read_numbers
 from tasks.effects.moments import IntArray, factorise
+from tasks.effects.text_controls import reduce_vectors
 from tasks.platform.errors import EstimationError, InputError
 
 SMALL_ROWS: Final = 200
@@ -53,19 +55,54 @@ def read_column(series: pl.Series, name: str) -> FloatArray:
     return values
 
 
-def build_controls(
-    frame: pl.DataFrame, controls: Sequence[str], *, max_levels: int
-) -> tuple[FloatArray, list[str]]:
-    """Control matrix (n, p) of the table's own basis; small tables get straight lines."""
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """Controls of a table, once for linear models and once for trees.
+
+    `matrix` (n, p) is centred and scaled, its columns are called `names`; `features` (n, f) are
+    numbers as they stand, NaN where missing, and one column a level.
+    """
+
+    matrix: FloatArray
+    names: tuple[str, ...]
+    features: FloatArray
+    notes: tuple[str, ...]
+
+
+def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: int) -> Controls:
+    """Controls in the table's own basis; small tables get straight lines."""
     if not controls:
-        return np.zeros((frame.height, 0)), []
+        nothing = np.zeros((frame.height, 0))
+        return Controls(nothing, (), nothing, ())
     is_small = frame.height < SMALL_ROWS
     spec = discover_spec(frame, controls, max_levels=min(max_levels, 5) if is_small else max_levels)
     spec = spec.straight() if is_small else spec
     basis = fit_basis(frame, spec)
+    matrix = basis.transform(frame)
     idle = [name for name in controls if name in basis.dropped and name in spec.numeric]
-    notes = [f"control {name} does not vary" for name in idle]
-    return basis.transform(frame), notes
+    levels = [i for i, name in enumerate(basis.names) if "=" in name]
+    numbers = [read_numbers(frame[name]) for name in spec.numeric if name not in idle]
+    return Controls(
+        matrix=matrix,
+        names=basis.names,
+        features=np.column_stack([*numbers, matrix[:, levels]]),
+        notes=tuple(f"control {name} does not vary" for name in idle),
+    )
+
+
+def add_texts(controls: Controls, vectors: Mapping[str, FloatArray]) -> Controls:
+    """The leading components of each text column's embeddings as further controls."""
+    for name, part in vectors.items():
+        components = reduce_vectors(part)
+        k = components.scores.shape[1]
+        note = f"{name} is controlled for by {k} components, {components.share:.0%} of its variance"
+        controls = Controls(
+            matrix=np.column_stack([controls.matrix, components.scores]),
+            names=(*controls.names, *(f"{name}:text{i + 1}" for i in range(k))),
+            features=np.column_stack([controls.features, components.scores]),
+            notes=(*controls.notes, note),
+        )
+    return controls
 
 
 def read_clusters(frame: pl.DataFrame, cluster: str | None) -> tuple[IntArray, list[str]]:

@@ -17,7 +17,7 @@ from tasks.effects.plr import Fit, Interval, robustness_value
 
 Verdict = Literal["credible", "weak", "not credible", "no result"]
 Finding = tuple[Verdict, str]
-_ORDER: tuple[Verdict, ...] = ("credible", "weak", "not credible", "no result")
+ORDER: tuple[Verdict, ...] = ("credible", "weak", "not credible", "no result")
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Rules:
 def decide_verdict(findings: Iterable[Finding]) -> tuple[Verdict, list[str]]:
     """The worst verdict among the findings ("credible" ones only inform), and all reasons."""
     listed = list(findings)
-    worst = max((verdict for verdict, _ in listed), key=_ORDER.index, default=_ORDER[0])
-    ordered = sorted(listed, key=lambda finding: -_ORDER.index(finding[0]))
+    worst = max((verdict for verdict, _ in listed), key=ORDER.index, default=ORDER[0])
+    ordered = sorted(listed, key=lambda finding: -ORDER.index(finding[0]))
     return worst, list(dict.fromkeys(reason for _, reason in ordered))
 
 

@@ -86,13 +86,13 @@ def drivers_moments(
     kept, undecided = _drop_undecided(kept, attributes)
     if kept.height == 0:
         raise InputError(f"none of {frame.height} rows has {outcome} and its attributes")
-    matrix, basis_notes = build_controls(kept, list(controls), max_levels=max_levels)
-    columns = [np.ones(kept.height), *matrix.T]
+    built = build_controls(kept, list(controls), max_levels=max_levels)
+    columns = [np.ones(kept.height), *built.matrix.T]
     for name in attributes:
         polarity = read_polarity(kept[name])
         columns += [polarity == 1, polarity == -1]
     columns.append(kept[outcome].cast(pl.Float64).to_numpy())
-    names = [f"control {i}" for i in range(matrix.shape[1])]
+    names = [f"control {i}" for i in range(built.matrix.shape[1])]
     codes, clusters = read_clusters(kept, cluster)
     n_buckets = max(min(len(clusters), _MAX_CELLS // len(columns) ** 2), folds)
     moments = compute_moments(
@@ -101,7 +101,7 @@ def drivers_moments(
         columns=[INTERCEPT, *names, *treatment_names(attributes), outcome],
         n_buckets=n_buckets,
     )
-    return moments, [*notes, *undecided, *basis_notes]
+    return moments, [*notes, *undecided, *built.notes]
 
 
 def read_polarity(series: pl.Series) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -1,19 +1,22 @@
 """Overlap: could every row have had either treatment?
 
 An average effect over all rows asks what the untreated would have done under treatment, and the
-reverse. Where the controls all but decide who is treated, a few rows would have to speak for many,
-and no estimator can mend that. Seen by a cross-fitted logistic regression of treatment on controls.
+reverse; an effect on the treated asks only what they would have done without. Where the controls
+all but decide who is treated, a few rows would have to speak for many, and no estimator can mend
+that. Seen by a cross-fitted logistic regression of treatment on controls.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import IntArray
+
+Arm = Literal["treated", "untreated"]
+Population = Literal["ate", "att", "atc"]
 
 _CLIP = 1e-6
 _WEIGHT_CLIP = 0.01
@@ -39,10 +42,11 @@ class OverlapRules:
 class Overlap:
     """Propensities in (0, 1) and what reweighting each arm to all rows would leave of it.
 
-    `effective_sample_size` is the sum of both arms' (Kish): (sum w)^2 / sum w^2 with w = 1 / p for
-    the treated and 1 / (1 - p) for the others, p held within [0.01, 0.99] (as one odd row would
-    else decide it). `share_off_support_*` is the share of an arm whose
-    propensity lies beyond the 1st or 99th percentile of the other arm's.
+    `effective_sample_size` is the sum of both arms' (Kish): (sum w)^2 / sum w^2. For the average
+    effect ("ate") w = 1 / p for the treated and 1 / (1 - p) for the others; for the effect on the
+    treated ("att") 1 and p / (1 - p); on the untreated ("atc") (1 - p) / p and 1. p is held within
+    [0.01, 0.99], as one odd row would else decide it. `share_off_support_*` is the share of an arm
+    whose propensity lies beyond the 1st or 99th percentile of the other arm's.
     """
 
     min_propensity: float
@@ -54,6 +58,7 @@ class Overlap:
     n_untreated: int
     share_off_support_treated: float
     share_off_support_untreated: float
+    estimand: Population = "ate"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers."""
@@ -82,10 +87,17 @@ def fit_propensity(
     return np.clip(propensity, _CLIP, 1 - _CLIP)
 
 
-def measure_overlap(propensity: FloatArray, is_treated: IntArray) -> Overlap:
-    """Overlap of two arms, both of which have rows."""
+def measure_overlap(
+    propensity: FloatArray, is_treated: IntArray, *, estimand: Population = "ate"
+) -> Overlap:
+    """Overlap of two arms, both of which have rows, for the population that is asked about."""
     treated, untreated = propensity[is_treated == 1], propensity[is_treated == 0]
-    effective = [_effective_size(treated), _effective_size(1 - untreated)]
+    effective = [
+        float(len(treated)) if estimand == "att" else _effective_size(treated, estimand == "atc"),
+        float(len(untreated))
+        if estimand == "atc"
+        else _effective_size(1 - untreated, estimand == "att"),
+    ]
     return Overlap(
         min_propensity=float(propensity.min()),
         max_propensity=float(propensity.max()),
@@ -96,42 +108,80 @@ def measure_overlap(propensity: FloatArray, is_treated: IntArray) -> Overlap:
         n_untreated=len(untreated),
         share_off_support_treated=_share_outside(treated, untreated),
         share_off_support_untreated=_share_outside(untreated, treated),
+        estimand=estimand,
     )
 
 
 def check_overlap(overlap: Overlap, rules: OverlapRules | None = None) -> list[Finding]:
-    """What the overlap says against an average effect over all rows."""
+    """What the overlap says against the average that is asked for.
+
+    For the effect on the treated only the untreated are weighted, and only the treated need their
+    like; for the effect on the untreated the reverse.
+    """
     rules = rules or OverlapRules()
-    arms: Sequence[tuple[str, float, int, float]] = (
-        ("treated", overlap.effective_treated, overlap.n_treated,
-         overlap.share_off_support_treated),
-        ("untreated", overlap.effective_untreated, overlap.n_untreated,
-         overlap.share_off_support_untreated),
-    )  # fmt: skip
+    weighted: dict[Population, tuple[Arm, ...]] = {
+        "ate": ("treated", "untreated"), "att": ("untreated",), "atc": ("treated",),
+    }  # fmt: skip
+    spoken_for: dict[Population, tuple[Arm, ...]] = {
+        "ate": ("treated", "untreated"), "att": ("treated",), "atc": ("untreated",),
+    }  # fmt: skip
     findings: list[Finding] = []
-    for arm, size, rows, outside in arms:
-        findings += _check_size(arm, size, rows, rules)
-        findings += _check_support(arm, outside, rules)
+    for arm in weighted[overlap.estimand]:
+        size = overlap.effective_treated if arm == "treated" else overlap.effective_untreated
+        rows = overlap.n_treated if arm == "treated" else overlap.n_untreated
+        findings += _check_size(arm, size, rows, overlap, rules)
+    for arm in spoken_for[overlap.estimand]:
+        outside = (
+            overlap.share_off_support_treated
+            if arm == "treated"
+            else overlap.share_off_support_untreated
+        )
+        findings += _check_support(arm, outside, overlap, rules)
     return findings
 
 
-def _check_size(arm: str, size: float, rows: int, rules: OverlapRules) -> list[Finding]:
-    share = size / rows
+_ADVICE: Final[dict[Population, str]] = {
+    "ate": "ask for the effect on the treated, or narrow the population",
+    "att": "narrow the population to treated rows that have like among the untreated",
+    "atc": "narrow the population to untreated rows that have like among the treated",
+}
+_WHOM: Final[dict[Population, str]] = {
+    "ate": "all rows", "att": "the treated", "atc": "the untreated",
+}  # fmt: skip
+
+
+def _check_size(
+    arm: Arm, size: float, rows: int, overlap: Overlap, rules: OverlapRules
+) -> list[Finding]:
+    """An arm that has to speak for a population: what its rows are worth when weighted to it.
+
+    For an average over one arm the other may be far larger than needed, so that its share says
+    nothing; what counts is its worth beside the rows it speaks for.
+    """
+    needed = rows if overlap.estimand == "ate" else min(rows, _spoken_rows(overlap))
+    share = size / needed
     if share >= rules.weak_ess_share and size >= rules.min_ess:
         return []
     is_bad = share < rules.min_ess_share or size < rules.min_ess
+    worth = f"the {rows:,} {arm} rows are worth {size:,.0f}"
     return [
         (
             "not credible" if is_bad else "weak",
-            f"no overlap: weighted to stand for all rows, the {rows:,} {arm} rows are worth "
-            f"{size:,.0f}; ask for the effect on the treated, or narrow the population"
+            f"no overlap: weighted to stand for {_WHOM[overlap.estimand]}, {worth}; "
+            f"{_ADVICE[overlap.estimand]}"
             if is_bad
-            else f"thin overlap: the {rows:,} {arm} rows are worth {size:,.0f}",
+            else f"thin overlap: {worth}",
         )
     ]
 
 
-def _check_support(arm: str, outside: float, rules: OverlapRules) -> list[Finding]:
+def _spoken_rows(overlap: Overlap) -> int:
+    return overlap.n_treated if overlap.estimand == "att" else overlap.n_untreated
+
+
+def _check_support(
+    arm: Arm, outside: float, overlap: Overlap, rules: OverlapRules
+) -> list[Finding]:
     if outside <= rules.weak_off_support:
         return []
     is_bad = outside > rules.max_off_support
@@ -140,14 +190,18 @@ def _check_support(arm: str, outside: float, rules: OverlapRules) -> list[Findin
         (
             "not credible" if is_bad else "weak",
             f"{'no' if is_bad else 'thin'} overlap: {outside:.0%} of the {arm} rows have no like "
-            f"among the {other}; ask for the effect on the treated, or narrow the population",
+            f"among the {other}; {_ADVICE[overlap.estimand]}",
         )
     ]
 
 
-def _effective_size(chance: FloatArray) -> float:
-    """Kish's size of an arm whose rows had these chances to be in it."""
-    weights = 1 / np.clip(chance, _WEIGHT_CLIP, 1 - _WEIGHT_CLIP)
+def _effective_size(chance: FloatArray, is_odds: bool = False) -> float:
+    """Kish's size of an arm whose rows had these chances to be in it.
+
+    Weighted by 1 / chance to stand for everybody, or by the odds against to stand for the others.
+    """
+    chance = np.clip(chance, _WEIGHT_CLIP, 1 - _WEIGHT_CLIP)
+    weights = (1 - chance) / chance if is_odds else 1 / chance
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 

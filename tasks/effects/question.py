@@ -1,6 +1,6 @@
 """A causal question made ready: one outcome, one treatment and controls, as arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,18 +9,21 @@ import polars as pl
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.columns import (
+    add_texts,
     build_controls,
     check_columns,
     drop_incomplete,
     read_clusters,
     read_column,
 )
+from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
-from tasks.effects.plr import Interval, assign_folds
+from tasks.effects.plr import assign_folds
 from tasks.platform.errors import ConfigError, EstimationError
 
 MIN_ROWS: Final = 10
 _EXPLAINED: Final = 1e-6
+_ROW: Final = "whyrec:row"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +31,12 @@ class Question:
     """A table made ready: n rows of one outcome, one treatment and p controls.
 
     `outcome` and `treatment` (n,) are centred and scaled to unit deviation; `unit` takes an effect
-    back to outcome units per unit of treatment. `controls` (n, p) are centred and scaled. `cluster`
-    (n,) holds codes 0 to G - 1, `clusters` their G names, and `folds` how many folds they are dealt
-    into. `is_treated` (n,) is 0 or 1, None when the treatment has more than two values.
+    back to outcome units per unit of treatment. `controls` (n, p) are centred and scaled and called
+    `control_names`; `features` (n, f) are the same controls for trees: numbers as they stand (NaN
+    where missing) and one column a level. `cluster` (n,) holds codes 0 to G - 1, `clusters` their G
+    names, and `folds` how many folds they are dealt into. `is_treated` (n,) is 0 or 1, None when
+    the treatment has more than two values. `row` (n,) are the rows' places in the table that came
+    in, which had `height` rows.
     """
 
     outcome: FloatArray
@@ -42,11 +48,34 @@ class Question:
     folds: int
     is_treated: IntArray | None
     notes: tuple[str, ...]
+    control_names: tuple[str, ...]
+    features: FloatArray
+    row: IntArray
+    height: int
+    spread: float
+    gap: float
 
     @property
     def n(self) -> int:
         """Rows."""
         return len(self.outcome)
+
+    @property
+    def arms(self) -> IntArray:
+        """`is_treated`, for estimators that need two values of the treatment."""
+        if self.is_treated is None:
+            raise EstimationError("the treatment has more than two values; compare two of them")
+        return self.is_treated
+
+    @property
+    def raw_outcome(self) -> FloatArray:
+        """Outcome about its mean, in its own units."""
+        raw: FloatArray = self.outcome * self.spread
+        return raw
+
+    def per_unit(self, interval: Interval) -> Interval:
+        """Effect of going from one of two values to the other, as effect per unit of treatment."""
+        return stretch(interval, 1 / self.gap)
 
     def deal_folds(self, *, salt: str = "") -> IntArray:
         """Fold of each cluster, shape (G,); another salt deals them anew."""
@@ -54,13 +83,18 @@ class Question:
 
     def scale(self, interval: Interval) -> Interval:
         """`interval` in outcome units per unit of treatment."""
-        return Interval(
-            interval.estimate * self.unit,
-            interval.std_error * self.unit,
-            interval.ci_low * self.unit,
-            interval.ci_high * self.unit,
-            interval.p_value,
-        )
+        return stretch(interval, self.unit)
+
+
+def stretch(interval: Interval, factor: float) -> Interval:
+    """`interval` times a positive `factor`."""
+    return Interval(
+        interval.estimate * factor,
+        interval.std_error * factor,
+        interval.ci_low * factor,
+        interval.ci_high * factor,
+        interval.p_value,
+    )
 
 
 def ask(
@@ -72,11 +106,16 @@ def ask(
     cluster: str | None,
     folds: int,
     max_levels: int,
+    vectors: Mapping[str, FloatArray] | None = None,
 ) -> Question:
-    """Check the columns, drop what is incomplete, fit the control basis, deal out folds."""
+    """Check the columns, drop what is incomplete, fit the control basis, deal out folds.
+
+    `vectors` are embeddings of text columns that are controls, shape (rows of `frame`, dim) each.
+    """
     controls = list(dict.fromkeys(controls))
-    _check_roles(outcome, treatment, controls)
+    _check_roles(outcome, treatment, [*controls, *(vectors or {})])
     check_columns(frame, [outcome, treatment, *controls, *([cluster] if cluster else [])])
+    frame = frame.with_columns(pl.Series(_ROW, np.arange(frame.height)))
     kept, notes = drop_incomplete(frame, [outcome, treatment], cluster)
     if kept.height < MIN_ROWS:
         raise EstimationError(
@@ -89,7 +128,9 @@ def ask(
             raise EstimationError(
                 f"{name} is {values[0]:g} in all {len(values):,} rows; nothing to compare"
             )
-    matrix, basis_notes = build_controls(kept, controls, max_levels=max_levels)
+    row = kept[_ROW].to_numpy()
+    built = build_controls(kept, controls, max_levels=max_levels)
+    built = add_texts(built, {name: part[row] for name, part in (vectors or {}).items()})
     codes, clusters = read_clusters(kept, cluster)
     folds = min(folds, len(clusters))
     values = np.unique(d)
@@ -97,12 +138,18 @@ def ask(
         outcome=_standardise(y),
         treatment=_standardise(d),
         unit=float(y.std() / d.std()),
-        controls=matrix,
+        controls=built.matrix,
         cluster=codes,
         clusters=tuple(clusters),
         folds=folds,
         is_treated=(d == values[1]).astype(np.int64) if len(values) == 2 else None,
-        notes=(*notes, *basis_notes),
+        notes=(*notes, *built.notes),
+        control_names=built.names,
+        features=built.features,
+        row=row,
+        height=frame.height,
+        spread=float(y.std()),
+        gap=float(np.ptp(d)),
     )
     _check_not_explained(question, treatment)
     return question
@@ -123,7 +170,7 @@ def _standardise(values: FloatArray) -> FloatArray:
 
 def _check_not_explained(question: Question, treatment: str) -> None:
     """Refuse a treatment that is a function of the controls: nothing would be left of it."""
-    if question.controls.shape[1] == 0:
+    if not 0 < question.controls.shape[1] < question.n - 1:
         return
     gram = question.controls.T @ question.controls
     cross = question.controls.T @ question.treatment

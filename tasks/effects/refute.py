@@ -30,7 +30,7 @@ from tasks.platform.errors import EstimationError
 
 Refuter = Literal["placebo", "random_cause", "subset", "time", "negative_control", "sensitivity"]
 Change = Literal["placebo", "random_cause"]
-Outcome = Literal["passed", "weak", "failed", "not applicable"]
+Result = Literal["passed", "weak", "failed", "not applicable"]
 
 REFUTERS: Final[tuple[Refuter, ...]] = (
     "placebo", "random_cause", "subset", "time", "negative_control", "sensitivity",
@@ -38,7 +38,7 @@ REFUTERS: Final[tuple[Refuter, ...]] = (
 CHANGES: Final[tuple[Change, ...]] = ("placebo", "random_cause")
 """Refuters that look at changed rows; the others look at the moments as they are."""
 RANDOM_CAUSE: Final = "c__random_cause"
-_VERDICTS: Final[dict[Outcome, Verdict]] = {
+VERDICTS: Final[dict[Result, Verdict]] = {
     "passed": "credible",
     "not applicable": "credible",
     "weak": "weak",
@@ -119,7 +119,7 @@ def refute_random_cause(case: Case, moments: Moments) -> list[Row]:
     def judge(row: Row, fit: Fit, weights: FloatArray) -> Row:
         interval = fit.interval(weights, confidence=case.method.confidence)
         moved = abs(interval.estimate - row["estimate"]) / row["std_error"]
-        outcome = _grade(moved, case.rules.weak_move, case.rules.failed_move)
+        outcome = grade(moved, case.rules.weak_move, case.rules.failed_move)
         said = f"a control of pure noise moves it by {moved:.1f} standard errors"
         return _line(row, "random_cause", outcome, said if outcome != "passed" else "", interval)
 
@@ -195,7 +195,7 @@ def apply_refuter(
 
 def to_findings(lines: Sequence[Mapping[str, Any]]) -> list[Finding]:
     """What the refutations of one effect say for its verdict."""
-    return [(_VERDICTS[line["result"]], line["reason"]) for line in lines if line["reason"]]
+    return [(VERDICTS[line["result"]], line["reason"]) for line in lines if line["reason"]]
 
 
 _REST: Final = "(rare treatments)"
@@ -325,7 +325,7 @@ def _try_negative(case: Case, moments: Moments, name: str) -> list[Row]:
             f"it also seems to move {name.removeprefix('c__')}, which it cannot have caused: "
             "something that moves both is not accounted for"
         )
-        result: Outcome = "failed" if is_failed else "passed"
+        result: Result = "failed" if is_failed else "passed"
         lines.append(_line(row, "negative_control", result, said if is_failed else "", interval))
     return lines
 
@@ -348,14 +348,15 @@ def _select_buckets(moments: Moments, is_kept: Any) -> Moments:
     )
 
 
-def _grade(value: float, weak: float, failed: float) -> Outcome:
+def grade(value: float, weak: float, failed: float) -> Result:
+    """How bad a move of `value` is."""
     if value > failed:
         return "failed"
     return "weak" if value > weak else "passed"
 
 
 def _line(
-    row: Row, refuter: Refuter, result: Outcome, reason: str, interval: Any | None = None
+    row: Row, refuter: Refuter, result: Result, reason: str, interval: Any | None = None
 ) -> Row:
     """One row of marts.effect_refutations."""
     keys = ("source", "window", "outcome", "attribute", "contrast", "estimate")
