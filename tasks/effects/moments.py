@@ -73,29 +73,52 @@ class Moments:
 
     def to_bytes(self) -> bytes:
         """As a safetensors file: the same moments give the same bytes."""
-        from safetensors.numpy import save
-
-        meta = {"columns": self.columns, "basis_sha256": self.basis_sha256}
-        tensors = {"packed": np.ascontiguousarray(self.packed), "rows": self.rows}
-        return save(tensors, metadata={_METADATA_KEY: json.dumps(meta, separators=(",", ":"))})
+        return encode_moments(self)
 
     @staticmethod
     def from_bytes(blob: bytes) -> "Moments":
         """Read back what `to_bytes` wrote, without a copy; raises InputError for anything else."""
-        try:
-            start = 8 + int.from_bytes(blob[:8], "little")
-            header = json.loads(blob[8:start])
-            meta = json.loads(header["__metadata__"][_METADATA_KEY])
-            moments = Moments(
-                columns=tuple(meta["columns"]),
-                packed=_view_tensor(blob, start, header["packed"], "F64"),
-                rows=_view_tensor(blob, start, header["rows"], "I64"),
-                basis_sha256=meta["basis_sha256"],
-            )
-        except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise InputError(f"not moments ({error!r}); compute them anew") from error
-        _check_shapes(moments)
+        moments, levels = decode_moments(blob)
+        if levels:
+            raise InputError("these moments are split by segment; read them as SegmentMoments")
         return moments
+
+
+def encode_moments(moments: Moments, *, levels: Sequence[str] = ()) -> bytes:
+    """A safetensors file of moments, and of the segment levels by which they are split, if any."""
+    from safetensors.numpy import save
+
+    meta = {"columns": moments.columns, "basis_sha256": moments.basis_sha256}
+    if levels:
+        meta["levels"] = tuple(levels)
+    tensors = {"packed": np.ascontiguousarray(moments.packed), "rows": moments.rows}
+    return save(tensors, metadata={_METADATA_KEY: json.dumps(meta, separators=(",", ":"))})
+
+
+def decode_moments(blob: bytes) -> tuple[Moments, tuple[str, ...]]:
+    """What `encode_moments` wrote, without a copy; raises InputError for anything else."""
+    try:
+        start = 8 + int.from_bytes(blob[:8], "little")
+        header = json.loads(blob[8:start])
+        meta = json.loads(header["__metadata__"][_METADATA_KEY])
+        levels = tuple(meta.get("levels", ()))
+        moments = Moments(
+            columns=tuple(meta["columns"]),
+            packed=_view_tensor(blob, start, header["packed"], "F64"),
+            rows=_view_tensor(blob, start, header["rows"], "I64"),
+            basis_sha256=meta["basis_sha256"],
+        )
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+        AttributeError,
+    ) as error:
+        raise InputError(f"not moments ({error!r}); compute them anew") from error
+    _check_shapes(moments)
+    return moments, levels
 
 
 def stable_bucket(user_ids: pl.Series, n_buckets: int, *, salt: str = "") -> IntArray:

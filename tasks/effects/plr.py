@@ -32,6 +32,7 @@ __all__ = [
     "Fit",
     "Interval",
     "Mode",
+    "Nuisances",
     "Residuals",
     "Variance",
     "assign_folds",
@@ -40,6 +41,7 @@ __all__ = [
     "contrast",
     "estimate_plr",
     "find_collinear",
+    "fit_nuisances",
     "fit_rows",
     "locate",
     "make_interval",
@@ -49,6 +51,7 @@ __all__ = [
     "solve_residuals",
     "solve_ridge",
     "solve_rows",
+    "sum_columns",
     "t_quantile",
 ]
 
@@ -153,6 +156,36 @@ class Residuals:
         return _ratio(parts, parts.sum(axis=0))
 
 
+@dataclass(frozen=True, eq=False)
+class Nuisances:
+    """Out-of-fold predictions: Z @ maps[k] are the residuals of rows in fold k.
+
+    `maps` (K, q, m + 1) over the q `columns`, the treatments first and the outcome last, and
+    `penalties` (K, m + 1) those of the ridges.
+    """
+
+    treatments: tuple[str, ...]
+    columns: tuple[str, ...]
+    maps: FloatArray
+    penalties: FloatArray
+
+    def hold_out(self, moments: Moments, *, has_intercept: bool = False) -> FloatArray:
+        """Gram matrices of the residuals of each bucket's rows, shape (B, m + 1, m + 1).
+
+        With `has_intercept` the intercept comes first, and the shape is (B, m + 2, m + 2).
+        """
+        if moments.columns != self.columns:
+            raise EstimationError("moments have other columns than those of the nuisance fits")
+        maps = self.maps
+        if has_intercept:
+            ones = np.zeros((*maps.shape[:2], 1))
+            ones[:, locate(self.columns, [INTERCEPT])] = 1.0
+            maps = np.concatenate([ones, maps], axis=2)
+        by_bucket = maps[np.arange(moments.n_buckets) % len(maps)]
+        held_out: FloatArray = np.swapaxes(by_bucket, 1, 2) @ (moments.grams @ by_bucket)
+        return held_out
+
+
 def estimate_plr(
     moments: Moments,
     *,
@@ -189,15 +222,45 @@ def residualise(
     penalty: Penalty,
 ) -> Residuals:
     """Residualise treatments and outcome on the controls, out of fold, bucket by bucket."""
-    grams = moments.grams
+    nuisances = fit_nuisances(
+        moments, treatments=treatments, outcome=outcome, controls=controls, folds=folds,
+        penalty=penalty,
+    )  # fmt: skip
+    held_out = nuisances.hold_out(moments)
+    total = sum_columns(moments, [INTERCEPT, *treatments])
+    return Residuals(
+        treatments=nuisances.treatments,
+        grams=held_out,
+        total_variance=_spread(total, np.arange(1, len(total))),
+        n=round(float(total[0, 0])),
+        penalties=nuisances.penalties,
+    )
+
+
+def fit_nuisances(
+    moments: Moments,
+    *,
+    treatments: Sequence[str],
+    outcome: str,
+    controls: Sequence[str],
+    folds: int,
+    penalty: Penalty,
+) -> Nuisances:
+    """Ridge of each treatment and the outcome on the controls, fold by fold on the other folds."""
     at = locate(moments.columns, [INTERCEPT, *controls])
     targets = locate(moments.columns, [*treatments, outcome])
     fold = np.arange(moments.n_buckets) % folds
-    by_fold = sum_by_fold(grams, fold, folds)
+    by_fold = sum_by_fold(moments.grams, fold, folds)
     penalties = set_penalties(by_fold, at, targets, penalty)
     maps = fit_projections(by_fold, at, targets, penalties)
-    residuals = _residuals(grams, maps[fold], tuple(treatments), targets, moments.columns)
-    return replace(residuals, penalties=penalties)
+    return Nuisances(tuple(treatments), moments.columns, maps, penalties)
+
+
+def sum_columns(moments: Moments, names: Sequence[str]) -> FloatArray:
+    """Gram matrix of a few columns over all buckets."""
+    at = locate(moments.columns, names)
+    total: FloatArray = moments.grams[:, at[:, None], at[None, :]].sum(axis=0)
+    return total
 
 
 def solve_residuals(residuals: Residuals, *, variance: Variance = "cr3") -> Fit:
@@ -401,21 +464,6 @@ def _cluster_blocks(residuals: FloatArray, sizes: IntArray) -> Iterator[FloatArr
             products = rows[:, :, None] * rows[:, None, :]
             yield np.add.reduceat(products, starts[filled] - starts[first], axis=0)
         first = last
-
-
-def _residuals(
-    grams: FloatArray,
-    maps: FloatArray,
-    treatments: tuple[str, ...],
-    targets: IntArray,
-    columns: Sequence[str],
-) -> Residuals:
-    held_out = np.swapaxes(maps, 1, 2) @ grams @ maps
-    total = grams.sum(axis=0)
-    one = int(locate(columns, [INTERCEPT])[0])
-    order = np.r_[one, targets[:-1]]
-    spread = _spread(total[np.ix_(order, order)], np.arange(1, len(order)))
-    return Residuals(treatments, held_out, spread, round(float(total[one, one])))
 
 
 def _spread(gram: FloatArray, targets: IntArray) -> FloatArray:
