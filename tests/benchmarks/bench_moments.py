@@ -1,23 +1,36 @@
-"""Moments against DoubleML: equality on the same folds, and what a night's refresh costs.
+"""Moments against DoubleML, EconML and duckreg: equality on the same folds, and a refresh's cost.
 
 Run `python -m tests.benchmarks.bench_moments [--rows 20000] [--days 30] [--peer-days 5] ...`. By
 default a day has 20,000 rows, 64 controls and 20 treatments, and the window 30 days. Measured, best
-of `--repeats`:
+of `--repeats`, taken in turns:
 
     refresh   moments of one new day, write them, read and sum the window's, all effects
-    history   the same with 365 days stored instead of 30
     floor     one BLAS Z'Z of the new day, plus reading the window's stored files
-    refit     DoubleML's PLR over `--peer-days` days, all treatments, the same folds and ridge
+    history   the refresh with 365 days stored instead of 30
+    batch     moments of 200 rows that arrive during a day, added to the window's sum, all effects
+    memory    peak resident memory of a process that refreshes, with 30 and with 365 days stored, and
+              of one whose window is all 365
 
-The refit of the whole window is given by proportion to its rows (least squares is linear in them);
-`--peer-days 30` measures it instead, with some 6 GB of memory and much patience. On a busy machine set
-OPENBLAS_NUM_THREADS=1 for both sides: threads that wait for a core spin on small products.
+and, on `--peer-days` days, all treatments:
+
+    DoubleML  PLR on the same folds and ridge, one treatment at a time (our separate mode)
+    EconML    LinearDML on the same folds and ridge, all treatments jointly (our joint mode)
+    duckreg   DuckDML, which knows only discrete controls, to see what it makes of continuous ones;
+              and DuckRegression's compressed least squares, which is neither cross-fitted nor
+              penalised, but is what it has for continuous controls
+
+A refit of the whole window is given by proportion to its rows (least squares is linear in them);
+`--peer-days 30` measures it instead, with some 6 GB of memory and much patience. On a busy machine
+set OPENBLAS_NUM_THREADS=1 for all sides: threads that wait for a core spin on small products.
 """
 
 import argparse
+import multiprocessing
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -57,14 +70,15 @@ def estimate(moments: Moments, shape: Shape, **options: str) -> Fit:
     )  # fmt: skip
 
 
-def best_of(repeats: int, work: Callable[[], object]) -> float:
-    """Shortest seconds of `repeats` runs."""
-    seconds = []
+def race(repeats: int, *works: Callable[[], object]) -> list[float]:
+    """Shortest seconds of each of `works` over `repeats` rounds, taken in turns."""
+    best = [float("inf")] * len(works)
     for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+        for at, work in enumerate(works):
+            start = time.perf_counter()
+            work()
+            best[at] = min(best[at], time.perf_counter() - start)
+    return best
 
 
 def fit_doubleml(design: np.ndarray, bucket: np.ndarray, shape: Shape) -> tuple[object, float]:
@@ -86,39 +100,101 @@ def fit_doubleml(design: np.ndarray, bucket: np.ndarray, shape: Shape) -> tuple[
     return model, time.perf_counter() - start
 
 
-def compare(rng: np.random.Generator, options: argparse.Namespace, shape: Shape) -> float:
-    """Print equality and the ratio of a cold computation; return DoubleML's seconds per row."""
+def fit_econml(design: np.ndarray, bucket: np.ndarray, shape: Shape) -> tuple[np.ndarray, float]:
+    """EconML's LinearDML on the folds bucket mod K; the effects and its seconds."""
+    from econml.dml import LinearDML
+    from sklearn.linear_model import Ridge
+
+    fold, p = bucket % FOLDS, len(shape.controls)
+    rows = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
+    model = LinearDML(model_y=Ridge(alpha=PENALTY), model_t=Ridge(alpha=PENALTY), cv=rows)
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(design[:, -1], design[:, 1 + p : -1], X=None, W=design[:, 1 : 1 + p])
+    return np.ravel(model.intercept_), time.perf_counter() - start
+
+
+def fit_duckreg(design: np.ndarray, shape: Shape, *, dml_rows: int = 2000) -> tuple[float, int]:
+    """duckreg: seconds of least squares on all columns, and how many effects DuckDML finds."""
+    import duckdb
+    from duckreg import DuckDML, DuckRegression
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/rows.duckdb"
+        frame = pd.DataFrame(design[:, 1:], columns=list(shape.columns[1:]))
+        with duckdb.connect(path) as connection:
+            connection.register("frame", frame)
+            connection.execute("create table long as select * from frame")
+            connection.execute(f"create table short as select * from frame limit {dml_rows}")
+        common = {"db_name": path, "seed": 1, "n_bootstraps": 0}
+        formula = f"y ~ {' + '.join((*shape.treatments, *shape.controls))}"
+        squares = DuckRegression(table_name="long", formula=formula, cluster_col="", **common)
+        start = time.perf_counter()
+        squares.fit()
+        seconds = time.perf_counter() - start
+        dml = DuckDML(
+            table_name="short", outcome_var="y", treatment_var=list(shape.treatments),
+            discrete_covars=list(shape.controls), **common,
+        )  # fmt: skip
+        dml.fit()
+    return seconds, int(np.isfinite(np.ravel(dml.point_estimate)).sum())
+
+
+def compare(
+    rng: np.random.Generator, options: argparse.Namespace, shape: Shape
+) -> dict[str, float]:
+    """Print equality and the ratio of a cold computation; return the peers' seconds per row."""
     rows = options.rows * options.peer_days
     design, bucket = make_day(rng, rows, shape)
     start = time.perf_counter()
     moments = compute_moments(design, bucket, columns=shape.columns, n_buckets=BUCKETS)
     ours = estimate(moments, shape, mode="separate", variance="cr0")
     cold = time.perf_counter() - start
-    model, seconds = fit_doubleml(design, bucket, shape)
-    apart = np.abs(ours.theta - model.coef).max()
-    errors = np.abs(ours.std_error / model.se - 1).max()
     print(f"rows {rows:,}, controls {len(shape.controls)}, treatments {len(shape.treatments)}")
-    print(f"largest difference: effects {apart:.1e} (absolute), errors {errors:.1e} (relative)")
-    print(f"cold: ours {cold:.3f} s, DoubleML {seconds:.2f} s, ratio {seconds / cold:.0f}")
-    return seconds / rows
+    duckreg, found = fit_duckreg(design, shape)
+    econml_theta, econml = fit_econml(design, bucket, shape)
+    apart = np.abs(estimate(moments, shape).theta / econml_theta - 1).max()
+    print(f"EconML LinearDML: effects differ by {apart:.1e} (relative)")
+    model, doubleml = fit_doubleml(design, bucket, shape)
+    apart = np.abs(ours.theta / model.coef - 1).max()
+    errors = np.abs(ours.std_error / model.se - 1).max()
+    print(f"DoubleML PLR: effects differ by {apart:.1e}, errors by {errors:.1e} (relative)")
+    print(
+        f"duckreg DuckDML: {found} of {len(shape.treatments)} effects found: it groups rows by equal "
+        "controls, and continuous ones make every row a group of its own"
+    )
+    print(f"cold, all treatments one by one: ours {cold:.3f} s, DoubleML {doubleml:.2f} s")
+    return {
+        "DoubleML PLR": doubleml / rows,
+        "EconML LinearDML": econml / rows,
+        "duckreg least squares (no cross-fitting)": duckreg / rows,
+    }
+
+
+def read_window(folder: Path, days: int) -> Moments:
+    """The sum of the last stored days, one file in memory at a time."""
+    files = sorted(folder.iterdir())[-days:]
+    return sum_moments(Moments.from_bytes(path.read_bytes()) for path in files)
 
 
 def measure_refresh(
     rng: np.random.Generator, options: argparse.Namespace, shape: Shape, folder: Path
-) -> tuple[float, float, float]:
-    """Seconds of a refresh, of one with 365 stored days, and of the floor."""
+) -> float:
+    """Print what a refresh costs with 30 and with 365 days stored; its seconds."""
     design, bucket = make_day(rng, options.rows, shape)
 
-    def write(day: int, moments: Moments) -> None:
-        (folder / f"{day:04d}.moments").write_bytes(moments.to_bytes())
+    def moments_of(rows: int) -> Moments:
+        return compute_moments(
+            design[:rows], bucket[:rows], columns=shape.columns, n_buckets=BUCKETS
+        )
 
-    def moments_of_day() -> Moments:
-        return compute_moments(design, bucket, columns=shape.columns, n_buckets=BUCKETS)
+    def write(day: int) -> None:
+        (folder / f"{day:04d}.moments").write_bytes(moments_of(options.rows).to_bytes())
 
     def refresh() -> None:
-        write(9999, moments_of_day())
-        files = sorted(folder.iterdir())[-options.days :]
-        estimate(sum_moments(Moments.from_bytes(path.read_bytes()) for path in files), shape)
+        write(9999)
+        estimate(read_window(folder, options.days), shape)
 
     def floor() -> None:
         design.T @ design
@@ -126,31 +202,67 @@ def measure_refresh(
             np.frombuffer(path.read_bytes(), dtype=np.uint8)
 
     for day in range(options.days - 1):
-        write(day, moments_of_day())
-    short = best_of(options.repeats, refresh)
-    lowest = best_of(options.repeats, floor)
+        write(day)
+    write(9999)
+    stored = read_window(folder, options.days)
+
+    def batch() -> None:
+        estimate(sum_moments([stored, moments_of(200)]), shape)
+
+    short, lowest, micro = race(options.repeats, refresh, floor, batch)
+    peak_short = measure_peak(folder, options, options.days)
     for day in range(options.days - 1, 365):
-        write(day, moments_of_day())
-    return short, best_of(options.repeats, refresh), lowest
+        write(day)
+    long = race(options.repeats, refresh)[0]
+    peaks = [measure_peak(folder, options, days) for days in (options.days, 365)]
+    print(f"window of {options.days} days of {options.rows:,} rows")
+    print(f"refresh {1e3 * short:.1f} ms, floor {1e3 * lowest:.1f} ms: {short / lowest:.2f}x")
+    print(f"with 365 days stored {1e3 * long:.1f} ms: {long / short:.2f}x")
+    print(f"200 rows added to the stored sum, all effects: {1e3 * micro:.1f} ms")
+    print(
+        f"peak memory {peak_short:.0f} MB with {options.days} days stored, {peaks[0]:.0f} MB with "
+        f"365, {peaks[1]:.0f} MB with a window of 365"
+    )
+    return short
+
+
+def measure_peak(folder: Path, options: argparse.Namespace, days: int) -> float:
+    """Peak resident megabytes of a fresh process that refreshes a window of `days`."""
+    given = (folder, days, options.rows, options.controls, options.treatments)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(refresh_once, *given).result()
+
+
+def refresh_once(folder: Path, days: int, rows: int, controls: int, treatments: int) -> float:
+    """Refresh once, with a day made here; peak resident megabytes of this process.
+
+    Linux only; getrusage would begin at what the parent process held.
+    """
+    shape = Shape(controls, treatments)
+    design, bucket = make_day(np.random.default_rng(2), rows, shape)
+    moments = compute_moments(design, bucket, columns=shape.columns, n_buckets=BUCKETS)
+    (folder / "9999.moments").write_bytes(moments.to_bytes())
+    estimate(read_window(folder, days), shape)
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def main() -> None:
     """Print what the docstring lists."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("rows", 20_000), ("days", 30), ("peer-days", 5), ("controls", 64),
-                          ("treatments", 20), ("repeats", 5)):  # fmt: skip
+                          ("treatments", 20), ("repeats", 20)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     shape, rng = Shape(options.controls, options.treatments), np.random.default_rng(1)
     per_row = compare(rng, options, shape)
     with tempfile.TemporaryDirectory() as folder:
-        refresh, history, floor = measure_refresh(rng, options, shape, Path(folder))
-    refit = per_row * options.rows * options.days
+        refresh = measure_refresh(rng, options, shape, Path(folder))
     how = "measured" if options.peer_days == options.days else "in proportion to rows"
-    print(f"window of {options.days} days of {options.rows:,} rows")
-    print(f"refresh {1e3 * refresh:.1f} ms, floor {1e3 * floor:.1f} ms: {refresh / floor:.2f}x")
-    print(f"with 365 days stored {1e3 * history:.1f} ms: {history / refresh:.2f}x")
-    print(f"DoubleML refit {refit:.1f} s ({how}): refresh is {refit / refresh:.0f}x faster")
+    for name, seconds in per_row.items():
+        refit = seconds * options.rows * options.days
+        print(f"{name}: refit {refit:.1f} s ({how}), the refresh is {refit / refresh:.0f}x faster")
 
 
 if __name__ == "__main__":
