@@ -3,12 +3,13 @@
 Exit codes: 0 done, 1 failed, 2 bad arguments or settings, 3 the quality gate stopped it.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from flows import cli_effects
 from flows.console import (
     end_process,
     explain_errors,
@@ -18,6 +19,7 @@ from flows.console import (
     show_progress,
     silence_exit,
 )
+from flows.options import Config, Json, parse_date, split_names
 from tasks.platform.errors import ConfigError
 from tasks.platform.schema import TableName
 from tasks.platform.settings import SourceKind, load_settings
@@ -37,25 +39,7 @@ app.add_typer(effects_app, name="effects")
 app.add_typer(attributes_app, name="attributes")
 
 Stage = Literal["ingest", "all"]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
-Config = Annotated[
-    str | None, typer.Option("--config", help="Settings file (default ./whyrec.toml).")
-]
-
-
-def parse_date(text: str | None) -> date | None:
-    """A date option; raises ConfigError for anything but YYYY-MM-DD."""
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise ConfigError(f"{text!r} is not a date; write it as 2024-03-01") from None
-
-
-def split_names(text: str | None) -> tuple[str, ...]:
-    """A comma-separated option as names."""
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+cli_effects.register(effects_app)
 
 
 def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:
@@ -273,68 +257,6 @@ def doctor(config: Config = None, is_json: Json = False) -> None:
             print_table("whyrec doctor", ("", "what", "found", "do"), rows)
         if not all(finding.is_well for finding in findings):
             raise SystemExit(1)
-
-
-@effects_app.command("estimate")
-def effects_estimate(
-    table: Annotated[str, typer.Argument(help="CSV, TSV, Parquet or Stata file.")],
-    outcome: Annotated[str, typer.Option(help="Column of the outcome (a number).")],
-    treatment: Annotated[str, typer.Option(help="Column of the treatment (0/1 or a number).")],
-    controls: Annotated[
-        str | None, typer.Option(help="Columns that precede the treatment, a,b,c.")
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="Column whose rows are not independent.")
-    ] = None,
-    estimators: Annotated[str, typer.Option(help="Which estimators, a,b.")] = "plr,diff",
-    estimand: Annotated[str, typer.Option(help="Average over: ate, att or atc.")] = "ate",
-    experiment: Annotated[
-        bool, typer.Option("--experiment", help="The treatment was randomised.")
-    ] = False,
-    is_json: Json = False,
-) -> None:
-    """Estimate what a treatment does to an outcome, with the naive difference beside.
-
-    Example: whyrec effects estimate trial.csv --outcome visit --treatment mail --controls recency,history
-    """
-    with explain_errors(is_json=is_json):
-        from flows.tables import estimate_file
-
-        answer = estimate_file(
-            table,
-            outcome=outcome,
-            treatment=treatment,
-            controls=split_names(controls),
-            cluster=cluster,
-            estimators=split_names(estimators),
-            estimand=estimand,
-            is_experiment=experiment,
-        )
-        if is_json:
-            print_json(answer)
-            return
-        rows = [
-            (
-                "naive",
-                "",
-                answer["naive"]["estimate"],
-                answer["naive"]["ci_low"],
-                answer["naive"]["ci_high"],
-                answer["n"],
-            )
-        ]
-        rows += [
-            (e["estimator"], e["estimand"], e["estimate"], e["ci_low"], e["ci_high"], e["n"])
-            for e in answer["estimates"]
-        ]
-        print_table(
-            f"{treatment} → {outcome}",
-            ("estimator", "estimand", "estimate", "low", "high", "n"),
-            rows,
-        )
-        print_line(f"verdict: {answer['verdict']}")
-        for reason in answer["reasons"]:
-            print_line(f"- {reason}")
 
 
 @attributes_app.command("extract")

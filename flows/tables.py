@@ -1,4 +1,4 @@
-"""Commands on a single file: estimate, extract, drivers. No warehouse, no schedule."""
+"""Commands on a file of texts: extract, drivers. No warehouse, no schedule."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,6 @@ import polars as pl
 from flows.console import print_json, print_line
 from tasks.effects.drivers import estimate_drivers
 from tasks.effects.read import read_table
-from tasks.effects.table import estimate_table
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
@@ -19,11 +18,6 @@ from tasks.text.task import STORE, open_store
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 EXTRACTORS = ("clauses",)
-
-
-def estimate_file(path: str, **question: Any) -> dict[str, Any]:
-    """Answer one causal question of a CSV, TSV, Parquet or Stata file."""
-    return estimate_table(read_table(path), **question)
 
 
 def read_texts(path: str) -> pl.DataFrame:

@@ -1,0 +1,158 @@
+"""Causal questions of one table: a file, or a table of the warehouse."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+import numpy as np
+import polars as pl
+
+from tasks.effects.answer import Options
+from tasks.effects.basis import FloatArray, read_numbers
+from tasks.effects.columns import check_columns
+from tasks.effects.credibility import Rules
+from tasks.effects.penalty import Penalty
+from tasks.effects.question import Question, ask
+from tasks.effects.read import read_table
+from tasks.effects.table import check_estimand, estimate_table
+from tasks.effects.table_refute import refute_question
+from tasks.effects.table_segments import estimate_table_segments
+from tasks.effects.table_tests import estimate_tests
+from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.schema import TABLES
+from tasks.platform.settings import load_settings
+from tasks.platform.site import resolve_site
+from tasks.text.task import STORE, open_store
+
+FOLDS: Final = 5
+MAX_LEVELS: Final = 20
+WAREHOUSE_TABLES: Final = (
+    *(f"clean.{table}" for table in TABLES), "marts.review_attributes", "marts.effects",
+)  # fmt: skip
+
+
+class Asked(TypedDict):
+    """What a question is about: columns of the table."""
+
+    outcome: str
+    treatment: str
+    controls: Sequence[str]
+    cluster: str | None
+
+
+def read_source(name: str, config: str | None) -> pl.DataFrame:
+    """A file, or a table of the warehouse by its name: "clean.exposures"."""
+    if name not in WAREHOUSE_TABLES:
+        if not Path(name).exists() and name.split(".")[0] in ("clean", "marts"):
+            raise InputError(
+                f"{name} is no table of the warehouse; there are {', '.join(WAREHOUSE_TABLES)}"
+            )
+        return read_table(name)
+    warehouse = resolve_site(load_settings(config)).warehouse
+    warehouse.prepare()
+    with warehouse.connect() as connection:
+        return connection.table(name).pl()
+
+
+def embed_columns(
+    frame: pl.DataFrame, columns: Sequence[str], config: str | None
+) -> dict[str, FloatArray]:
+    """Embeddings of text columns, shape (rows, dim) each; a missing text is the empty one."""
+    if not columns:
+        return {}
+    check_columns(frame, columns)
+    settings = load_settings(config)
+    store = open_store(str(resolve_site(settings).lake.root / STORE), settings.text)
+    vectors = {}
+    for name in columns:
+        texts = frame[name].cast(pl.String).fill_null("").to_list()
+        vectors[name] = np.asarray(store.embed(texts).vectors, dtype=np.float64)
+    return vectors
+
+
+def estimate_source(
+    table: str,
+    asked: Asked,
+    *,
+    text_controls: Sequence[str] = (),
+    segments: Sequence[str] = (),
+    tests: str | None = None,
+    cate_out: str | None = None,
+    config: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Answer one causal question, with segments and effects of rows where they are asked for."""
+    frame = read_source(table, config)
+    check_columns(frame, segments)
+    vectors = embed_columns(frame, text_controls, config)
+    answer = estimate_table(frame, **asked, vectors=vectors, **options)
+    effects = answer.pop("cate")
+    if tests is not None:
+        answer |= estimate_tests(frame, tests, **asked, vectors=vectors, **options)
+    if cate_out is not None:
+        answer["cate_out"] = write_effects(effects, cate_out)
+    if segments:
+        plain = make_options(options.get("estimand", "ate"), options.get("penalty", 1.0))
+        question = make_question(frame, asked, vectors)
+        answer["segments"] = [
+            estimate_table_segments(question, plain, frame[name]) for name in segments
+        ]
+    return answer
+
+
+def make_options(estimand: str, penalty: Penalty, *, is_experiment: bool = False) -> Options:
+    """Options with the usual level and thresholds."""
+    return Options(check_estimand(estimand), 0.95, penalty, is_experiment, Rules())
+
+
+def make_question(frame: pl.DataFrame, asked: Asked, vectors: Mapping[str, FloatArray]) -> Question:
+    """The question with the usual folds and levels."""
+    return ask(frame, **asked, folds=FOLDS, max_levels=MAX_LEVELS, vectors=vectors)
+
+
+def write_effects(effects: Sequence[Mapping[str, Any]] | None, path: str) -> str:
+    """Write `row,cate` in the order of the table; a row without an effect has an empty one."""
+    if effects is None:
+        raise ConfigError(
+            f"--cate-out {path}: no estimator here has effects of rows; ask for --estimators forest "
+            "or irm, which need a treatment of two values"
+        )
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "cate"])
+        writer.writerows(
+            [one["row"], "" if one["cate"] is None else repr(one["cate"])] for one in effects
+        )
+    return path
+
+
+def refute_source(
+    table: str,
+    asked: Asked,
+    *,
+    text_controls: Sequence[str] = (),
+    time: str | None = None,
+    negative_controls: Sequence[str] = (),
+    penalty: Penalty = 1.0,
+    config: str | None = None,
+) -> dict[str, Any]:
+    """Estimate, and try to prove the estimate wrong."""
+    frame = read_source(table, config)
+    check_columns(frame, [*([time] if time else []), *negative_controls])
+    twice = [name for name in negative_controls if name in asked["controls"]]
+    if twice:
+        raise ConfigError(f"{twice} are named as controls and as negative controls; choose one")
+    question = make_question(frame, asked, embed_columns(frame, text_controls, config))
+    numbers = {
+        name: read_numbers(frame[name])[question.row]
+        for name in [*negative_controls, *([time] if time else [])]
+    }
+    answer = refute_question(
+        question,
+        make_options("ate", penalty),
+        time=numbers[time] if time else None,
+        negatives={name: numbers[name] for name in negative_controls},
+    )
+    head = {"outcome": asked["outcome"], "treatment": asked["treatment"], "n": question.n}
+    return {**head, "estimator": "plr", "estimand": "ate", **answer}
