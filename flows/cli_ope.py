@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from flows.console import explain_errors, print_json, print_line, print_table
+from flows.options import Json, split_names
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 LogFile = Annotated[str, typer.Argument(help="Log: CSV, TSV, Parquet or Stata file.")]
 Action = Annotated[str | None, typer.Option(help="Column of the action (default item_id, …).")]
 Reward = Annotated[str | None, typer.Option(help="Column of the reward (default click, …).")]
@@ -71,10 +71,10 @@ def effects_ope(
             reward=reward,
             propensity=propensity,
             position=position,
-            context=_split(context),
-            target_context=_split(target_context),
+            context=split_names(context),
+            target_context=split_names(target_context),
             cluster=cluster,
-            estimators=_split(estimators),
+            estimators=split_names(estimators),
             catalogue=catalogue,
         )
         if is_json:
@@ -106,17 +106,13 @@ def effects_position(
             reward=reward,
             position=position,
             propensity=propensity,
-            context=_split(context),
+            context=split_names(context),
             cluster=cluster,
         )
         if is_json:
             print_json(answer)
         else:
             _show_positions(answer)
-
-
-def _split(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def _show_values(answer: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 from tasks.effects.ope import evaluate_policy
 from tasks.effects.ope_policy import ALLOWED, ALWAYS, COLUMN, UNIFORM
 from tasks.effects.position import estimate_position_bias
-from tasks.effects.table import read_table
+from tasks.effects.read import read_table
 from tasks.platform.errors import ConfigError
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.credibility import Finding, decide_verdict
+from tasks.effects.intervals import Interval
 from tasks.effects.ope_checks import WeightRules, check_weights, measure_weights
 from tasks.effects.ope_log import NONE, Columns, Log, find_columns, read_log
 from tasks.effects.ope_policy import Policy, Source, make_policy
 from tasks.effects.ope_reward import fit_rewards
 from tasks.effects.ope_scores import ESTIMATORS, MODELLED, Score, choose_estimators
-from tasks.effects.plr import Interval
 from tasks.effects.skew import skewed_interval
 from tasks.platform.errors import InputError
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Verdict
+from tasks.effects.intervals import Interval
 from tasks.effects.ope_log import Log
 from tasks.effects.ope_policy import Policy
-from tasks.effects.plr import Interval
 from tasks.effects.skew import skewed_interval
 
 

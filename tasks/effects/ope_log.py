@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import FloatArray, read_levels
+from tasks.effects.columns import build_controls, check_columns, read_clusters, read_column
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import IntArray, factorise
 from tasks.effects.plr import assign_folds
-from tasks.effects.table import build_controls, check_columns, read_clusters, read_column
 from tasks.platform.errors import ConfigError, EstimationError, InputError
 
 MIN_ROWS: Final = 50
@@ -320,4 +320,5 @@ def _build_features(
     names = list(dict.fromkeys([*columns.strata, *columns.context]))
     if columns.position is not None:
         frame = frame.with_columns(read_levels(frame[columns.position]).alias(columns.position))
-    return build_controls(frame, names, max_levels=max_levels)
+    built = build_controls(frame, names, max_levels=max_levels)
+    return built.matrix, list(built.notes)

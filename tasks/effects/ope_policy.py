@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import FloatArray, read_levels
+from tasks.effects.columns import check_columns, read_clusters, read_column
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import IntArray
 from tasks.effects.ope_log import Columns, Log, join_strata, read_propensity
-from tasks.effects.table import check_columns, read_clusters, read_column
 from tasks.platform.errors import ConfigError, EstimationError
 
 UNIFORM: Final = "uniform"

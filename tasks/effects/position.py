@@ -18,10 +18,10 @@ import polars as pl
 
 from tasks.effects.basis import FloatArray, read_levels, read_numbers
 from tasks.effects.credibility import Finding, Verdict, decide_verdict
+from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
 from tasks.effects.ope_log import Log, find_columns, read_log
 from tasks.effects.ope_reward import choose_levels, fit_linear, predict_linear
-from tasks.effects.plr import Interval
 from tasks.effects.skew import skewed_interval
 from tasks.platform.errors import EstimationError, InputError
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.plr import Interval, t_quantile
+from tasks.effects.intervals import Interval, t_quantile
 from tasks.platform.errors import EstimationError
 
 _STRAIGHT: Final = 1e-6
