@@ -28,8 +28,15 @@ def conclude_effects(
     bases = freeze_bases(night, panels)
     moments = make_moments(night, panels, bases)
     windows = estimate_windows(night, periods, moments)
-    refutations = refute_windows(night, windows, panels, bases, moments)
-    return judge_night(night, windows, refutations)
+    beside = {
+        "refutations": refute_windows(night, windows, panels, bases, moments),
+        "opinions": (),
+        "exposures": measure_positions(night),
+        "segments": split_windows(night, windows, panels, bases),
+        "trends": follow_effects(night, windows, moments),
+        "graphs": (),
+    }
+    return judge_night(night, windows, beside)
 
 
 def make_panels(
@@ -58,11 +65,7 @@ def freeze_bases(night: Night, panels: Mapping[PeriodRef, FileRef]) -> dict[str,
     """One frozen control basis a source."""
     settings = night.settings.effects
     chosen = {
-        source: effects.choose_basis_periods(
-            [period for period in panels if period.source == source],
-            as_of=night.as_of,
-            min_rows=settings.basis_min_rows,
-        )
+        source: choose_basis(night, [period for period in panels if period.source == source])
         for source in list_sources(panels)
     }
     calls = {
@@ -75,6 +78,13 @@ def freeze_bases(night: Night, panels: Mapping[PeriodRef, FileRef]) -> dict[str,
     bases: dict[str, FileRef] = night.engine.require(effects.freeze_basis, calls)
     night.keep(list(bases.values()))
     return bases
+
+
+def choose_basis(night: Night, periods: Sequence[PeriodRef]) -> list[PeriodRef]:
+    """The periods of one source that its basis is fitted on."""
+    return effects.choose_basis_periods(
+        periods, as_of=night.as_of, min_rows=night.settings.effects.basis_min_rows
+    )
 
 
 def list_sources(periods: Iterable[PeriodRef]) -> list[str]:
@@ -188,17 +198,116 @@ def refute_windows(
     return tuple(done.values())
 
 
+def split_windows(
+    night: Night,
+    windows: Sequence[Windowed],
+    panels: Mapping[PeriodRef, FileRef],
+    bases: Mapping[str, FileRef],
+) -> tuple[FileRef, ...]:
+    """The longest window of each source by every configured segment."""
+    settings = night.settings.effects
+    calls: dict[str, dict[str, Any]] = {}
+    for window in longest_windows(windows):
+        source = window.effects.source
+        levels = freeze_levels(night, source, panels)
+        for segment in effects.read_levels_of(levels, night.run):
+            own = {p: panels[p] for p in window.periods}
+            done = split_moments(night, own, bases[source], levels, segment)
+            calls[f"{segment} {source}"] = {
+                "source": source,
+                "window": window.effects.window,
+                "segment": segment,
+                "moments": tuple(done[period] for period in window.periods),
+                "attribute_names": night.settings.extract.names,
+                "settings": settings,
+            }
+    found: dict[str, FileRef] = night.engine.require(effects.estimate_segment, calls)
+    night.keep(list(found.values()))
+    return tuple(found.values())
+
+
+def longest_windows(windows: Sequence[Windowed]) -> list[Windowed]:
+    """The window of each source with the most periods."""
+    longest: dict[str, Windowed] = {}
+    for window in windows:
+        before = longest.get(window.effects.source)
+        if before is None or len(window.periods) > len(before.periods):
+            longest[window.effects.source] = window
+    return list(longest.values())
+
+
+def freeze_levels(night: Night, source: str, panels: Mapping[PeriodRef, FileRef]) -> FileRef:
+    """Levels of the segments of one source, from the periods of its basis."""
+    settings = night.settings.effects
+    chosen = choose_basis(night, [period for period in panels if period.source == source])
+    call = {
+        "panels": tuple(panels[period] for period in chosen),
+        "segments": settings.segments,
+        "max_levels": settings.segment_levels,
+    }
+    levels: FileRef = night.engine.require(effects.freeze_levels, {source: call})[source]
+    night.keep(levels)
+    return levels
+
+
+def split_moments(
+    night: Night, panels: Mapping[PeriodRef, FileRef], basis: FileRef, levels: FileRef, segment: str
+) -> dict[PeriodRef, FileRef]:
+    """Moments of each period split by one segment."""
+    calls = {
+        f"{segment} {label_period(period)}": {
+            **describe_moments(night, panel, basis),
+            "levels": levels,
+            "segment": segment,
+        }
+        for period, panel in panels.items()
+    }
+    done = night.engine.require(effects.make_segment_moments, calls)
+    night.keep(list(done.values()))
+    return {period: done[f"{segment} {label_period(period)}"] for period in panels}
+
+
+def follow_effects(
+    night: Night, windows: Sequence[Windowed], moments: Mapping[PeriodRef, FileRef]
+) -> tuple[FileRef, ...]:
+    """Effects of each source over time."""
+    calls = {
+        window.effects.source: {
+            "source": window.effects.source,
+            "periods": window.periods,
+            "moments": tuple(moments[period] for period in window.periods),
+            "attribute_names": night.settings.extract.names,
+            "settings": night.settings.effects,
+        }
+        for window in longest_windows(windows)
+    }
+    done: dict[str, FileRef] = night.engine.require(effects.follow_effects, calls)
+    night.keep(list(done.values()))
+    return tuple(done.values())
+
+
+def measure_positions(night: Night) -> tuple[FileRef, ...]:
+    """Effects of positions on clicks, for each source with exposures."""
+    settings = night.settings.effects
+    found = effects.list_exposures(night.run, as_of=night.as_of, days=settings.exposure_days)
+    calls = {
+        source: {"source": source, "days": days, "confidence": settings.confidence}
+        for source, days in sorted(found.items())
+    }
+    done: dict[str, FileRef] = night.engine.require(effects.measure_positions, calls)
+    night.keep(list(done.values()))
+    return tuple(done.values())
+
+
 def judge_night(
     night: Night,
     windows: Sequence[Windowed],
-    refutations: tuple[FileRef, ...],
-    opinions: tuple[FileRef, ...] = (),
+    beside: Mapping[str, tuple[FileRef, ...]],
 ) -> VerdictsRef:
     """Verdicts over all effects of the night; published as marts.effects and its refutations."""
     call = {
         "effects": tuple(window.effects for window in windows),
-        "refutations": refutations,
-        "opinions": opinions,
+        **beside,
         "confidence": night.settings.effects.confidence,
     }
     verdicts: VerdictsRef = night.engine.require(effects.judge_night, {"": call})[""]

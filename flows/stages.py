@@ -48,6 +48,11 @@ CACHED_TASKS = (
     effects.estimate_window,
     effects.make_changed_moments,
     effects.refute_effects,
+    effects.freeze_levels,
+    effects.make_segment_moments,
+    effects.estimate_segment,
+    effects.follow_effects,
+    effects.measure_positions,
     effects.judge_night,
     report.write_report,
 )

@@ -9,6 +9,7 @@ import polars as pl
 
 from tasks.effects.basis import Basis, fit_basis
 from tasks.effects.estimate import Method, Row, Window, estimate_effects
+from tasks.effects.exposures import estimate_positions
 from tasks.effects.judge import judge_effects
 from tasks.effects.moments import Moments, panel_moments, sum_moments
 from tasks.effects.panel import build_panel, panel_spec, treatment_names
@@ -21,6 +22,14 @@ from tasks.effects.refute import (
     apply_refuter,
     change_panel,
 )
+from tasks.effects.segments import (
+    SegmentMoments,
+    choose_levels,
+    split_panel_moments,
+    sum_segments,
+)
+from tasks.effects.trend import estimate_trend
+from tasks.effects.window_segments import estimate_window_segments
 from tasks.platform.marts import MartName, MartPart, commit_parts, find_unpublished
 from tasks.platform.periods import hash_partitions, select_history
 from tasks.platform.refs import (
@@ -273,21 +282,162 @@ def judge_night(
     effects: tuple[EffectsRef, ...],
     refutations: tuple[FileRef, ...],
     opinions: tuple[FileRef, ...],
+    exposures: tuple[FileRef, ...],
+    segments: tuple[FileRef, ...],
+    trends: tuple[FileRef, ...],
+    graphs: tuple[FileRef, ...],
     confidence: float,
     run: RunContext,
 ) -> VerdictsRef:
     """Verdicts on all effects of a night, with false-discovery control over all of them."""
-    lake = run.site.lake
-    rows = [row for ref in effects for row in json.loads(lake.read_bytes(ref.file))]
-    lines = [line for ref in refutations for line in json.loads(lake.read_bytes(ref))]
-    further = [row for ref in opinions for row in json.loads(lake.read_bytes(ref))]
-    judged = judge_effects(rows, lines, opinions=further, confidence=confidence)
+    lines = _read_rows(run, refutations)
+    judged = judge_effects(
+        [*_read_rows(run, [ref.file for ref in effects]), *_read_rows(run, exposures)],
+        lines,
+        opinions=_read_rows(run, opinions),
+        confidence=confidence,
+    )
     return VerdictsRef(
         effects=_put_rows(run, "effects", judged),
         refutations=_put_rows(run, "refutations", lines),
+        segments=_put_rows(run, "segments", _read_rows(run, segments)),
+        trends=_put_rows(run, "trends", _read_rows(run, trends)),
+        graphs=_put_rows(run, "graphs", _read_rows(run, graphs)),
         codes=tuple(sorted({ref.code for ref in effects})),
         rows=len(judged),
     )
+
+
+@stage_task("effects")
+def freeze_levels(
+    panels: tuple[FileRef, ...], segments: tuple[str, ...], max_levels: int, run: RunContext
+) -> FileRef:
+    """The levels of each segment that moments are split by, from the panels of the basis."""
+    panel = pl.concat([run.site.lake.read_frame(ref) for ref in panels], how="diagonal_relaxed")
+    levels = {
+        name: list(choose_levels(panel[name], max_levels=max_levels))
+        for name in segments
+        if name in panel.columns and panel[name].drop_nulls().n_unique() > 1
+    }
+    text = json.dumps(levels, sort_keys=True)
+    return run.site.lake.put_bytes("levels", ".json", text.encode(), rows=len(levels))
+
+
+def read_levels_of(levels: FileRef, run: RunContext) -> list[str]:
+    """Segments that have levels."""
+    return sorted(json.loads(run.site.lake.read_bytes(levels)))
+
+
+@stage_task("effects")
+def make_segment_moments(
+    panel: FileRef,
+    basis: FileRef,
+    levels: FileRef,
+    segment: str,
+    attribute_names: tuple[str, ...],
+    outcome: str,
+    buckets: int,
+    run: RunContext,
+) -> FileRef:
+    """Moments of one period split by the levels of one segment."""
+    lake = run.site.lake
+    moments = split_panel_moments(
+        lake.read_frame(panel),
+        Basis.from_json(lake.read_bytes(basis).decode()),
+        segment=segment,
+        levels=json.loads(lake.read_bytes(levels))[segment],
+        treatments=treatment_names(attribute_names),
+        outcome=outcome,
+        n_buckets=buckets,
+    )
+    return lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.moments.n)
+
+
+@stage_task("effects")
+def estimate_segment(
+    source: str,
+    window: str,
+    segment: str,
+    moments: tuple[FileRef, ...],
+    attribute_names: tuple[str, ...],
+    settings: EffectsSettings,
+    run: RunContext,
+) -> FileRef:
+    """Headline effects of one window in every level of one segment."""
+    lake = run.site.lake
+    rows = estimate_window_segments(
+        sum_segments(SegmentMoments.from_bytes(lake.read_bytes(ref)) for ref in moments),
+        source=source,
+        window=window,
+        segment=segment,
+        attributes=attribute_names,
+        outcome=settings.outcome,
+        method=make_method(settings),
+    )
+    return _put_rows(run, "segments", rows)
+
+
+@stage_task("effects")
+def follow_effects(
+    source: str,
+    periods: tuple[PeriodRef, ...],
+    moments: tuple[FileRef, ...],
+    attribute_names: tuple[str, ...],
+    settings: EffectsSettings,
+    run: RunContext,
+) -> FileRef:
+    """Headline effects of one source over time, by week or month."""
+    lake = run.site.lake
+    rows = estimate_trend(
+        [
+            (period.start, period.end, Moments.from_bytes(lake.read_bytes(ref)))
+            for period, ref in zip(periods, moments, strict=True)
+        ],
+        source=source,
+        attributes=attribute_names,
+        outcome=settings.outcome,
+        method=make_method(settings),
+    )
+    return _put_rows(run, "trends", rows)
+
+
+def list_exposures(
+    run: RunContext, *, as_of: date, days: int
+) -> dict[str, tuple[PartitionRef, ...]]:
+    """Published days of exposures of each source, from `days` back up to `as_of`."""
+    first = as_of - timedelta(days=days - 1)
+    found: dict[str, list[PartitionRef]] = {}
+    for part in read_partitions(run, as_of):
+        if part.table == "exposures" and part.event_date >= first:
+            found.setdefault(part.source, []).append(part)
+    return {
+        source: tuple(sorted(parts, key=lambda p: p.event_date)) for source, parts in found.items()
+    }
+
+
+@stage_task("effects")
+def measure_positions(
+    source: str, days: tuple[PartitionRef, ...], confidence: float, run: RunContext
+) -> FileRef:
+    """What standing lower does to the click, from the exposures of some days."""
+    scope = {"source": source, "start_date": days[0].event_date, "end_date": days[-1].event_date}
+    with run.site.warehouse.connect() as connection:
+        exposures = connection.execute(read_sql("clean/exposures_select"), scope).pl()
+    rows = estimate_positions(
+        exposures,
+        window=Window(
+            source=source,
+            name=f"{(days[-1].event_date - days[0].event_date).days + 1}d",
+            start=days[0].event_date,
+            end=days[-1].event_date,
+        ),
+        confidence=confidence,
+    )
+    return _put_rows(run, "effects", rows)
+
+
+def _read_rows(run: RunContext, refs: Sequence[FileRef]) -> list[Row]:
+    return [row for ref in refs for row in json.loads(run.site.lake.read_bytes(ref))]
 
 
 def _put_rows(run: RunContext, kind: str, rows: Sequence[Row]) -> FileRef:

@@ -151,10 +151,17 @@ class EffectsRef(Ref):
 
 
 class VerdictsRef(Ref):
-    """A night's judged effects and the refutations behind them, each as JSON rows."""
+    """A night's judged effects and what stands behind and beside them, each as JSON rows.
+
+    `segments` are effects by segment, `trends` effects over time; `graphs` are one causal graph a
+    source.
+    """
 
     effects: FileRef
     refutations: FileRef
+    segments: FileRef
+    trends: FileRef
+    graphs: FileRef
     codes: tuple[str, ...]
     rows: int
 

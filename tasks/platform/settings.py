@@ -152,6 +152,13 @@ class EffectsSettings(Section):
     negative_controls: tuple[str, ...] = Field(
         (), description="controls that no attribute can have caused, as c__item_reviews"
     )
+    segments: tuple[str, ...] = Field(
+        ("c__category",), description="controls by whose levels effects are shown apart"
+    )
+    segment_levels: int = Field(5, ge=2, le=100, description="levels shown, the most frequent")
+    exposure_days: int = Field(
+        28, ge=1, le=3650, description="days of exposures that position effects are read from"
+    )
 
 
 class Settings(BaseSettings):

@@ -26,6 +26,7 @@ Verdict = Literal["credible", "weak", "not credible", "no result"]
 TaskState = Literal["ran", "cached", "retried", "failed", "skipped"]
 DropStatus = Literal["published", "unchanged", "stopped by gate", "failed"]
 Severity = Literal["critical", "warning"]
+RefutationResult = Literal["passed", "weak", "failed", "not applicable"]
 Contrast = Literal["negative_to_positive", "positive", "negative"]
 
 HEADLINE_CONTRAST: Final[Contrast] = "negative_to_positive"
@@ -226,6 +227,78 @@ class EffectRow(Row):
         )  # fmt: skip
 
 
+class PositionRow(Row):
+    """What standing at one position does to the click, against the first. Units: clicks an exposure."""
+
+    source: Name
+    window: Name = Field(default="28d", validation_alias=AliasChoices("window", "window_name"))
+    attribute: Name
+    contrast: Name
+    estimator: Name = "aipw"
+    estimate: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+    naive: Number = None
+    naive_ci_low: Number = None
+    naive_ci_high: Number = None
+    n: Count = 0
+    verdict: Verdict
+    reasons: Notes = ()
+
+
+class RefutationRow(Row):
+    """One refuter tried on one effect. Grain: source, window, attribute, contrast, refuter, note."""
+
+    source: Name
+    window: Name
+    outcome: Name = "rating"
+    attribute: Name
+    contrast: Contrast = HEADLINE_CONTRAST
+    refuter: Name
+    result: RefutationResult
+    estimate: Number = None
+    refuted: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+    p_value: Number = None
+    reason: Sentence = ""
+    note: Sentence = ""
+
+
+class SegmentRow(Row):
+    """An attribute's headline effect in one level of a segment.
+
+    `p_value` and `q_value` are of the test that all levels share one effect, the same on every row
+    of an attribute.
+    """
+
+    source: Name
+    window: Name
+    segment: Name
+    attribute: Name
+    level: Name
+    n: Count = 0
+    estimate: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+    reason: Sentence = ""
+    p_value: Number = None
+    q_value: Number = None
+
+
+class TrendRow(Row):
+    """An attribute's headline effect in one stretch of time."""
+
+    source: Name
+    attribute: Name
+    start: date
+    end: date
+    n: Count = 0
+    estimate: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+
+
 class TruthRow(Row):
     """The effect that a simulated world was built with, in units of the outcome."""
 
@@ -351,6 +424,11 @@ class NightReport(BaseModel):
     freshness: tuple[FreshnessRow, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     effects: tuple[EffectRow, ...] = ()
+    positions: tuple[PositionRow, ...] = ()
+    refutations: tuple[RefutationRow, ...] = ()
+    segments: tuple[SegmentRow, ...] = ()
+    trends: tuple[TrendRow, ...] = ()
+    graphs: tuple[dict[str, Any], ...] = ()
     truth: tuple[TruthRow, ...] = ()
     previous_as_of: date | None = None
     previous_effects: tuple[EffectRow, ...] = ()

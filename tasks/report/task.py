@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tasks.platform.refs import FileRef, ReportRef, VerdictsRef
 from tasks.platform.runs import read_events
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
 from tasks.platform.warehouse import fetch_dicts
-from tasks.report.model import IndexNight, NightReport
+from tasks.report.model import Contrast, IndexNight, NightReport
 from tasks.report.render import render_html, render_index, render_json
 
 QUARANTINE_EXAMPLES = 3
@@ -100,11 +100,16 @@ def gather_facts(
         "quarantine": refused,
         "freshness": [{**row, "max_age_days": max_age_days} for row in freshness],
         "previous_as_of": previous[0]["as_of"] if previous else None,
-        "previous_effects": [_read_effect(row) for row in previous],
+        "previous_effects": [_read_effect(row) for row in previous if is_contrast(row)],
         **extra,
     }
     text = json.dumps(facts, default=str, sort_keys=True)
     return run.site.lake.put_bytes("facts", ".json", text.encode())
+
+
+def is_contrast(row: Mapping[str, Any]) -> bool:
+    """Whether a row of marts.effects compares mentions of an attribute (not positions of a list)."""
+    return row["contrast"] in get_args(Contrast)
 
 
 def _read_check(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +140,12 @@ def write_report(
     report = NightReport(
         **document,
         **beside,
-        effects=rows,
+        effects=[row for row in rows if is_contrast(row)],
+        positions=[row for row in rows if not is_contrast(row)],
+        refutations=json.loads(lake.read_bytes(verdicts.refutations)),
+        segments=json.loads(lake.read_bytes(verdicts.segments)),
+        trends=json.loads(lake.read_bytes(verdicts.trends)),
+        graphs=json.loads(lake.read_bytes(verdicts.graphs)),
         attributes=[row for ref in examples for row in json.loads(lake.read_bytes(ref))],
         tasks=[vars(event) for event in read_events(Path(run.events))],
     )
