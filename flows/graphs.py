@@ -1,0 +1,124 @@
+"""Causal graphs of a single file: search, adjustment sets, drawing. No warehouse, no schedule."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.effects.graph import discover_graph
+from tasks.effects.graph_adjust import Adjustment, find_adjustment
+from tasks.effects.graph_data import assign_tiers
+from tasks.effects.graph_drawing import Layout, draw_graph
+from tasks.effects.graph_model import Graph
+from tasks.effects.graph_prior import EdgePrior, read_prior
+from tasks.effects.graph_search import Method
+from tasks.effects.read import read_table
+from tasks.platform.errors import ConfigError, InputError, StorageError
+
+MAX_PRIOR_BYTES = 5_000_000
+
+
+def graph_file(
+    path: str,
+    *,
+    columns: Sequence[str] = (),
+    tiers: Sequence[Sequence[str]] = (),
+    method: Method = "pc",
+    outcome: str | None = None,
+    treatments: Sequence[str] = (),
+    cluster: str | None = None,
+    prior: str | None = None,
+    use_prior: bool = False,
+    out: str | None = None,
+    layout: Layout = "wide",
+    alpha: float = 0.01,
+    bootstraps: int = 50,
+    min_stability: float = 0.5,
+    max_rows: int = 5_000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The graph of a CSV, TSV, Parquet or Stata file, and what to adjust for; draws it to `out`.
+
+    Without columns and tiers, all columns but the cluster are searched.
+    """
+    if bool(treatments) != bool(outcome):
+        raise ConfigError("name --treatment and --outcome together, or neither")
+    check_out(out, layout)
+    frame = read_table(path)
+    if not columns and not tiers:
+        columns = [name for name in frame.columns if name != cluster]
+    priors = [] if prior is None else [load_prior(prior, columns, tiers, cluster)]
+    graph = discover_graph(
+        frame, columns=columns, tiers=tiers, method=method, alpha=alpha,
+        bootstraps=bootstraps, min_stability=min_stability, cluster=cluster, priors=priors,
+        max_rows=max_rows, rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    adjustments = [
+        find_adjustment(graph, treatment, outcome, use_priors=use_prior)
+        for treatment in treatments
+        if outcome is not None
+    ]
+    if out is not None:
+        write_drawing(graph, adjustments, Path(out), layout=layout, source=Path(path).name)
+    return {
+        **graph.to_dict(),
+        "adjustments": [adjustment.to_dict() for adjustment in adjustments],
+        "out": out,
+    }
+
+
+def check_out(out: str | None, layout: str) -> None:
+    """Raise ConfigError for a drawing that could not be written, before the search is paid for."""
+    if layout not in ("wide", "narrow"):
+        raise ConfigError(f"--layout {layout!r}: allowed are wide and narrow")
+    if out is None:
+        return
+    if not out.lower().endswith(".svg"):
+        raise ConfigError(f"--out {out}: the drawing is SVG; write to a .svg file")
+    if not Path(out).resolve().parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no such folder; make it first")
+
+
+def load_prior(
+    path: str, columns: Sequence[str], tiers: Sequence[Sequence[str]], cluster: str | None
+) -> EdgePrior:
+    """Suggested edges from a JSON file, checked against the columns and tiers."""
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"there is no file {file}; check the path of --prior")
+    if file.stat().st_size > MAX_PRIOR_BYTES:
+        raise InputError(f"{file} has more than {MAX_PRIOR_BYTES:,} bytes; suggest fewer edges")
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, OSError) as error:
+        raise InputError(f"{file} could not be read as JSON ({str(error)[:150]})") from error
+    return read_prior(document, assign_tiers(columns, tiers, cluster=cluster))
+
+
+def write_drawing(
+    graph: Graph, adjustments: Sequence[Adjustment], out: Path, *, layout: Layout, source: str
+) -> None:
+    """Draw the graph, with treatments, outcome and what to adjust for marked, and write it."""
+    found = [one for one in adjustments if one.is_identified]
+    roles = {name: "adjust for" for one in found for name in one.adjust_for}
+    roles |= {one.treatment: "treatment" for one in adjustments}
+    roles |= {one.outcome: "outcome" for one in adjustments}
+    words = [f"{one.treatment} to {one.outcome}: {explain_adjustment(one)}" for one in adjustments]
+    drawing = draw_graph(
+        graph, layout=layout, title=f"Causal graph of {source}",
+        description=" ".join([f"{graph.method}, {graph.n:,} rows.", *words]), roles=roles,
+    )  # fmt: skip
+    try:
+        out.write_text(str(drawing), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{out} could not be written ({error})") from error
+
+
+def explain_adjustment(adjustment: Adjustment) -> str:
+    """What to adjust for, in words."""
+    if not adjustment.is_identified:
+        return adjustment.reason
+    names = ", ".join(adjustment.adjust_for) or "nothing"
+    return f"adjust for {names} ({adjustment.reason})"
