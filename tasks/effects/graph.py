@@ -254,7 +254,10 @@ def _note_edges(
 ) -> list[str]:
     if not bootstraps:
         return ["without bootstraps nothing is known of how stable the edges are"]
-    notes = []
+    notes = [
+        "stability says how often resamples agree, not that they are right: where paths nearly cancel "
+        "all of them err alike, in directions most of all"
+    ]
     if left_out:
         shown = ", ".join(f"{edge.show()} ({edge.stability:.2f})" for edge in left_out[:8])
         notes.append(
