@@ -246,9 +246,8 @@ def _register_test() -> str:
             key = (min(int(x), int(y)), max(int(x), int(y)), given)
             tiers = self.evidence.tiers
             if any(tiers[one] > max(tiers[key[0]], tiers[key[1]]) for one in given):
-                return (
-                    0.0  # if any set separates, one from their past does; a later one may mislead
-                )
+                # if any set separates the two, one from their past does; a later one may mislead
+                return 0.0
             if key not in self.known:
                 _check_budget(len(self.known))
                 blocks = self.evidence.blocks
