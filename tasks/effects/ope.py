@@ -136,7 +136,9 @@ def measure_interval(
     estimate = score.estimate - over * own
     if np.abs(influence).sum() <= 1e-12 * np.abs(log.reward).mean():
         influence = np.zeros_like(influence)  # rounding: target and log are one and the same
-    return skewed_interval(estimate, influence, confidence=confidence, bias=score.bias)
+    return skewed_interval(
+        estimate, influence, confidence=confidence, bias=score.bias, is_bent=over == 0
+    )
 
 
 def _target_columns(
@@ -210,9 +212,8 @@ def _show_value(interval: Interval, log: Log) -> dict[str, Any]:
 
 def _choose_headline(estimates: Sequence[dict[str, Any]]) -> dict[str, Any]:
     found = {row["estimator"]: row for row in estimates if row["estimate"] is not None}
-    name = next((name for name in HEADLINES if name in found), None)
-    if [row["estimator"] for row in estimates] == ["dm"]:
-        name = "dm"
+    is_alone = len(estimates) == 1
+    name = next((name for name in (HEADLINES, tuple(found))[is_alone] if name in found), None)
     if name is None:
         return {"estimator": None, "value": None, "ci_low": None, "ci_high": None, "lift": None}
     row = found[name]
@@ -254,7 +255,7 @@ def _measure_source(
             parts.append(source.influence(score.gradient))
         gap = skewed_interval(
             score.estimate - mean.estimate, np.concatenate(parts), confidence=confidence,
-            bias=score.bias,
+            bias=score.bias, is_bent=False,
         )  # fmt: skip
         shown["difference"] = vars(gap)
     return shown

@@ -18,7 +18,7 @@ class WeightRules:
     """Thresholds of the alarm.
 
     `weak_share`: effective sample size as a share of the rows. `weak_size`, `min_size`: the same in
-    rows. `weak_events`, `min_events`: effective number of rewarded rows, for rewards of 0 and 1.
+    rows. `weak_clusters`, `min_clusters`: effective number of clusters. `weak_events`, `min_events`: effective number of rewarded rows, for rewards of 0 and 1.
     `weak_heaviest`: share of all weight on one row. `weak_unsupported`, `max_unsupported`: share of
     the target's mass on actions that were never logged where it plays them. `mean_confidence`: how
     sure it must be that the weights do not average what they should.
@@ -27,6 +27,8 @@ class WeightRules:
     weak_share: float = 0.20
     weak_size: float = 100.0
     min_size: float = 30.0
+    weak_clusters: float = 20.0
+    min_clusters: float = 5.0
     weak_events: float = 20.0
     min_events: float = 5.0
     weak_heaviest: float = 0.10
@@ -86,10 +88,24 @@ def check_weights(log: Log, weights: Weights, rules: WeightRules) -> list[Findin
     """What the weights say against any value read with them."""
     return [
         *_check_size(log, weights, rules),
+        *check_clusters(log, rules),
         *_check_events(log, weights, rules),
         *_check_support(weights, rules),
         *_check_mean(log, weights),
         *_check_variation(log),
+    ]
+
+
+def check_clusters(log: Log, rules: WeightRules) -> list[Finding]:
+    """Whether the rows come from enough clusters, told by Kish's count of them."""
+    count = _effective(np.bincount(log.cluster).astype(np.float64))
+    if count >= rules.weak_clusters:
+        return []
+    return [
+        (
+            "weak" if count >= rules.min_clusters else "not credible",
+            f"it rests on few {log.columns.cluster}, as if on {count:.1f} equal ones; log more",
+        )
     ]
 
 

@@ -20,6 +20,7 @@ from tasks.effects.basis import FloatArray, read_levels, read_numbers
 from tasks.effects.credibility import Finding, Verdict, decide_verdict
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
+from tasks.effects.ope_checks import WeightRules, check_clusters
 from tasks.effects.ope_log import Log, find_columns, read_log
 from tasks.effects.ope_reward import choose_levels, fit_linear, predict_linear
 from tasks.effects.skew import skewed_interval
@@ -193,7 +194,12 @@ def _show(
     plain = _interval(log, float(naive[1] - naive[0]), pull, confidence)
     size = _effective(places, k)
     verdict, reasons = decide_verdict(
-        [*shared, *_check_rows(log, places, k), *_check_chance(places, k, size)]
+        [
+            *shared,
+            *check_clusters(log, WeightRules()),
+            *_check_rows(log, places, k),
+            *_check_chance(places, k, size),
+        ]
     )
     return {
         "position": places.names[k],
@@ -229,7 +235,9 @@ def _show_thin(name: str, count: int, places: Places) -> dict[str, Any]:
 
 
 def _interval(log: Log, estimate: float, influence: FloatArray, confidence: float) -> Interval:
-    return skewed_interval(estimate, log.gather(influence), confidence=confidence)
+    """Symmetric: for differences and logarithms."""
+    pieces = log.gather(influence)
+    return skewed_interval(estimate, pieces, confidence=confidence, is_bent=False)
 
 
 def _ratio(
@@ -239,9 +247,7 @@ def _ratio(
     if means[k] <= 0 or means[0] <= 0:
         return dict.fromkeys(("ratio", "ratio_ci_low", "ratio_ci_high"))
     pull = influence[:, k] / means[k] - influence[:, 0] / means[0]
-    logged = skewed_interval(
-        float(np.log(means[k] / means[0])), log.gather(pull), confidence=confidence, is_bent=False
-    )
+    logged = _interval(log, float(np.log(means[k] / means[0])), pull, confidence)
     shown = np.exp(np.clip([logged.estimate, logged.ci_low, logged.ci_high], -700, 700))
     return dict(zip(("ratio", "ratio_ci_low", "ratio_ci_high"), shown.tolist(), strict=True))
 

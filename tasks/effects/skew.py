@@ -14,7 +14,7 @@ import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.intervals import Interval, t_quantile
-from tasks.platform.errors import EstimationError
+from tasks.platform.errors import ConfigError, EstimationError
 
 _STRAIGHT: Final = 1e-6
 """Below this skewness the cubic is the identity to the last digit."""
@@ -32,11 +32,17 @@ def skewed_interval(
 
     `influence` is in units of the estimate, scaled so that its sum of squares is the variance.
     `bias` is an error in the same units that sampling does not show; it widens the interval as if
-    it were one more source of variance. Without `is_bent` the interval stays symmetric, as it should
-    on a log scale, which undoes most of the skewness itself. The t quantile has 2 (sum psi^2)^2 / sum psi^4 degrees of
-    freedom, Satterthwaite's for a variance that few pieces carry. Raises EstimationError for fewer
-    than two pieces.
+    it were one more source of variance. Without `is_bent` the interval stays symmetric:
+    for logarithms, which undo most skewness themselves, and for differences, whose own skewness is
+    small and badly known.
+
+    The t quantile has 2 (sum psi^2)^2 / sum psi^4 degrees of freedom, Satterthwaite's for a
+    variance that few pieces carry, half as many where nothing is bent (which held better in
+    `tests/benchmarks/bench_ope.py`), and never more than pieces - 1. Raises EstimationError for
+    fewer than two pieces, ConfigError for a confidence outside (0, 1).
     """
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence is {confidence:g}; it lies between 0 and 1, as in 0.95")
     pieces = len(influence)
     if pieces < 2:
         raise EstimationError(
@@ -49,19 +55,21 @@ def skewed_interval(
     if error <= 1e-14 * max(abs(estimate), 1e-300):
         return Interval(estimate, 0.0, estimate, estimate, 1.0 if estimate == 0 else 0.0)
     skew = float((sampled**3).sum()) / error**3 if is_bent else 0.0
-    reach = t_quantile(_degrees(sampled, error**2), confidence)
+    degrees = _count_degrees(sampled, error**2) * (1.0 if is_bent else 0.5)
+    degrees = min(max(degrees, 1.0), pieces - 1.0)
+    reach = t_quantile(degrees, confidence)
     return Interval(
         estimate,
         error,
         estimate - error * _stretch(reach, skew),
         estimate - error * _stretch(-reach, skew),
-        _p_value(estimate / error, skew, _degrees(sampled, error**2)),
+        _p_value(estimate / error, skew, degrees),
     )
 
 
-def _degrees(sampled: FloatArray, variance: float) -> float:
+def _count_degrees(sampled: FloatArray, variance: float) -> float:
     fourth = float((sampled**4).sum())
-    return max(2 * variance**2 / fourth, 1.0) if fourth > 0 else 1.0
+    return 2 * variance**2 / fourth if fourth > 0 else 1.0
 
 
 def _stretch(symmetric: float, skew: float) -> float:

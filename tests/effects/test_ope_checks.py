@@ -41,6 +41,15 @@ def test_a_handful_of_rows_is_not_credible():
     assert answer["verdict"] in ("not credible", "no result")
 
 
+def test_two_users_are_not_enough():
+    frame = make_log().with_columns(user_id=pl.int_range(pl.len()) % 2)
+    answer = evaluate_policy(frame, target="uniform")
+    assert answer["verdict"] == "not credible"
+    assert says(answer, "few user_id")
+    width = answer["target"]["ci_high"] - answer["target"]["ci_low"]
+    assert width > 0.01
+
+
 def test_few_clicks_are_called_few():
     answer = evaluate_policy(make_log(rate=0.004), target="uniform")
     assert says(answer, "few rewards")
@@ -137,6 +146,7 @@ def test_rows_without_a_propensity_are_dropped_and_counted():
         ({}, {"target": "column:q"}, InputError, "no column 'q'"),
         ({}, {"target": "column:position"}, InputError, "[0, 1]"),
         ({}, {"catalogue": 5}, ConfigError, "said to hold 5"),
+        ({}, {"confidence": 95}, ConfigError, "between 0 and 1"),
         ({}, {"estimators": ["magic"]}, ConfigError, "allowed are ips"),
         ({"zero": pl.lit(0.0)}, {"target": "column:zero"}, EstimationError, "never shows"),
     ],
