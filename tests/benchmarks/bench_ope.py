@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.ope import evaluate_policy
+from tasks.effects.position import estimate_position_bias
 from tasks.platform.errors import EstimationError
 from tests.effects.logged import draw_log, make_world, uniform
 
@@ -75,15 +76,38 @@ def main(worlds: int = 300) -> None:
                 moved = row["lift"]
                 hits[f"{name} lift"].append(moved["ci_low"] <= lift <= moved["ci_high"])
                 wide[name].append((row["ci_high"] - row["ci_low"]) / own)
+                if name == "dr" and answer["verdict"] == "credible":
+                    hits["dr, credible"].append(hits["dr"][-1])
+                    hits["dr lift, credible"].append(hits["dr lift"][-1])
                 if name == "dr":
                     off = abs(row["estimate"] - truth)
                     hits["symmetric"].append(off <= 1.96 * row["std_error"])
         print(f"{label}: {np.median(clicks):.0f} effective clicks")
         for name, found in hits.items():
             width = f"  width {np.median(wide[name]):.2f}" if name in wide else ""
-            print(f"    {name:12} {np.mean(found):6.3f} of {len(found)}{width}")
+            print(f"    {name:17} {np.mean(found):6.3f} of {len(found)}{width}")
+    for rate in (0.2, 0.01):
+        show_positions(worlds, rate)
     print(f"{worlds} worlds in {time.perf_counter() - start:.0f} s")
     show_real()
+
+
+def show_positions(worlds: int, rate: float) -> None:
+    """Coverage of position effects and ratios in logs of a policy that ranks by appeal."""
+    hits = defaultdict(list)
+    for seed in range(worlds):
+        rng = np.random.default_rng(seed)
+        world = make_world(rng, rate=rate, greed=0.7)
+        log = draw_log(world, world.logging, 4000, rng)
+        means = world.mean.mean(axis=1) @ world.logging.mean(axis=(0, 1))
+        for k, row in enumerate(estimate_position_bias(log, context=["segment"]), start=1):
+            hits["difference"].append(row["ci_low"] <= means[k] - means[0] <= row["ci_high"])
+            if row["ratio"] is not None:
+                ratio = means[k] / means[0]
+                hits["ratio"].append(row["ratio_ci_low"] <= ratio <= row["ratio_ci_high"])
+    print(f"position effects, 4,000 rows, {rate:.0%}")
+    for name, found in hits.items():
+        print(f"    {name:17} {np.mean(found):6.3f} of {len(found)}")
 
 
 def show_real() -> None:

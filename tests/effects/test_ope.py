@@ -1,6 +1,7 @@
 """Value of another policy: known truths, invariances, and intervals that hold with few clicks."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,13 @@ from tasks.effects.ope import evaluate_policy
 from tasks.effects.ope_log import find_columns, read_log
 from tasks.effects.ope_policy import make_policy
 from tasks.effects.ope_reward import Rewards, fit_rewards
-from tasks.effects.ope_scores import choose_shrinkages, score_shrunk, shrink_weights
+from tasks.effects.ope_scores import (
+    choose_shrinkages,
+    score_ips,
+    score_shrunk,
+    score_snips,
+    shrink_weights,
+)
 from tests.effects.logged import World, draw_log, make_world, uniform
 
 EXACT = 1e-12
@@ -228,7 +235,30 @@ def test_a_target_counted_from_a_log_covers_and_widens_the_interval():
             assert abs(found["estimate"] - world.value(world.logging)) < 3 * found["std_error"]
 
 
-def test_the_counting_error_of_a_target_is_that_of_a_bootstrap():
+@pytest.mark.parametrize("shrinkage", [None, 0.0, 3.0, np.inf])
+def test_gradients_in_the_targets_chances_are_those_of_small_steps(shrinkage: float | None):
+    _, frame = some_log(20, rows=600)
+    log = read_log(frame, find_columns(frame))
+    policy = make_policy(log, "uniform")
+    assert policy.table is not None
+
+    def score(table: np.ndarray):
+        moved = replace(policy, table=table, chance=table[log.stratum, log.action])
+        if shrinkage is None:
+            return [score_ips(log, moved, None), score_snips(log, moved, None)]
+        return [score_shrunk(log, moved, fit_rewards(log, table), shrinkage=shrinkage)]
+
+    for s, a in ((0, 1), (2, 7)):
+        step = np.zeros_like(policy.table)
+        step[s, a] = 1e-6
+        pairs = zip(score(policy.table + step), score(policy.table - step), strict=True)
+        for base, (up, down) in zip(score(policy.table), pairs, strict=True):
+            slope = (up.estimate - down.estimate) / 2e-6
+            assert base.gradient[s, a] == pytest.approx(slope, rel=1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize("smoothing", [1.0, 200.0])
+def test_the_counting_error_of_a_target_is_that_of_a_bootstrap(smoothing: float):
     world, _ = some_log(14)
     rng = np.random.default_rng(15)
     frame, other = (
@@ -238,10 +268,14 @@ def test_the_counting_error_of_a_target_is_that_of_a_bootstrap():
     columns = find_columns(other)
 
     def value(sample: pl.DataFrame) -> float:
-        policy = make_policy(log, "other", target_log=sample, target_columns=columns)
+        policy = make_policy(
+            log, "other", target_log=sample, target_columns=columns, smoothing=smoothing
+        )
         return float((log.reward * policy.chance / log.propensity).mean())
 
-    policy = make_policy(log, "other", target_log=other, target_columns=columns)
+    policy = make_policy(
+        log, "other", target_log=other, target_columns=columns, smoothing=smoothing
+    )
     gradient = log.tabulate(log.reward / log.propensity) / log.n
     assert policy.source is not None
     error = np.sqrt((policy.source.influence(gradient) ** 2).sum())

@@ -43,6 +43,9 @@ def test_examination_is_found_where_actions_were_drawn_at_random():
     for row, truth in zip(rows, EXAMINED[1:], strict=True):
         reach = 1.5 * np.log(row["ratio_ci_high"] / row["ratio"])  # three standard errors
         assert abs(np.log(row["ratio"] / truth)) < reach < 0.2
+        rows_of = frame.group_by("position").agg(pl.col("click").sum()).sort("position")["click"]
+        plain = np.sqrt(1 / rows_of[0] + 1 / rows_of[int(row["position"]) - 1])
+        assert reach / 3 == pytest.approx(plain, rel=0.15)  # log of a ratio of two counts
         assert row["naive_ci_low"] < row["estimate"] < row["naive_ci_high"]
         assert row["verdict"] == "credible"
         assert any("drawn at random" in reason for reason in row["reasons"])
