@@ -331,3 +331,13 @@ def test_95_percent_intervals_hold_with_about_twenty_clicks(greed: float):
         truth = world.value(uniform(world))
         hits.append([row["ci_low"] <= truth <= row["ci_high"] for row in rows.values()])
     assert (np.mean(hits, axis=0) > 0.895).all()
+
+
+def test_a_rows_own_reward_never_enters_its_prediction():
+    _, frame = some_log(21, rows=300)
+    log = read_log(frame, find_columns(frame))
+    table = make_policy(log, "uniform").table
+    flipped = replace(log, reward=np.where(log.fold == 0, 1 - log.reward, log.reward))
+    first, second = (fit_rewards(one, table).logged for one in (log, flipped))
+    assert (first == second)[log.fold == 0].all()
+    assert (first != second)[log.fold != 0].all()
