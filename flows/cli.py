@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows import cli_effects, cli_ope
+from flows import cli_effects, cli_graph, cli_ope
 from flows.console import (
     end_process,
     explain_errors,
@@ -41,6 +41,7 @@ app.add_typer(attributes_app, name="attributes")
 Stage = Literal["ingest", "all"]
 cli_effects.register(effects_app)
 cli_ope.register(effects_app)
+cli_graph.register(effects_app)
 
 
 def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:
