@@ -153,3 +153,26 @@ def test_each_target_is_fitted_with_its_own_penalty():
             fit = Ridge(alpha=penalties[k, at]).fit(x[fold != k], design[fold != k, target])
             residual = design[fold == k, target] - fit.predict(x[fold == k])
             np.testing.assert_allclose(design[fold == k] @ maps[k][:, at], residual, rtol=1e-8)
+
+
+def test_separate_mode_names_each_treatments_penalty():
+    """The outcome is fitted once per treatment, each time on other controls: NaN where it varies."""
+    world = make_world(np.random.default_rng(12), rows=1500)
+    names = world.columns[3:-1]
+    given = {"outcome": "rating", "penalty": "auto", "mode": "separate"}
+    both = estimate_plr(world.moments(), treatments=names, controls=CONTROLS, **given).penalties
+    alone = [
+        estimate_plr(
+            world.moments(),
+            treatments=[name],
+            controls=[*CONTROLS, *(n for n in names if n != name)],
+            **given,
+        ).penalties
+        for name in names
+    ]
+    np.testing.assert_array_equal(both[:, :-1], np.column_stack([p[:, 0] for p in alone]))
+    outcome = np.column_stack([p[:, 1] for p in alone])
+    is_shared = (outcome == outcome[:, :1]).all(axis=1)
+    assert (np.isnan(both[:, -1]) == ~is_shared).all()
+    assert (both[is_shared, -1] == outcome[is_shared, 0]).all()
+    assert is_shared.sum() < 5
