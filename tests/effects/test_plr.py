@@ -1,5 +1,7 @@
 """Partially linear regression from moments, against DoubleML and against known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -168,6 +170,21 @@ def test_a_day_replaced_gives_the_effects_of_a_fresh_computation():
     np.testing.assert_allclose(replaced.std_error, fresh.std_error, rtol=1e-12)
 
 
+def test_rows_that_arrive_during_a_day_give_the_effects_of_a_fresh_computation():
+    """Only the stored sum and the new rows are read."""
+    world = make_world(np.random.default_rng(21), rows=3000)
+    bucket = world.bucket(BUCKETS)
+    parts = [
+        compute_moments(world.design[rows], bucket[rows], columns=world.columns, n_buckets=BUCKETS)
+        for rows in (slice(0, 2960), slice(2960, 2990), slice(2990, 3000))
+    ]
+    stored = parts[0].packed.copy()
+    ours, fresh = estimate(sum_moments(parts)), estimate(world.moments(BUCKETS))
+    np.testing.assert_allclose(ours.theta, fresh.theta, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(ours.std_error, fresh.std_error, rtol=1e-12)
+    assert (parts[0].packed == stored).all()
+
+
 def test_no_user_is_on_both_sides_of_a_fit():
     world = make_world(np.random.default_rng(10), rows=2000)
     fold = world.bucket(BUCKETS) % FOLDS
@@ -206,6 +223,21 @@ def test_degrees_of_freedom_shrink_when_few_users_carry_a_treatment():
     weights = np.eye(6)[0]
     assert estimate(even.moments()).degrees(weights) > 25
     assert estimate(heavy.moments()).degrees(weights) < 12
+
+
+def test_degrees_of_a_contrast_lie_between_those_of_its_sides():
+    """Sides carried by 4 and 25 clusters: alone 3 and 24, together by their shares of variance."""
+    fit = replace(
+        estimate(make_world(np.random.default_rng(20)).moments(), treatments=TREATMENTS[:2]),
+        effective_clusters=np.array([4.0, 25.0]), bread=np.diag([0.03, 0.01]), clusters=40,
+    )  # fmt: skip
+    assert fit.degrees(np.array([1.0, 0.0])) == pytest.approx(3)
+    assert fit.degrees(np.array([0.0, 1.0])) == pytest.approx(24)
+    both = (0.75 / 2 + 0.25 / 5) ** -2 - 1
+    assert fit.degrees(np.array([1.0, -1.0])) == pytest.approx(both)
+    even = replace(fit, effective_clusters=np.array([4.0, 4.0]))
+    assert even.degrees(np.array([1.0, -2.0])) == pytest.approx(3)
+    assert replace(fit, clusters=3).degrees(np.array([1.0, -1.0])) == pytest.approx(2)
 
 
 def test_variance_left_is_the_residual_share_of_the_variance_about_the_mean():
