@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.console import explain_errors, print_json, print_line, print_table
+from flows.options import Config, Json, split_names
 
 MethodName = Literal["pc", "fci", "ges"]
 LayoutName = Literal["wide", "narrow"]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
 
 
 def effects_graph(
-    table: Annotated[str, typer.Argument(help="CSV, TSV, Parquet or Stata file.")],
+    table: Annotated[
+        str, typer.Argument(help="CSV, TSV, Parquet or Stata file, or a table as clean.items.")
+    ],
     tiers: Annotated[
         str | None,
         typer.Option(help="What comes first, 'a,b;c;d': nothing points back to an earlier tier."),
@@ -50,6 +52,7 @@ def effects_graph(
     ] = 0.5,
     max_rows: Annotated[int, typer.Option(min=30, help="Rows to search, drawn at random.")] = 5_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    config: Config = None,
     is_json: Json = False,
 ) -> None:
     """Search a table for a causal graph, and name what to adjust for.
@@ -61,13 +64,14 @@ def effects_graph(
 
         document = graph_file(
             table,
-            columns=_split(columns, ","),
-            tiers=[_split(tier, ",") for tier in _split(tiers, ";")],
+            columns=list(split_names(columns)),
+            tiers=[list(split_names(tier)) for tier in tiers.split(";")] if tiers else [],
             method=method,
             outcome=outcome,
-            treatments=_split(treatment, ","),
+            treatments=list(split_names(treatment)),
             cluster=cluster,
             prior=prior,
+            config=config,
             use_prior=use_prior,
             out=out,
             layout=layout,
@@ -115,7 +119,3 @@ def _name_origin(edge: dict[str, Any]) -> str:
     if edge["origin"] == "both":
         return f"data, and suggested by {edge['suggested_by']}"
     return f"only suggested by {edge['suggested_by']}"
-
-
-def _split(text: str | None, sign: str) -> list[str]:
-    return [part.strip() for part in (text or "").split(sign) if part.strip()]

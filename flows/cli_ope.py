@@ -6,9 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from flows.console import explain_errors, print_json, print_line, print_table
-from flows.options import Json, split_names
+from flows.options import Config, Json, split_names
 
-LogFile = Annotated[str, typer.Argument(help="Log: CSV, TSV, Parquet or Stata file.")]
+LogFile = Annotated[
+    str, typer.Argument(help="Log: CSV, TSV, Parquet or Stata file, or clean.exposures.")
+]
 Action = Annotated[str | None, typer.Option(help="Column of the action (default item_id, …).")]
 Reward = Annotated[str | None, typer.Option(help="Column of the reward (default click, …).")]
 Propensity = Annotated[
@@ -55,6 +57,7 @@ def effects_ope(
     catalogue: Annotated[
         int | None, typer.Option(min=1, help="Actions that 'uniform' has (default those logged).")
     ] = None,
+    config: Config = None,
     is_json: Json = False,
 ) -> None:
     """Estimate what another policy would have earned, from the log of the one that ran.
@@ -76,6 +79,7 @@ def effects_ope(
             cluster=cluster,
             estimators=split_names(estimators),
             catalogue=catalogue,
+            config=config,
         )
         if is_json:
             print_json(answer)
@@ -91,6 +95,7 @@ def effects_position(
     propensity: Propensity = None,
     context: Context = None,
     cluster: Cluster = None,
+    config: Config = None,
     is_json: Json = False,
 ) -> None:
     """Estimate what a lower position does to the click, with the naive difference beside.
@@ -108,6 +113,7 @@ def effects_position(
             propensity=propensity,
             context=split_names(context),
             cluster=cluster,
+            config=config,
         )
         if is_json:
             print_json(answer)

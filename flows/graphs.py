@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from flows.sources import read_source
 from tasks.effects.graph import discover_graph
 from tasks.effects.graph_adjust import Adjustment, find_adjustment
 from tasks.effects.graph_data import assign_tiers
@@ -14,7 +15,6 @@ from tasks.effects.graph_drawing import Layout, draw_graph
 from tasks.effects.graph_model import Graph
 from tasks.effects.graph_prior import EdgePrior, read_prior
 from tasks.effects.graph_search import Method
-from tasks.effects.read import read_table
 from tasks.platform.errors import ConfigError, InputError, StorageError
 
 MAX_PRIOR_BYTES = 5_000_000
@@ -38,6 +38,7 @@ def graph_file(
     min_stability: float = 0.5,
     max_rows: int = 5_000,
     seed: int = 0,
+    config: str | None = None,
 ) -> dict[str, Any]:
     """The graph of a CSV, TSV, Parquet or Stata file, and what to adjust for; draws it to `out`.
 
@@ -46,7 +47,7 @@ def graph_file(
     if bool(treatments) != bool(outcome):
         raise ConfigError("name --treatment and --outcome together, or neither")
     check_out(out, layout)
-    frame = read_table(path)
+    frame = read_source(path, config)
     if not columns and not tiers:
         columns = [name for name in frame.columns if name != cluster]
     priors = [] if prior is None else [load_prior(prior, columns, tiers, cluster)]

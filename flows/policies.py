@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
+from flows.sources import WAREHOUSE_TABLES, read_source
 from tasks.effects.ope import evaluate_policy
 from tasks.effects.ope_policy import ALLOWED, ALWAYS, COLUMN, UNIFORM
 from tasks.effects.position import estimate_position_bias
-from tasks.effects.read import read_table
 from tasks.platform.errors import ConfigError
 
 
@@ -27,12 +27,13 @@ def evaluate_policy_file(
     estimators: Sequence[str] = ("ips", "snips", "dm", "dr", "dros"),
     catalogue: int | None = None,
     confidence: float = 0.95,
+    config: str | None = None,
 ) -> dict[str, Any]:
     """Value of `target_policy` from the log at `path`: uniform, always:A, column:C, or a log."""
     return evaluate_policy(
-        read_table(path),
+        read_source(path, config),
         target=target_policy,
-        target_log=read_target(target_policy),
+        target_log=read_target(target_policy, config),
         action=action,
         reward=reward,
         propensity=propensity,
@@ -46,19 +47,21 @@ def evaluate_policy_file(
     )
 
 
-def read_target(target_policy: str) -> pl.DataFrame | None:
+def read_target(target_policy: str, config: str | None = None) -> pl.DataFrame | None:
     """The log that `target_policy` names, None when it is a policy by itself."""
     if target_policy == UNIFORM or target_policy.startswith((ALWAYS, COLUMN)):
         return None
-    if not Path(target_policy).exists():
+    if not Path(target_policy).exists() and target_policy not in WAREHOUSE_TABLES:
         raise ConfigError(
             f"--target-policy {target_policy!r} is no file and no known policy; allowed are "
             f"{ALLOWED}"
         )
-    return read_table(target_policy)
+    return read_source(target_policy, config)
 
 
-def estimate_position_file(path: str, **question: Any) -> dict[str, Any]:
+def estimate_position_file(
+    path: str, *, config: str | None = None, **question: Any
+) -> dict[str, Any]:
     """Effect of each position of the log at `path` against its first."""
-    rows = estimate_position_bias(read_table(path), **question)
+    rows = estimate_position_bias(read_source(path, config), **question)
     return {"reference": rows[0]["reference"], "positions": rows}

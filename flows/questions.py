@@ -8,28 +8,24 @@ from typing import Any, Final, TypedDict
 import numpy as np
 import polars as pl
 
+from flows.sources import read_source
 from tasks.effects.answer import Options
 from tasks.effects.basis import FloatArray, read_numbers
 from tasks.effects.columns import check_columns
 from tasks.effects.credibility import Rules
 from tasks.effects.penalty import Penalty
 from tasks.effects.question import Question, ask
-from tasks.effects.read import read_table
 from tasks.effects.table import check_estimand, estimate_table
 from tasks.effects.table_refute import refute_question
 from tasks.effects.table_segments import estimate_table_segments
 from tasks.effects.table_tests import estimate_tests
-from tasks.platform.errors import ConfigError, InputError
-from tasks.platform.schema import TABLES
+from tasks.platform.errors import ConfigError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
 from tasks.text.task import STORE, open_store
 
 FOLDS: Final = 5
 MAX_LEVELS: Final = 20
-WAREHOUSE_TABLES: Final = (
-    *(f"clean.{table}" for table in TABLES), "marts.review_attributes", "marts.effects",
-)  # fmt: skip
 
 
 class Asked(TypedDict):
@@ -39,20 +35,6 @@ class Asked(TypedDict):
     treatment: str
     controls: Sequence[str]
     cluster: str | None
-
-
-def read_source(name: str, config: str | None) -> pl.DataFrame:
-    """A file, or a table of the warehouse by its name: "clean.exposures"."""
-    if name not in WAREHOUSE_TABLES:
-        if not Path(name).exists() and name.split(".")[0] in ("clean", "marts"):
-            raise InputError(
-                f"{name} is no table of the warehouse; there are {', '.join(WAREHOUSE_TABLES)}"
-            )
-        return read_table(name)
-    warehouse = resolve_site(load_settings(config)).warehouse
-    warehouse.prepare()
-    with warehouse.connect() as connection:
-        return connection.table(name).pl()
 
 
 def embed_columns(
