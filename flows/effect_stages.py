@@ -34,7 +34,7 @@ def conclude_effects(
         "exposures": measure_positions(night),
         "segments": split_windows(night, windows, panels, bases),
         "trends": follow_effects(night, windows, moments),
-        "graphs": (),
+        "graphs": search_graphs(night, periods, panels),
     }
     return judge_night(night, windows, beside)
 
@@ -282,6 +282,28 @@ def follow_effects(
         for window in longest_windows(windows)
     }
     done: dict[str, FileRef] = night.engine.require(effects.follow_effects, calls)
+    night.keep(list(done.values()))
+    return tuple(done.values())
+
+
+def search_graphs(
+    night: Night, periods: Sequence[PeriodRef], panels: Mapping[PeriodRef, FileRef]
+) -> tuple[FileRef, ...]:
+    """The causal graph of each source, searched once a week."""
+    settings = night.settings.effects
+    if settings.graph_rows == 0:
+        return ()
+    calls = {}
+    for source in list_sources(periods):
+        own = [period for period in periods if period.source == source]
+        chosen = effects.choose_graph_periods(own, as_of=night.as_of)
+        calls[source] = {
+            "source": source,
+            "panels": tuple(panels[period] for period in chosen),
+            "attribute_names": night.settings.extract.names,
+            "settings": settings,
+        }
+    done: dict[str, FileRef] = night.engine.require(effects.search_graph, calls)
     night.keep(list(done.values()))
     return tuple(done.values())
 

@@ -10,8 +10,9 @@ import numpy as np
 from flows.sources import read_source
 from tasks.effects.graph import discover_graph
 from tasks.effects.graph_adjust import Adjustment, find_adjustment
+from tasks.effects.graph_answer import draw_answer
 from tasks.effects.graph_data import assign_tiers
-from tasks.effects.graph_drawing import Layout, draw_graph
+from tasks.effects.graph_drawing import Layout
 from tasks.effects.graph_model import Graph
 from tasks.effects.graph_prior import EdgePrior, read_prior
 from tasks.effects.graph_search import Method
@@ -102,24 +103,8 @@ def write_drawing(
     graph: Graph, adjustments: Sequence[Adjustment], out: Path, *, layout: Layout, source: str
 ) -> None:
     """Draw the graph, with treatments, outcome and what to adjust for marked, and write it."""
-    found = [one for one in adjustments if one.is_identified]
-    roles = {name: "adjust for" for one in found for name in one.adjust_for}
-    roles |= {one.treatment: "treatment" for one in adjustments}
-    roles |= {one.outcome: "outcome" for one in adjustments}
-    words = [f"{one.treatment} to {one.outcome}: {explain_adjustment(one)}" for one in adjustments]
-    drawing = draw_graph(
-        graph, layout=layout, title=f"Causal graph of {source}",
-        description=" ".join([f"{graph.method}, {graph.n:,} rows.", *words]), roles=roles,
-    )  # fmt: skip
+    drawing = draw_answer(graph, adjustments, layout=layout, source=source)
     try:
         out.write_text(str(drawing), encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{out} could not be written ({error})") from error
-
-
-def explain_adjustment(adjustment: Adjustment) -> str:
-    """What to adjust for, in words."""
-    if not adjustment.is_identified:
-        return adjustment.reason
-    names = ", ".join(adjustment.adjust_for) or "nothing"
-    return f"adjust for {names} ({adjustment.reason})"

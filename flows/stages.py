@@ -53,6 +53,7 @@ CACHED_TASKS = (
     effects.estimate_segment,
     effects.follow_effects,
     effects.measure_positions,
+    effects.search_graph,
     effects.judge_night,
     report.write_report,
 )

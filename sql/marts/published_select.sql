@@ -6,6 +6,8 @@ WITH live AS (
     SELECT 'effects', source, as_of, count(*) FROM marts.effects GROUP BY ALL
     UNION ALL
     SELECT 'effect_refutations', source, as_of, count(*) FROM marts.effect_refutations GROUP BY ALL
+    UNION ALL
+    SELECT 'causal_graph', source, as_of, count(*) FROM marts.causal_graph GROUP BY ALL
 )
 SELECT
     p.table_name, p.source, p.start_date, p.end_date, p.fingerprint, p.row_count,

@@ -13,6 +13,7 @@ from tasks.effects.exposures import estimate_positions
 from tasks.effects.judge import judge_effects
 from tasks.effects.moments import Moments, panel_moments, sum_moments
 from tasks.effects.panel import build_panel, panel_spec, treatment_names
+from tasks.effects.panel_graph import search_panel
 from tasks.effects.refute import (
     RANDOM_CAUSE,
     Case,
@@ -401,6 +402,39 @@ def follow_effects(
     return _put_rows(run, "trends", rows)
 
 
+def choose_graph_periods(periods: Sequence[PeriodRef], *, as_of: date) -> tuple[PeriodRef, ...]:
+    """The periods that end before the week of `as_of`: the graph is searched once a week.
+
+    A source in its first week has all its periods searched.
+    """
+    monday = as_of - timedelta(days=as_of.weekday())
+    before = tuple(period for period in periods if period.end < monday)
+    return before or tuple(periods)
+
+
+@stage_task("effects")
+def search_graph(
+    source: str,
+    panels: tuple[FileRef, ...],
+    attribute_names: tuple[str, ...],
+    settings: EffectsSettings,
+    run: RunContext,
+) -> FileRef:
+    """The causal graph of one source's panel, drawn; what to adjust for by it."""
+    lake = run.site.lake
+    panel = pl.concat([lake.read_frame(ref) for ref in panels], how="diagonal_relaxed")
+    found = search_panel(
+        panel,
+        source=source,
+        attributes=attribute_names,
+        outcome=settings.outcome,
+        bootstraps=settings.graph_bootstraps,
+        max_rows=settings.graph_rows,
+        rng=np.random.default_rng(0),
+    )
+    return _put_rows(run, "graphs", found)
+
+
 def list_exposures(
     run: RunContext, *, as_of: date, days: int
 ) -> dict[str, tuple[PartitionRef, ...]]:
@@ -450,12 +484,15 @@ def list_parts(verdicts: VerdictsRef, as_of: date, run: RunContext) -> list[Mart
     shapes: tuple[tuple[MartName, FileRef, Shape], ...] = (
         ("effects", verdicts.effects, _to_effect_rows),
         ("effect_refutations", verdicts.refutations, _to_refutation_rows),
+        ("causal_graph", verdicts.graphs, _to_graph_rows),
     )
     parts = []
     for table, ref, shape in shapes:
         rows = json.loads(run.site.lake.read_bytes(ref))
         for source in sorted({row["source"] for row in rows}):
             frame = shape([row for row in rows if row["source"] == source], as_of)
+            if frame.height == 0:
+                continue
             file = run.site.lake.put_frame("marts", frame)
             path = str(run.site.lake.root / file.path)
             parts.append(MartPart(table, source, as_of, as_of, file.sha256, file.rows, path))
@@ -487,6 +524,28 @@ def _to_refutation_rows(rows: Sequence[Row], as_of: date) -> pl.DataFrame:
     schema = dict.fromkeys(("estimate", "refuted", "ci_low", "ci_high", "p_value"), pl.Float64)
     frame = pl.DataFrame(flat, infer_schema_length=None, schema_overrides=schema)
     return frame.sort("source", "window_name", "attribute", "contrast", "refuter", "note")
+
+
+def _to_graph_rows(graphs: Sequence[Row], as_of: date) -> pl.DataFrame:
+    rows = [
+        {
+            "as_of": as_of,
+            "source": graph["source"],
+            "method": graph["method"],
+            "n": graph["n"],
+            "from_column": edge["source"],
+            "to_column": edge["target"],
+            **{
+                name: edge[name] for name in ("kind", "ends", "stability", "origin", "suggested_by")
+            },
+        }
+        for graph in graphs
+        for edge in graph["edges"]
+    ]
+    schema = {"stability": pl.Float64, "suggested_by": pl.String}
+    columns = ("as_of", "source", "from_column", "to_column")
+    frame = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=schema)
+    return frame.sort(columns) if rows else frame
 
 
 def has_unpublished(verdicts: VerdictsRef, as_of: date, run: RunContext) -> bool:

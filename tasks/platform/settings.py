@@ -155,6 +155,10 @@ class EffectsSettings(Section):
     segments: tuple[str, ...] = Field(
         ("c__category",), description="controls by whose levels effects are shown apart"
     )
+    graph_rows: int = Field(
+        2000, ge=0, le=100_000, description="reviews searched for the weekly causal graph; 0: none"
+    )
+    graph_bootstraps: int = Field(10, ge=0, le=1000, description="resamples for its stability")
     segment_levels: int = Field(5, ge=2, le=100, description="levels shown, the most frequent")
     exposure_days: int = Field(
         28, ge=1, le=3650, description="days of exposures that position effects are read from"

@@ -42,6 +42,7 @@ _CREATES: Final = (
     "marts/review_attributes_create",
     "marts/effects_create",
     "marts/effect_refutations_create",
+    "marts/causal_graph_create",
     "marts/quality_create",
     "marts/runs_create",
     "marts/published_create",
