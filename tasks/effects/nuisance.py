@@ -1,0 +1,280 @@
+"""What double machine learning must know: outcomes under each treatment, chance of treatment.
+
+Every row is predicted by learners that saw none of its fold, and the learners are stacked by
+`tasks.effects.stacking`. Outcomes are put together in two steps, because two surfaces that are each
+a little wrong make a difference that is very wrong. The stack of each arm gives the mean outcome
+m = e g1 + (1 - e) g0; the effect t is then chosen among the learners' own differences and one
+constant by the R-loss, the squared error of (y - m) - (d - e) t (Nie & Wager 2021, "Quasi-oracle
+estimation of heterogeneous treatment effects"); and g0 = m - e t, g1 = m + (1 - e) t.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from tasks.effects.basis import FloatArray
+from tasks.effects.gaussian import Kernel, tune_kernel
+from tasks.effects.learners import (
+    LEARNERS,
+    MIN_ARM,
+    Predictions,
+    Split,
+    predict_chances,
+    predict_means,
+)
+from tasks.effects.moments import IntArray
+from tasks.effects.stacking import stack_chances, stack_squares
+from tasks.platform.errors import EstimationError
+
+_PROCESS_ROWS: Final = 2_500
+_SMALL_ROWS: Final = 2_000
+_SMALL_STEPS: Final = ((30, 80, 200), 0.1)
+_LARGE_STEPS: Final = ((80, 250, 700), 0.07)
+_SHOWN: Final = 0.005
+_BEYOND: Final = 0.1
+_CLIP: Final = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Nuisances:
+    """Out-of-fold predictions of n rows.
+
+    `untreated` and `treated` (n,) in outcome units: expected outcome under each treatment.
+    `propensity` (n,) in [0, 1], as stacked, not clipped. `effects` maps each learner to its own
+    difference (n,) of the two arms, in outcome units. `weights` gives the stacks ("untreated",
+    "treated", "propensity", "effect"): learner to weight, those below 0.005 left out.
+    """
+
+    untreated: FloatArray
+    treated: FloatArray
+    propensity: FloatArray
+    effects: Mapping[str, FloatArray]
+    weights: Mapping[str, Mapping[str, float]]
+
+    @property
+    def mean(self) -> FloatArray:
+        """Expected outcome without knowing the treatment, shape (n,), in outcome units."""
+        mean: FloatArray = self.untreated + self.propensity * (self.treated - self.untreated)
+        return mean
+
+
+def cross_fit_nuisances(
+    features: FloatArray,
+    basis: FloatArray,
+    outcome: FloatArray,
+    is_treated: IntArray,
+    fold: IntArray,
+    folds: int,
+    *,
+    seed: int,
+) -> Nuisances:
+    """Outcomes under both treatments and the propensity, each row predicted from other folds.
+
+    `features` (n, f) are raw numbers (NaN allowed, one-hot for categories), `basis` (n, p) centred
+    and scaled columns for straight lines. With f = p = 0 there is nothing to learn that a row could
+    give away: arm means and the treated share of all rows are used. Raises EstimationError when an
+    arm has no row or the outcome is not finite.
+    """
+    check_arms(outcome, is_treated)
+    centre, scale = float(outcome.mean()), float(outcome.std()) or 1.0
+    treated = is_treated.astype(np.float64)
+    scaled = (outcome - centre) / scale
+    if features.shape[1] == 0 and basis.shape[1] == 0:
+        return _without_controls(outcome, treated)
+    arms, chances = _predict_all(features, basis, scaled, treated, fold, folds, seed)
+    low, high = float(scaled.min()), float(scaled.max())
+    slack = 0.0 if len(np.unique(outcome)) == 2 else _BEYOND * (high - low)
+    arms = {name: np.clip(values, low - slack, high + slack) for name, values in arms.items()}
+    found = _settle(arms, chances, scaled, treated)
+    return replace(
+        found,
+        untreated=found.untreated * scale + centre,
+        treated=found.treated * scale + centre,
+        effects={name: values * scale for name, values in found.effects.items()},
+    )
+
+
+def average_nuisances(nuisances: Sequence[Nuisances]) -> Nuisances:
+    """The mean of several splits' predictions and weights."""
+    first = nuisances[0]
+
+    def mean(parts: Sequence[FloatArray]) -> FloatArray:
+        average: FloatArray = np.mean(parts, axis=0)
+        return average
+
+    return Nuisances(
+        untreated=mean([one.untreated for one in nuisances]),
+        treated=mean([one.treated for one in nuisances]),
+        propensity=mean([one.propensity for one in nuisances]),
+        effects={
+            name: mean([one.effects[name] for one in nuisances if name in one.effects])
+            for name in first.effects
+        },
+        weights={
+            stack: {
+                name: float(np.mean([one.weights[stack].get(name, 0.0) for one in nuisances]))
+                for name in sorted({name for one in nuisances for name in one.weights[stack]})
+            }
+            for stack in first.weights
+        },
+    )
+
+
+def check_arms(outcome: FloatArray, is_treated: IntArray) -> None:
+    """Raise EstimationError for an arm without rows or an outcome that is not finite."""
+    treated = int((is_treated == 1).sum())
+    if treated == 0 or treated == len(is_treated):
+        raise EstimationError(
+            f"{treated:,} of {len(is_treated):,} rows are treated; both arms need rows"
+        )
+    if not np.isfinite(outcome).all():
+        raise EstimationError(
+            f"{int((~np.isfinite(outcome)).sum()):,} outcomes are not finite; drop those rows"
+        )
+
+
+def _without_controls(outcome: FloatArray, treated: FloatArray) -> Nuisances:
+    n, means = len(outcome), [float(outcome[treated == arm].mean()) for arm in (0, 1)]
+    one = {"mean": 1.0}
+    return Nuisances(
+        untreated=np.full(n, means[0]),
+        treated=np.full(n, means[1]),
+        propensity=np.full(n, treated.mean()),
+        effects={"mean": np.full(n, means[1] - means[0])},
+        weights={"untreated": one, "treated": one, "propensity": {"share": 1.0}, "effect": one},
+    )
+
+
+def _predict_all(
+    features: FloatArray,
+    basis: FloatArray,
+    outcome: FloatArray,
+    treated: FloatArray,
+    fold: IntArray,
+    folds: int,
+    seed: int,
+) -> tuple[Predictions, Predictions]:
+    """Every learner's out-of-fold outcomes (2, n) and chances (n,)."""
+    n = len(outcome)
+    filled = fill_features(features)
+    is_alive = filled.any(axis=0)
+    features = np.where(np.isfinite(features), features, np.nan)[:, is_alive]
+    filled = filled[:, is_alive]
+    steps, rate = _SMALL_STEPS if n < _SMALL_ROWS else _LARGE_STEPS
+    kernel = _tune(filled, treated, outcome, seed) if n <= _PROCESS_ROWS else None
+    arms: Predictions = {}
+    chances: Predictions = {}
+    for k in range(folds):
+        held, rows = fold == k, fold != k
+        if not held.any():
+            continue
+        split = Split(
+            features, filled, basis, outcome, treated, rows if rows.any() else held, held,
+            steps, rate, kernel, seed + k,
+        )  # fmt: skip
+        _put(arms, _predict_outcomes(split), predict_means(split)["mean"], held, n)
+        share = predict_chances(split)
+        _put(chances, share, share["share"], held, n)
+    return arms, chances
+
+
+def _predict_outcomes(split: Split) -> Predictions:
+    found = predict_means(split)
+    if int(split.train.sum()) < 2 * MIN_ARM:
+        return found
+    for learner in LEARNERS:
+        found |= learner(split)
+    return found
+
+
+def _put(
+    store: Predictions, found: Predictions, base: FloatArray, held: FloatArray, n: int
+) -> None:
+    """Write one fold's predictions; a learner that failed a fold gets the plainest one there."""
+    shape = (*base.shape[:-1], n)
+    for name in found:
+        if name not in store:
+            store[name] = np.full(shape, np.nan)
+    for name, values in store.items():
+        values[..., held] = found.get(name, base)
+    # folds before a learner's first appearance
+    plain = store["mean" if base.ndim == 2 else "share"]
+    for values in store.values():
+        gap = np.isnan(values) & ~np.isnan(plain)
+        values[gap] = plain[gap]
+
+
+def _settle(
+    arms: Predictions, chances: Predictions, outcome: FloatArray, treated: FloatArray
+) -> Nuisances:
+    """Stack each arm and the chances, then settle the effect by the R-loss."""
+    names = list(arms)
+    stacks: dict[str, FloatArray] = {}
+    sides = []
+    for arm, side in ((0, "untreated"), (1, "treated")):
+        matrix = np.column_stack([arms[name][arm] for name in names])
+        rows = treated == arm
+        stacks[side] = stack_squares(matrix[rows], outcome[rows])
+        sides.append(matrix @ stacks[side])
+    matrix = np.column_stack(list(chances.values()))
+    stacks["propensity"] = stack_chances(matrix, treated)
+    propensity = matrix @ stacks["propensity"]
+    effects = {name: arms[name][1] - arms[name][0] for name in names}
+    effect, stacks["effect"] = _settle_effect(sides, propensity, effects, outcome, treated)
+    e = np.clip(propensity, _CLIP, 1 - _CLIP)
+    mean = sides[0] + e * (sides[1] - sides[0])
+    labels = dict.fromkeys(("untreated", "treated"), names)
+    labels |= {"propensity": list(chances), "effect": [*names, "stack", "constant"]}
+    return Nuisances(
+        untreated=mean - e * effect,
+        treated=mean + (1 - e) * effect,
+        propensity=propensity,
+        effects=effects | {"stack": sides[1] - sides[0]},
+        weights={side: _name(labels[side], stack) for side, stack in stacks.items()},
+    )
+
+
+def _settle_effect(
+    sides: Sequence[FloatArray],
+    propensity: FloatArray,
+    effects: Predictions,
+    outcome: FloatArray,
+    treated: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """The convex stack of effects with the least R-loss, shape (n,), and its weights."""
+    e = np.clip(propensity, _CLIP, 1 - _CLIP)
+    left = outcome - sides[0] - e * (sides[1] - sides[0])
+    moved = treated - e
+    constant = float(moved @ left) / max(float(moved @ moved), 1e-12)
+    candidates = [*effects.values(), sides[1] - sides[0], np.full(len(outcome), constant)]
+    matrix = np.column_stack(candidates)
+    weights = stack_squares(moved[:, None] * matrix, left)
+    return matrix @ weights, weights
+
+
+def _name(names: Sequence[str], weights: FloatArray) -> dict[str, float]:
+    return {
+        name: float(weight) for name, weight in zip(names, weights, strict=True) if weight >= _SHOWN
+    }
+
+
+def fill_features(features: FloatArray) -> FloatArray:
+    """Columns of mean 0 and deviation 1, with 0 for what is missing and for what never varies."""
+    if features.shape[1] == 0:
+        return features
+    is_there = np.isfinite(features)
+    count = np.maximum(is_there.sum(axis=0), 1)
+    centre = np.where(is_there, features, 0.0).sum(axis=0) / count
+    centred = np.where(is_there, features - centre, 0.0)
+    scale = np.sqrt((centred**2).sum(axis=0) / count)
+    filled: FloatArray = centred / np.where(scale > 1e-12 * (1 + np.abs(centre)), scale, np.inf)
+    return filled
+
+
+def _tune(filled: FloatArray, treated: FloatArray, outcome: FloatArray, seed: int) -> Kernel | None:
+    if filled.shape[1] == 0 or len(outcome) < 4 * MIN_ARM:
+        return None
+    order = np.random.default_rng(seed).permutation(len(outcome))
+    return tune_kernel(filled[order], (treated - treated.mean())[order], outcome[order])
