@@ -19,7 +19,7 @@ from tasks.effects.table import check_estimand, estimate_table
 from tasks.effects.table_refute import refute_question
 from tasks.effects.table_segments import estimate_table_segments
 from tasks.effects.table_tests import estimate_tests
-from tasks.platform.errors import ConfigError
+from tasks.platform.errors import ConfigError, StorageError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
 from tasks.text.task import STORE, open_store
@@ -68,12 +68,13 @@ def estimate_source(
     frame = read_source(table, config)
     check_columns(frame, segments)
     vectors = embed_columns(frame, text_controls, config)
-    answer = estimate_table(frame, **asked, vectors=vectors, **options)
-    effects = answer.pop("cate")
+    answer = estimate_table(
+        frame, **asked, vectors=vectors, has_effects=cate_out is not None, **options
+    )
     if tests is not None:
         answer |= estimate_tests(frame, tests, **asked, vectors=vectors, **options)
     if cate_out is not None:
-        answer["cate_out"] = write_effects(effects, cate_out)
+        answer["cate_out"] = write_effects(answer.pop("cate"), cate_out)
     if segments:
         plain = make_options(options.get("estimand", "ate"), options.get("penalty", 1.0))
         question = make_question(frame, asked, vectors)
@@ -93,19 +94,17 @@ def make_question(frame: pl.DataFrame, asked: Asked, vectors: Mapping[str, Float
     return ask(frame, **asked, folds=FOLDS, max_levels=MAX_LEVELS, vectors=vectors)
 
 
-def write_effects(effects: Sequence[Mapping[str, Any]] | None, path: str) -> str:
+def write_effects(effects: Sequence[Mapping[str, Any]], path: str) -> str:
     """Write `row,cate` in the order of the table; a row without an effect has an empty one."""
-    if effects is None:
-        raise ConfigError(
-            f"--cate-out {path}: no estimator here has effects of rows; ask for --estimators forest "
-            "or irm, which need a treatment of two values"
-        )
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["row", "cate"])
-        writer.writerows(
-            [one["row"], "" if one["cate"] is None else repr(one["cate"])] for one in effects
-        )
+    try:
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["row", "cate"])
+            writer.writerows(
+                [one["row"], "" if one["cate"] is None else repr(one["cate"])] for one in effects
+            )
+    except OSError as error:
+        raise StorageError(f"{path} could not be written ({error})") from error
     return path
 
 

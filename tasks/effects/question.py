@@ -1,8 +1,8 @@
 """A causal question made ready: one outcome, one treatment and controls, as arrays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -36,7 +36,8 @@ class Question:
     where missing) and one column a level. `cluster` (n,) holds codes 0 to G - 1, `clusters` their G
     names, and `folds` how many folds they are dealt into. `is_treated` (n,) is 0 or 1, None when
     the treatment has more than two values. `row` (n,) are the rows' places in the table that came
-    in, which had `height` rows.
+    in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range.
+    `memo` keeps what was learned of the question, for the next who asks.
     """
 
     outcome: FloatArray
@@ -54,6 +55,7 @@ class Question:
     height: int
     spread: float
     gap: float
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def n(self) -> int:

@@ -17,6 +17,13 @@ import polars as pl
 
 from tasks.effects import credibility
 from tasks.effects.answer import ESTIMANDS, NAMES, Answer, Estimand, Estimator, Options
+from tasks.effects.answer_flexible import (
+    answer_forest,
+    answer_ipw,
+    answer_irm,
+    describe_effects,
+    find_effects,
+)
 from tasks.effects.answer_linear import (
     MIN_ARM_ROWS,
     ONE,
@@ -44,6 +51,9 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
         answer_plr, ("ate",), "one effect for all, weighted by how open the treatment was",
         is_binary=False,
     ),
+    "irm": Estimator(answer_irm, _EVERY, "an average, doubly robust"),
+    "forest": Estimator(answer_forest, _EVERY, "an average of rows' effects, doubly robust"),
+    "ipw": Estimator(answer_ipw, _EVERY, "an average, by weighting"),
     "diff": Estimator(
         answer_diff, ("ate",), "a plain difference in means", randomised=_EVERY, is_binary=False
     ),
@@ -52,8 +62,10 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
 }  # fmt: skip
 """Estimators by name. Without an experiment `diff` adjusts for nothing and is the naive figure."""
 
-DEFAULTS: Final = ("plr", "diff")
-_TRUSTED: Final = ("plr", "diff")
+DEFAULTS: Final = ("plr", "irm", "diff")
+LARGE_ROWS: Final = 20_000
+"""Larger tables are asked for irm by name only: it takes minutes there."""
+_TRUSTED: Final = ("irm", "forest", "plr", "ipw", "diff")
 _TRUSTED_IN_EXPERIMENTS: Final = ("lin", "cuped", "diff")
 """Which estimate the verdict over all is about: the first of these that has a result."""
 
@@ -83,6 +95,7 @@ def estimate_table(
     is_experiment: bool = False,
     expected_share: float | None = None,
     vectors: Mapping[str, FloatArray] | None = None,
+    has_effects: bool = False,
     seed: int = 0,
     rules: Rules | None = None,
 ) -> dict[str, Any]:
@@ -90,8 +103,9 @@ def estimate_table(
 
     Keys: outcome, treatment, n, naive {estimate, ci_low, ci_high}, headline (the estimator that
     verdict and reasons are about), estimates [{estimator, estimand, estimate, std_error, ci_low,
-    ci_high, n, p_value, naive, overlap, verdict, reasons}], overlap, verdict, reasons; and cate
-    [{row, cate}] where an estimator has effects of rows. A numeric treatment's effect is per unit.
+    ci_high, n, p_value, naive, overlap, verdict, reasons}], overlap, verdict, reasons; with
+    `has_effects` also cate [{row, cate}], in the order of the table, and heterogeneity. A numeric
+    treatment's effect is per unit.
 
     `estimators` None chooses by the question. `is_experiment` says that the treatment was
     randomised, `expected_share` what share was meant to be treated. `vectors` are embeddings of
@@ -125,7 +139,7 @@ def estimate_table(
         "overlap": _show_overlap(overlap),
         "verdict": verdict,
         "reasons": [*reasons, *question.notes],
-        "cate": collect_effects(question, replies),
+        **(collect_effects(question, options) if has_effects else {}),
     }
 
 
@@ -143,7 +157,9 @@ def choose_estimators(
     """`names`, or what the question asks for; raises ConfigError when none of them can answer."""
     if names is None:
         wanted = _TRUSTED_IN_EXPERIMENTS if options.is_experiment else DEFAULTS
-        return [n for n in wanted if ESTIMATORS[n].refuse(question, options) is None]
+        able = [n for n in wanted if ESTIMATORS[n].refuse(question, options) is None]
+        is_large = question.n > LARGE_ROWS and options.estimand == "ate"
+        return [n for n in able if not (is_large and n == "irm")]
     unknown = [name for name in names if name not in ESTIMATORS]
     if unknown or not names:
         raise ConfigError(f"--estimators {','.join(names)}: allowed are {', '.join(ESTIMATORS)}")
@@ -170,18 +186,23 @@ def reply(name: str, question: Question, options: Options) -> Reply:
         return Reply(name, None, str(error))
 
 
-def collect_effects(question: Question, replies: Sequence[Reply]) -> list[dict[str, Any]] | None:
-    """Effects of rows in the order of the table that came in; None for rows without one.
+def collect_effects(question: Question, options: Options) -> dict[str, Any]:
+    """Effects of rows in the order of the table that came in, None for rows that were dropped.
 
-    Of several estimators with effects of rows, the last one's. None when no estimator has any.
+    Per unit of the treatment. Raises ConfigError when the treatment has more than two values.
     """
-    found = [one.answer.effect for one in replies if one.answer and one.answer.effect is not None]
-    if not found:
-        return None
+    if question.is_treated is None:
+        raise ConfigError(
+            "effects of rows need a treatment of two values; compare two of them, as 0 and 1"
+        )
+    fit = find_effects(question, options)
     effects: list[float | None] = [None] * question.height
-    for row, value in zip(question.row, found[-1], strict=True):
+    for row, value in zip(question.row, fit.effect / question.gap, strict=True):
         effects[int(row)] = float(value)
-    return [{"row": row, "cate": value} for row, value in enumerate(effects)]
+    return {
+        "cate": [{"row": row, "cate": value} for row, value in enumerate(effects)],
+        "heterogeneity": describe_effects(question, fit),
+    }
 
 
 def _measure_overlap(question: Question, options: Options) -> Overlap | None:

@@ -1,0 +1,128 @@
+"""Flexible answers: doubly robust, weighted and forest estimates of a two-valued treatment.
+
+All of them stand on the same cross-fitted predictions of the question, which are learned once.
+"""
+
+from typing import Any, Final
+
+from tasks.effects.answer import Answer, Options
+from tasks.effects.basis import FloatArray
+from tasks.effects.cate import CateFit, estimate_cate
+from tasks.effects.credibility import Finding
+from tasks.effects.forest import estimate_forest
+from tasks.effects.intervals import Interval, make_interval
+from tasks.effects.ipw import estimate_ipw
+from tasks.effects.irm import IrmFit, estimate_irm, split_nuisances
+from tasks.effects.nuisance import Nuisances, average_nuisances
+from tasks.effects.question import Question
+
+FOLDS: Final = 5
+REPEATS: Final = ((1_000, 5), (6_000, 2))
+"""Deals into folds by rows, up to so many: a single one is a lottery in a small table."""
+WEAK_CLIPPED: Final = 0.05
+
+
+def learn(question: Question, options: Options) -> list[Nuisances]:
+    """Cross-fitted predictions of the question, one for each deal into folds; learned once."""
+    key = ("nuisances", options.seed)
+    if key not in question.memo:
+        repeats = next((times for rows, times in REPEATS if question.n <= rows), 1)
+        question.memo[key] = split_nuisances(
+            question.features, question.controls, question.raw_outcome, question.arms,
+            cluster=question.cluster, folds=min(FOLDS, len(question.clusters)), repeats=repeats,
+            seed=options.seed,
+        )  # fmt: skip
+    found: list[Nuisances] = question.memo[key]
+    return found
+
+
+def fit_irm(question: Question, options: Options) -> IrmFit:
+    """The doubly robust fit, in outcome units for the step from one treatment to the other."""
+    return estimate_irm(
+        question.features, question.controls, question.raw_outcome, question.arms,
+        cluster=question.cluster, estimand=options.estimand, splits=learn(question, options),
+    )  # fmt: skip
+
+
+def answer_irm(question: Question, options: Options) -> Answer:
+    """Outcome models of both treatments, corrected by weighting (AIPW)."""
+    fit = fit_irm(question, options)
+    findings = check_clipped(fit.clipped, question.n, fit.clip)
+    if fit.robustness_value is not None and not options.is_experiment:
+        note = (
+            f"an unobserved confounder explaining {fit.robustness_value:.1%} of what controls leave "
+            "of treatment and outcome would bring irm to 0"
+        )
+        findings.append(("credible", note))
+    details = {"robustness_value": fit.robustness_value, "clipped": fit.clipped}
+    return Answer(_interval(question, options, fit), tuple(findings), details=details)
+
+
+def answer_ipw(question: Question, options: Options) -> Answer:
+    """Weighting alone: leans on the propensities only."""
+    splits = learn(question, options)
+    fit = estimate_ipw(
+        average_nuisances(splits).propensity, question.raw_outcome, question.arms,
+        cluster=question.cluster, estimand=options.estimand,
+    )  # fmt: skip
+    details = {
+        "effective_treated": fit.effective_treated,
+        "effective_untreated": fit.effective_untreated,
+        "clipped": fit.clipped,
+    }
+    findings = check_clipped(fit.clipped, question.n, fit.clip)
+    return Answer(_interval(question, options, fit), tuple(findings), details=details)
+
+
+def answer_forest(question: Question, options: Options) -> Answer:
+    """A causal forest: an effect for every row, and their doubly robust average."""
+    fit = estimate_forest(
+        question.features, question.raw_outcome, question.arms,
+        average_nuisances(learn(question, options)), cluster=question.cluster,
+        estimand=options.estimand, confidence=options.confidence, seed=options.seed,
+    )  # fmt: skip
+    question.memo["forest"] = fit.effect
+    return Answer(_interval(question, options, fit), ())
+
+
+def find_effects(question: Question, options: Options) -> CateFit:
+    """An effect for every row, by the best mixture of learners; in outcome units."""
+    return estimate_cate(
+        question.features, question.controls, question.raw_outcome, question.arms,
+        average_nuisances(learn(question, options)), cluster=question.cluster,
+        folds=min(FOLDS, len(question.clusters)), forest_effect=question.memo.get("forest"),
+        seed=options.seed,
+    )  # fmt: skip
+
+
+def describe_effects(question: Question, fit: CateFit) -> dict[str, Any]:
+    """How well rows' effects are told apart, with the two trivial baselines beside."""
+    found = fit.heterogeneity
+    return {
+        "chosen": fit.chosen,
+        "losses": [vars(loss) for loss in fit.losses],
+        "slope": found.slope,
+        "slope_error": found.slope_error,
+        "p_value": found.p_value,
+        "spread": float(fit.effect.std()) / question.gap,
+    }
+
+
+def check_clipped(clipped: int, n: int, clip: float) -> list[Finding]:
+    """Propensities too near 0 or 1 to be weighted by."""
+    if clipped <= WEAK_CLIPPED * n:
+        return []
+    said = (
+        f"{clipped:,} of {n:,} rows have a chance of treatment beyond {clip:g} or {1 - clip:g} and "
+        "are weighted as if it were there; the models speak for them"
+    )
+    return [("weak", said)]
+
+
+def _interval(question: Question, options: Options, fit: Any) -> Interval:
+    influence: FloatArray = fit.influence
+    groups = len(question.clusters) if len(question.clusters) < len(influence) else len(influence)
+    interval = make_interval(
+        fit.estimate, fit.std_error, degrees=max(groups - 1, 1), confidence=options.confidence
+    )
+    return question.per_unit(interval)
