@@ -9,6 +9,7 @@ hyperparameters maximise the marginal likelihood (Rasmussen & Williams 2006, ch.
 `_TUNING_ROWS` rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,9 +62,9 @@ def predict_process(
     kernel: Kernel,
     train: tuple[FloatArray, FloatArray, FloatArray],
     x: FloatArray,
-    contrasts: tuple[float, float],
+    contrasts: Sequence[float],
 ) -> FloatArray:
-    """Posterior means (2, h) at rows `x` (h, f) under each of two contrasts.
+    """Posterior means (c, h) at rows `x` (h, f) under each of c contrasts.
 
     `train` holds x, contrast and outcome, as for `tune_kernel`.
     """
@@ -81,6 +82,12 @@ def predict_process(
         for c in contrasts
     ]
     return np.stack(means)
+
+
+def standardise(outcome: FloatArray) -> tuple[FloatArray, float, float]:
+    """`outcome` (n,) of mean 0 and deviation 1, and what its mean and deviation were."""
+    centre, scale = float(outcome.mean()), float(outcome.std()) or 1.0
+    return (outcome - centre) / scale, centre, scale
 
 
 def _covariance(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.gaussian import Kernel, predict_process
+from tasks.effects.gaussian import Kernel, predict_process, standardise
 
 Mask = NDArray[np.bool_]
 Predictions = dict[str, FloatArray]
@@ -26,6 +26,7 @@ _FREE: Final = 30.0
 """Scale of the treatment column in ridge designs, so that the penalty hardly touches it."""
 _PRODUCTS: Final = 150
 _PRODUCT_COLUMNS: Final = 60
+_PROCESS_ROWS: Final = 2_000
 _REACH: Final = 4.0
 """Products are taken of values held within four deviations."""
 
@@ -37,7 +38,8 @@ class Split:
     `features` (n, f) and `filled` (n, f): raw numbers with NaN, and the same standardised with 0 for
     NaN. `basis` (n, p); `outcome` (n,) of mean 0 and deviation 1; `is_treated` (n,) is 0.0 or 1.0;
     `train` and `held` are masks (n,). `steps` are the checkpoints of boosting, `rate` its learning
-    rate; `kernel` is None for tables too large for a Gaussian process.
+    rate; `kernels` of the Gaussian
+    processes (both arms, untreated, treated) are None for tables too small for them.
     """
 
     features: FloatArray
@@ -49,7 +51,7 @@ class Split:
     held: Mask
     steps: tuple[int, ...]
     rate: float
-    kernel: Kernel | None
+    kernels: tuple[Kernel, Kernel, Kernel] | None
     seed: int
 
     def arm(self, value: int) -> Mask:
@@ -108,15 +110,33 @@ def predict_boosts(split: Split) -> Predictions:
     for step, whole, part in zip(split.steps, joint, rest, strict=True):
         found[f"boost_joint_{step}"] = whole
         found[f"boost_products_{step}"] = smooth + part
-    if split.has_arms:
-        sides = [
-            grow_boosts(
-                split, split.features, split.outcome, split.arm(a), [split.features[split.held]]
-            )
-            for a in (0, 1)
-        ]
-        for at, step in enumerate(split.steps):
-            found[f"boost_arm_{step}"] = np.concatenate([sides[0][at], sides[1][at]])
+    return found
+
+
+def predict_arm_boosts(split: Split) -> Predictions:
+    """Boosted trees of one arm, by themselves and carried over to the other.
+
+    `transfer_*`: the larger arm's prediction, plus a model of what the smaller arm's rows differ
+    from it by (the X-learner's first half: Kuenzel, Sekhon, Bickel & Yu 2019), so that the smaller
+    arm need only teach the effect.
+    """
+    if not split.has_arms:
+        return {}
+    everyone = split.features
+    sides = [
+        grow_boosts(split, everyone, split.outcome, split.arm(value), [everyone])
+        for value in (0, 1)
+    ]
+    held = split.held
+    found = {
+        f"boost_arm_{step}": np.concatenate([sides[0][at][:, held], sides[1][at][:, held]])
+        for at, step in enumerate(split.steps)
+    }
+    small = int(split.arm(1).sum() <= split.arm(0).sum())
+    base = sides[1 - small][-2][0]
+    for name, step in _fit_steps(split, split.outcome - base, split.arm(small)).items():
+        pair = np.stack([base[held], base[held] + step])
+        found[f"transfer_{name}"] = pair if small == 1 else pair[::-1]
     return found
 
 
@@ -138,13 +158,34 @@ def predict_trees(split: Split) -> Predictions:
 
 
 def predict_gaussian(split: Split) -> Predictions:
-    """Gaussian process of the outcome and of the effect."""
-    if split.kernel is None:
+    """Gaussian processes: one of the outcome and of the effect, and one of each arm by itself."""
+    if split.kernels is None:
         return {}
-    rows = split.train
-    train = (split.filled[rows], split.is_treated[rows] - split.share, split.outcome[rows])
+    both, *alone = split.kernels
+    rows, seen = _thin(split), split.filled[split.held]
+    contrast = split.is_treated - split.share
+    train = (split.filled[rows], contrast[rows], split.outcome[rows])
     contrasts = (-split.share, 1.0 - split.share)
-    return {"gaussian": predict_process(split.kernel, train, split.filled[split.held], contrasts)}
+    found = {"gaussian": predict_process(both, train, seen, contrasts)}
+    if split.has_arms:
+        pair = []
+        for value in (0, 1):
+            side = rows[split.is_treated[rows] == value]
+            y, centre, scale = standardise(split.outcome[side])
+            known = (split.filled[side], np.zeros(len(side)), y)
+            pair.append(predict_process(alone[value], known, seen, (0.0,))[0] * scale + centre)
+        found["gaussian_arm"] = np.stack(pair)
+    return found
+
+
+def _thin(split: Split) -> NDArray[np.int64]:
+    """Training rows a Gaussian process can hold: as alike in number from both arms as they come."""
+    rng = np.random.default_rng(split.seed)
+    arms = sorted((np.flatnonzero(split.arm(value)) for value in (0, 1)), key=len)
+    few = rng.permutation(arms[0])[: _PROCESS_ROWS // 2]
+    many = rng.permutation(arms[1])[: _PROCESS_ROWS - len(few)]
+    chosen: NDArray[np.int64] = np.sort(np.concatenate([few, many]))
+    return chosen
 
 
 def predict_chances(split: Split) -> Predictions:
@@ -180,7 +221,7 @@ def grow_boosts(
 
 
 LEARNERS: Final[tuple[Callable[[Split], Predictions], ...]] = (
-    predict_ridges, predict_boosts, predict_trees, predict_gaussian,
+    predict_ridges, predict_boosts, predict_arm_boosts, predict_trees, predict_gaussian,
 )  # fmt: skip
 
 
@@ -230,15 +271,29 @@ def _fit_products(split: Split) -> tuple[FloatArray, FloatArray]:
     extra = _choose_products(split, left)
     model = LassoCV(cv=3, alphas=30, eps=1e-3, max_iter=500, tol=1e-3)
     every = np.ones(len(split.outcome), dtype=np.bool_)
-    wide = np.column_stack([_design(split, every, split.is_treated, is_bent=True), extra])
+
+    def widen(rows: Mask, treated: FloatArray) -> FloatArray:
+        contrast = (treated[rows] - split.share)[:, None]
+        plain = _design(split, rows, treated, is_bent=True)
+        return np.column_stack([plain, extra[rows], contrast * extra[rows]])
+
+    wide = widen(every, split.is_treated)
     model.fit(wide[split.train], split.outcome[split.train])
-    held = [
-        np.column_stack(
-            [_design(split, split.held, np.full(len(wide), v), is_bent=True), extra[split.held]]
-        )
-        for v in (0.0, 1.0)
-    ]
+    held = [widen(split.held, np.full(len(wide), v)) for v in (0.0, 1.0)]
     return model.predict(wide), np.stack([model.predict(part) for part in held])
+
+
+def _fit_steps(split: Split, gap: FloatArray, rows: Mask) -> dict[str, FloatArray]:
+    """Held predictions (h,) of `gap` (n,) learned from `rows`: a line, and trees on what it leaves."""
+    from sklearn.linear_model import RidgeCV
+
+    if split.basis.shape[1] == 0:
+        return {}
+    model = RidgeCV(_PENALTIES).fit(split.basis[rows], gap[rows])
+    line = model.predict(split.basis)
+    seen = [split.features[split.held]]
+    trees = grow_boosts(split, split.features, gap - line, rows, seen)
+    return {"ridge": line[split.held], "boost": line[split.held] + trees[1][0]}
 
 
 def _choose_products(split: Split, left: FloatArray) -> FloatArray:

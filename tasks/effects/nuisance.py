@@ -8,14 +8,14 @@ constant by the R-loss, the squared error of (y - m) - (d - e) t (Nie & Wager 20
 estimation of heterogeneous treatment effects"); and g0 = m - e t, g1 = m + (1 - e) t.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.gaussian import Kernel, tune_kernel
+from tasks.effects.gaussian import Kernel, standardise, tune_kernel
 from tasks.effects.learners import (
     LEARNERS,
     MIN_ARM,
@@ -28,7 +28,6 @@ from tasks.effects.moments import IntArray
 from tasks.effects.stacking import stack_chances, stack_squares
 from tasks.platform.errors import EstimationError
 
-_PROCESS_ROWS: Final = 2_500
 _SMALL_ROWS: Final = 2_000
 _SMALL_STEPS: Final = ((30, 80, 200), 0.1)
 _LARGE_STEPS: Final = ((80, 250, 700), 0.07)
@@ -157,27 +156,45 @@ def _predict_all(
     seed: int,
 ) -> tuple[Predictions, Predictions]:
     """Every learner's out-of-fold outcomes (2, n) and chances (n,)."""
-    n = len(outcome)
     filled = fill_features(features)
     is_alive = filled.any(axis=0)
-    features = np.where(np.isfinite(features), features, np.nan)[:, is_alive]
     filled = filled[:, is_alive]
-    steps, rate = _SMALL_STEPS if n < _SMALL_ROWS else _LARGE_STEPS
-    kernel = _tune(filled, treated, outcome, seed) if n <= _PROCESS_ROWS else None
-    arms: Predictions = {}
-    chances: Predictions = {}
+    features = np.where(np.isfinite(features), features, np.nan)[:, is_alive]
+    steps, rate = _SMALL_STEPS if len(outcome) < _SMALL_ROWS else _LARGE_STEPS
+    every = Split(
+        features, filled, basis, outcome, treated, fold != -1, fold == -1, steps, rate,
+        _tune(filled, treated, outcome, seed), seed,
+    )  # fmt: skip
+    arms = _cross_fit(every, _predict_outcomes, "mean", fold, folds)
+    return arms, _cross_fit(every, predict_chances, "share", fold, folds)
+
+
+def _cross_fit(
+    every: Split,
+    learner: Callable[[Split], Predictions],
+    plainest: str,
+    fold: IntArray,
+    folds: int,
+) -> Predictions:
+    """Out-of-fold predictions (..., n) of all that `learner` offers.
+
+    What it does not offer in a fold (an arm too thin) is filled by `plainest`, which it always has.
+    """
+    parts: list[tuple[FloatArray, Predictions]] = []
     for k in range(folds):
-        held, rows = fold == k, fold != k
-        if not held.any():
-            continue
-        split = Split(
-            features, filled, basis, outcome, treated, rows if rows.any() else held, held,
-            steps, rate, kernel, seed + k,
-        )  # fmt: skip
-        _put(arms, _predict_outcomes(split), predict_means(split)["mean"], held, n)
-        share = predict_chances(split)
-        _put(chances, share, share["share"], held, n)
-    return arms, chances
+        held = fold == k
+        if held.any():
+            train = ~held if not held.all() else held
+            parts.append(
+                (held, learner(replace(every, train=train, held=held, seed=every.seed + k)))
+            )
+    names = list(dict.fromkeys(name for _, found in parts for name in found))
+    shape = (*parts[0][1][plainest].shape[:-1], len(fold))
+    store = {name: np.empty(shape) for name in names}
+    for held, found in parts:
+        for name, values in store.items():
+            values[..., held] = found.get(name, found[plainest])
+    return store
 
 
 def _predict_outcomes(split: Split) -> Predictions:
@@ -187,23 +204,6 @@ def _predict_outcomes(split: Split) -> Predictions:
     for learner in LEARNERS:
         found |= learner(split)
     return found
-
-
-def _put(
-    store: Predictions, found: Predictions, base: FloatArray, held: FloatArray, n: int
-) -> None:
-    """Write one fold's predictions; a learner that failed a fold gets the plainest one there."""
-    shape = (*base.shape[:-1], n)
-    for name in found:
-        if name not in store:
-            store[name] = np.full(shape, np.nan)
-    for name, values in store.items():
-        values[..., held] = found.get(name, base)
-    # folds before a learner's first appearance
-    plain = store["mean" if base.ndim == 2 else "share"]
-    for values in store.values():
-        gap = np.isnan(values) & ~np.isnan(plain)
-        values[gap] = plain[gap]
 
 
 def _settle(
@@ -273,8 +273,18 @@ def fill_features(features: FloatArray) -> FloatArray:
     return filled
 
 
-def _tune(filled: FloatArray, treated: FloatArray, outcome: FloatArray, seed: int) -> Kernel | None:
-    if filled.shape[1] == 0 or len(outcome) < 4 * MIN_ARM:
+def _tune(
+    filled: FloatArray, treated: FloatArray, outcome: FloatArray, seed: int
+) -> tuple[Kernel, Kernel, Kernel] | None:
+    """Kernels of both arms together, of the untreated and of the treated."""
+    arms = [treated == arm for arm in (0, 1)]
+    if filled.shape[1] == 0 or min(int(arm.sum()) for arm in arms) < 2 * MIN_ARM:
         return None
     order = np.random.default_rng(seed).permutation(len(outcome))
-    return tune_kernel(filled[order], (treated - treated.mean())[order], outcome[order])
+    both = tune_kernel(filled[order], (treated - treated.mean())[order], outcome[order])
+    alone = []
+    for arm in arms:
+        rows = order[arm[order]]
+        y, _, _ = standardise(outcome[rows])
+        alone.append(tune_kernel(filled[rows], np.zeros(len(rows)), y))
+    return both, alone[0], alone[1]

@@ -1,0 +1,175 @@
+"""Second opinions on a two-valued treatment where the truth is known, DoubleML's own beside them.
+
+Run `python -m tests.benchmarks.bench_effects --data DIR [--only ihdp,acic,lalonde]
+[--draws 1,2,3]`. DIR holds `ihdp/`, `acic2016/` and `lalonde/`. For each draw it prints
+
+    truth    mean of mu1 - mu0 over its rows (for LaLonde, the experimental difference)
+    naive    difference in means
+    irm, forest, ipw   estimate [95% interval], and whether the interval holds the truth
+    peer     DoubleML's IRM with default HistGradientBoosting learners, 5 folds, in the same run
+    pehe     root mean squared error of rows' effects, beside those of one effect for all and none
+
+and for each family the mean absolute errors. The intervals are for the effect in the population a
+row was drawn from; the truth is that of the rows at hand, so they should hold it rather too often.
+Seconds are processor time of this process.
+"""
+
+import argparse
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from tasks.effects.cate import estimate_cate
+from tasks.effects.columns import build_controls
+from tasks.effects.forest import estimate_forest
+from tasks.effects.ipw import estimate_ipw
+from tasks.effects.irm import estimate_irm
+from tasks.effects.read import read_table
+
+Z = 1.96
+SMALL = 2_000
+LALONDE_TRUTH = 1794.34
+LALONDE_CONTROLS = ["age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75"]
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """One table: controls, treatment (n,), outcome (n,), and rows' true effects where known."""
+
+    name: str
+    controls: pl.DataFrame
+    d: np.ndarray
+    y: np.ndarray
+    effect: np.ndarray | None
+
+    @property
+    def truth(self) -> float:
+        return LALONDE_TRUTH if self.effect is None else float(self.effect.mean())
+
+
+def read_ihdp(data: Path, wanted: set[int]) -> Iterator[Draw]:
+    for i in sorted(wanted & set(range(1, 11))):
+        table = np.loadtxt(data / f"ihdp/ihdp_npci_{i}.csv", delimiter=",")
+        controls = pl.DataFrame({f"x{k}": table[:, 4 + k] for k in range(1, 26)})
+        yield Draw(f"ihdp {i}", controls, table[:, 0].astype(int), table[:, 1],
+                   table[:, 4] - table[:, 3])  # fmt: skip
+
+
+def read_acic(data: Path, wanted: set[int]) -> Iterator[Draw]:
+    controls = pl.read_csv(data / "acic2016/x.csv", infer_schema_length=None)
+    for i in sorted(wanted & {1, 2, 3}):
+        z = pl.read_csv(data / f"acic2016/zymu_{i}.csv", infer_schema_length=None)
+        d = z["z"].to_numpy().astype(int)
+        y = np.where(d == 1, z["y1"].to_numpy(), z["y0"].to_numpy())
+        yield Draw(f"acic {i}", controls, d, y, (z["mu1"] - z["mu0"]).to_numpy())
+
+
+def read_lalonde(data: Path, wanted: set[int]) -> Iterator[Draw]:
+    frame = read_table(data / "lalonde/nsw_mixtape.dta")
+    yield Draw("lalonde", frame.select(LALONDE_CONTROLS), frame["treat"].to_numpy().astype(int),
+               frame["re78"].to_numpy().astype(float), None)  # fmt: skip
+
+
+FAMILIES = {"ihdp": read_ihdp, "acic": read_acic, "lalonde": read_lalonde}
+
+
+def spread_features(controls: pl.DataFrame) -> np.ndarray:
+    """Numbers as they are, one column for every level of the others."""
+    text = [name for name, kind in controls.schema.items() if not kind.is_numeric()]
+    return controls.to_dummies(text).cast(pl.Float64).to_numpy() if text else (
+        controls.cast(pl.Float64).to_numpy()
+    )  # fmt: skip
+
+
+def fit_peer(x: np.ndarray, d: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    from doubleml import DoubleMLData, DoubleMLIRM
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    np.random.seed(0)
+    model = DoubleMLIRM(
+        DoubleMLData.from_arrays(x, y, d.astype(float)),
+        HistGradientBoostingRegressor(random_state=0),
+        HistGradientBoostingClassifier(random_state=0),
+    )
+    model.fit()
+    return float(model.coef[0]), float(model.se[0])
+
+
+def show(name: str, estimate: float, error: float, truth: float) -> str:
+    low, high = estimate - Z * error, estimate + Z * error
+    held = "covers" if low <= truth <= high else "MISSES"
+    return f"{name} {estimate:.3f} [{low:.3f}, {high:.3f}] {held}"
+
+
+def run(draw: Draw, seed: int, repeats: int | None) -> dict[str, float]:
+    x = spread_features(draw.controls)
+    basis, _ = build_controls(draw.controls, draw.controls.columns, max_levels=20)
+    rows, is_small = np.arange(len(draw.y)), len(draw.y) < SMALL
+    start = time.process_time()
+    irm = estimate_irm(
+        x, basis, draw.y, draw.d, cluster=rows, folds=10 if is_small else 5,
+        repeats=repeats or (3 if is_small else 1), seed=seed,
+    )  # fmt: skip
+    seconds = time.process_time() - start
+    forest = estimate_forest(x, draw.y, draw.d, irm.nuisances, cluster=rows, seed=seed)
+    ipw = estimate_ipw(irm.nuisances.propensity, draw.y, draw.d, cluster=rows)
+    cate = estimate_cate(
+        x, basis, draw.y, draw.d, irm.nuisances, cluster=rows, forest_effect=forest.effect,
+        seed=seed,
+    )  # fmt: skip
+    total = time.process_time() - start
+    peer = fit_peer(x, draw.d, draw.y)
+    naive = float(draw.y[draw.d == 1].mean() - draw.y[draw.d == 0].mean())
+    truth = draw.truth
+    found = {
+        "irm": (irm.estimate, irm.std_error), "forest": (forest.estimate, forest.std_error),
+        "ipw": (ipw.estimate, ipw.std_error), "peer": peer,
+    }  # fmt: skip
+    print(f"{draw.name}: n {len(rows):,}, truth {truth:.3f}, naive {naive:.3f}, "
+          f"clipped {irm.clipped}, irm {seconds:.0f} s, all {total:.0f} s")  # fmt: skip
+    print("   ", "; ".join(show(name, *pair, truth) for name, pair in found.items()))
+    errors = {name: abs(pair[0] - truth) for name, pair in found.items()}
+    errors["naive"] = abs(naive - truth)
+    if draw.effect is not None:
+        errors |= show_rows(draw, cate, forest.effect)
+    return errors
+
+
+def show_rows(draw: Draw, cate, forest: np.ndarray) -> dict[str, float]:
+    def off(effect: np.ndarray | float) -> float:
+        return float(np.sqrt(np.mean((effect - draw.effect) ** 2)))
+
+    pehe = {"pehe": off(cate.effect), "pehe forest": off(forest),
+            "pehe constant": off(float(draw.effect.mean())), "pehe zero": off(0.0)}  # fmt: skip
+    best = ", ".join(f"{loss.name} {loss.weight:.2f}" for loss in cate.losses if loss.weight > 0.05)
+    slope = cate.heterogeneity
+    print("    root " + ", ".join(f"{name} {value:.3f}" for name, value in pehe.items())
+          + f"; {cate.chosen} ({best}); slope {slope.slope} p {slope.p_value}", flush=True)  # fmt: skip
+    return pehe
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--only", default="ihdp,acic,lalonde")
+    parser.add_argument("--draws", default="1,2,3,4,5,6,7,8,9,10")
+    parser.add_argument("--repeats", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    wanted = {int(i) for i in options.draws.split(",")}
+    for family in options.only.split(","):
+        results = [run(draw, options.seed, options.repeats)
+                   for draw in FAMILIES[family](options.data, wanted)]  # fmt: skip
+        means = {name: np.mean([r[name] for r in results]) for name in results[0]}
+        print(f"{family}: mean absolute error " + ", ".join(
+            f"{name} {value:.3f}" for name, value in means.items()), flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
