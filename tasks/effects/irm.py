@@ -37,7 +37,8 @@ class IrmFit:
     split's. `clipped` rows, counted on the averaged propensities, lie beyond `clip` or 1 - `clip`
     and are held there. `robustness_value` in [0, 1]: share of what controls leave of outcome and of
     treatment that an unobserved confounder must explain to bring the effect to 0 (Chernozhukov et
-    al. 2022, "Long story short"), None where it is not defined.
+    al. 2022, "Long story short"), None where it is not defined. `extrapolation_error`, a part of
+    `std_error`, is what the learners disagree about on rows that have no like in the other arm.
     """
 
     estimate: float
@@ -51,6 +52,7 @@ class IrmFit:
     clipped: int
     clusters: int
     robustness_value: float | None
+    extrapolation_error: float
 
     @property
     def n(self) -> int:
@@ -202,11 +204,12 @@ def _put_together(
     found = [cluster_error(score.influence, cluster) for score in scores]
     errors = np.array([error for error, _ in found])
     estimate = float(np.median(estimates))
-    error = float(np.sqrt(np.median(errors**2 + (estimates - estimate) ** 2)))
+    nuisances = average_nuisances(splits)
+    doubt = measure_extrapolation(nuisances, estimand=estimand, clip=clip)
+    error = float(np.sqrt(np.median(errors**2 + (estimates - estimate) ** 2) + doubt**2))
     influence: FloatArray = np.mean([score.influence for score in scores], axis=0)
     mean_error = float(np.sqrt((np.bincount(cluster, weights=influence) ** 2).sum()))
     middle = scores[int(np.argsort(estimates, kind="stable")[(len(scores) - 1) // 2])]
-    nuisances = average_nuisances(splits)
     return IrmFit(
         estimate=estimate,
         std_error=error,
@@ -219,7 +222,35 @@ def _put_together(
         clipped=count_clipped(nuisances.propensity, clip),
         clusters=found[0][1],
         robustness_value=middle.robustness_value,
+        extrapolation_error=doubt,
     )
+
+
+def measure_extrapolation(nuisances: Nuisances, *, estimand: Estimand, clip: float = CLIP) -> float:
+    """How far the learners disagree where only they speak, in outcome units of the average.
+
+    Rows of the estimand whose propensity lies beyond `clip` hardly ever have the other treatment:
+    no residual can correct the model there, and no standard error counts it. Their share times the
+    deviation, weighted as in the stack, of the learners' mean effects on them.
+    """
+    e = nuisances.propensity
+    # chances to be among the rows that are asked about, in proportion
+    asked = {"ate": np.ones_like(e), "att": e, "atc": 1 - e}[estimand]
+    lonely = {
+        "ate": (e < clip) | (e > 1 - clip), "att": e > 1 - clip, "atc": e < clip,
+    }[estimand]  # fmt: skip
+    shares = np.array(
+        [
+            sum(nuisances.weights[side].get(name, 0.0) for side in ("untreated", "treated"))
+            for name in nuisances.effects
+        ]
+    )
+    if not lonely.any() or shares.sum() <= 0:
+        return 0.0
+    weight = asked * lonely / asked.sum()
+    means = np.array([float(weight @ effect) for effect in nuisances.effects.values()])
+    shares = shares / shares.sum()
+    return float(np.sqrt(shares @ (means - shares @ means) ** 2))
 
 
 def count_clipped(propensity: FloatArray, clip: float) -> int:

@@ -5,6 +5,7 @@ the stack judges them all by rows they did not see, and a boosted learner enters
 checkpoint of its growth, which replaces early stopping on a share of the rows.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -261,6 +262,7 @@ def _make_boost(split: Split, *, is_chance: bool) -> Any:
 
 def _fit_products(split: Split) -> tuple[FloatArray, FloatArray]:
     """A lasso with products of columns: its fit (n,) and its held predictions (2, h)."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LassoCV, RidgeCV
 
     if split.filled.shape[1] == 0:
@@ -278,7 +280,10 @@ def _fit_products(split: Split) -> tuple[FloatArray, FloatArray]:
         return np.column_stack([plain, extra[rows], contrast * extra[rows]])
 
     wide = widen(every, split.is_treated)
-    model.fit(wide[split.train], split.outcome[split.train])
+    with warnings.catch_warnings():
+        # a path not followed to its very end is one more candidate, judged like the others
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(wide[split.train], split.outcome[split.train])
     held = [widen(split.held, np.full(len(wide), v)) for v in (0.0, 1.0)]
     return model.predict(wide), np.stack([model.predict(part) for part in held])
 

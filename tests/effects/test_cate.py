@@ -7,8 +7,8 @@ from tasks.effects.cate import Residuals, estimate_cate, measure_slope, residual
 from tasks.effects.forest import estimate_forest
 from tests.effects.arms import Arms, make_arms
 
-ROWS = 1_000
-TREES = 100
+ROWS = 800
+TREES = 80
 
 
 def shrunken(world: Arms):

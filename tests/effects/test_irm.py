@@ -163,9 +163,11 @@ def test_folds_keep_clusters_whole_and_share_out_the_treated():
 
 @pytest.mark.parametrize("surface", ["linear", "step"])
 def test_learned_nuisances_recover_the_truth_that_the_naive_difference_misses(surface):
-    world = make_arms(np.random.default_rng(4), rows=700, surface=surface, slope=0.3)
+    world = make_arms(
+        np.random.default_rng(4), rows=500, surface=surface, slope=0.3, confounding=1.5
+    )
     splits = split_nuisances(
-        world.x, world.x, world.y, world.d, cluster=world.rows, folds=4, repeats=1, seed=0
+        world.x, world.x, world.y, world.d, cluster=world.rows, folds=2, repeats=1, seed=0
     )
     naive = world.y[world.d == 1].mean() - world.y[world.d == 0].mean()
     for estimand in ESTIMANDS:
@@ -183,3 +185,20 @@ def test_what_cannot_be_answered_is_refused(world):
         estimate_ipw(world.e, world.y, np.zeros_like(world.d), cluster=world.rows)
     with pytest.raises(EstimationError, match="at least 2 clusters"):
         estimate_ipw(world.e, world.y, world.d, cluster=np.zeros_like(world.d))
+
+
+def test_learners_that_disagree_where_an_arm_has_no_rows_widen_the_interval(world):
+    lonely = np.arange(len(world.y)) < 400
+    chances = np.where(lonely, 1e-4, world.e)
+    halves = {"untreated": {"low": 0.5, "high": 0.5}, "treated": {"low": 0.5, "high": 0.5}}
+    effects = {"low": world.effect, "high": world.effect + 2.0 * lonely}
+    doubted = Nuisances(world.mu0, world.mu1, chances, effects, halves)
+    agreed = Nuisances(world.mu0, world.mu1, chances, dict.fromkeys(effects, world.effect), halves)
+    alone, wide = (estimate(world, given, clip=0.001) for given in (agreed, doubted))
+    assert alone.extrapolation_error == 0.0
+    # two learners 2 apart, each 1 off their mean, on a tenth of the rows
+    assert wide.extrapolation_error == pytest.approx(0.1, rel=1e-9)
+    assert wide.std_error**2 == pytest.approx(alone.std_error**2 + 0.1**2)
+    assert wide.estimate == alone.estimate
+    treated = estimate(world, doubted, clip=0.001, estimand="att")
+    assert treated.extrapolation_error == 0.0

@@ -13,7 +13,7 @@ from tasks.effects.nuisance import (
 from tasks.effects.stacking import stack_chances, stack_squares
 from tests.effects.arms import Arms, make_arms
 
-FOLDS = 3
+FOLDS = 2
 
 
 def learn(x, y, d, *, folds=FOLDS, seed=0) -> Nuisances:
