@@ -7,6 +7,7 @@ estimates and variances are put together by medians, where a variance counts wha
 disagree about (section 3.4, "median method").
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -286,7 +287,10 @@ def _fit_doubleml(
     rows = np.arange(len(d))
     model.set_sample_splitting([(rows[::2], rows[1::2]), (rows[1::2], rows[::2])])
     given = {"ml_g0": untreated, "ml_g1": treated, "ml_m": np.clip(propensity, clip, 1 - clip)}
-    return model.fit(external_predictions={"d": {k: v[:, None] for k, v in given.items()}})
+    with warnings.catch_warnings():
+        # under thin overlap it falls back on another estimate of one part of the robustness value
+        warnings.filterwarnings("ignore", message="The estimated nu2")
+        return model.fit(external_predictions={"d": {k: v[:, None] for k, v in given.items()}})
 
 
 def _robustness(model: Any) -> float | None:

@@ -131,7 +131,7 @@ def run(draw: Draw, seed: int, repeats: int | None) -> dict[str, float]:
         "ipw": (ipw.estimate, ipw.std_error), "peer": peer,
     }  # fmt: skip
     print(f"{draw.name}: n {len(rows):,}, truth {truth:.3f}, naive {naive:.3f}, "
-          f"clipped {irm.clipped}, irm {seconds:.0f} s, all {total:.0f} s")  # fmt: skip
+          f"clipped {irm.clipped}, extrapolation error {irm.extrapolation_error:.3f}, irm {seconds:.0f} s, all {total:.0f} s")  # fmt: skip
     print("   ", "; ".join(show(name, *pair, truth) for name, pair in found.items()))
     errors = {name: abs(pair[0] - truth) for name, pair in found.items()}
     errors["naive"] = abs(naive - truth)
