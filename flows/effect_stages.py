@@ -30,7 +30,7 @@ def conclude_effects(
     windows = estimate_windows(night, periods, moments)
     beside = {
         "refutations": refute_windows(night, windows, panels, bases, moments),
-        "opinions": (),
+        "opinions": ask_opinions(night, windows, panels, bases),
         "exposures": measure_positions(night),
         "segments": split_windows(night, windows, panels, bases),
         "trends": follow_effects(night, windows, moments),
@@ -286,6 +286,44 @@ def follow_effects(
     return tuple(done.values())
 
 
+def ask_opinions(
+    night: Night,
+    windows: Sequence[Windowed],
+    panels: Mapping[PeriodRef, FileRef],
+    bases: Mapping[str, FileRef],
+) -> tuple[FileRef, ...]:
+    """Second opinions on the attributes most spoken of, once a week."""
+    settings = night.settings.effects
+    calls: dict[str, dict[str, Any]] = {}
+    for window in longest_windows(windows):
+        source = window.effects.source
+        chosen = effects.choose_weekly_periods(window.periods, as_of=night.as_of)
+        if not chosen:
+            continue
+        named = effects.choose_attributes(
+            window.effects, settings.second_opinion_attributes, night.run
+        )
+        calls |= {
+            f"{opinion} {source}/{attribute}": {
+                "source": source,
+                "window": window.effects.window,
+                "attribute": attribute,
+                "opinion": opinion,
+                "panels": tuple(panels[period] for period in chosen),
+                "basis": bases[source],
+                "start": chosen[0].start,
+                "end": chosen[-1].end,
+                "attribute_names": night.settings.extract.names,
+                "settings": settings,
+            }
+            for attribute in named
+            for opinion in settings.second_opinions
+        }
+    done: dict[str, FileRef] = night.engine.require(effects.ask_second_opinion, calls)
+    night.keep(list(done.values()))
+    return tuple(done.values())
+
+
 def search_graphs(
     night: Night, periods: Sequence[PeriodRef], panels: Mapping[PeriodRef, FileRef]
 ) -> tuple[FileRef, ...]:
@@ -296,7 +334,9 @@ def search_graphs(
     calls = {}
     for source in list_sources(periods):
         own = [period for period in periods if period.source == source]
-        chosen = effects.choose_graph_periods(own, as_of=night.as_of)
+        chosen = effects.choose_weekly_periods(own, as_of=night.as_of)
+        if not chosen:
+            continue
         calls[source] = {
             "source": source,
             "panels": tuple(panels[period] for period in chosen),

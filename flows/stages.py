@@ -54,6 +54,7 @@ CACHED_TASKS = (
     effects.follow_effects,
     effects.measure_positions,
     effects.search_graph,
+    effects.ask_second_opinion,
     effects.judge_night,
     report.write_report,
 )

@@ -17,8 +17,8 @@ from tasks.effects.nuisance import Nuisances, average_nuisances
 from tasks.effects.question import Question
 
 FOLDS: Final = 5
-REPEATS: Final = ((1_000, 5), (6_000, 2))
-"""Deals into folds by rows, up to so many: a single one is a lottery in a small table."""
+REPEATS: Final = ((1_000, 3),)
+"""Deals into folds of tables up to so many rows: a single one is a lottery there. Others get one."""
 WEAK_CLIPPED: Final = 0.05
 
 

@@ -23,6 +23,7 @@ from tasks.effects.refute import (
     apply_refuter,
     change_panel,
 )
+from tasks.effects.second_opinion import Opinion, ask_opinion
 from tasks.effects.segments import (
     SegmentMoments,
     choose_levels,
@@ -402,14 +403,55 @@ def follow_effects(
     return _put_rows(run, "trends", rows)
 
 
-def choose_graph_periods(periods: Sequence[PeriodRef], *, as_of: date) -> tuple[PeriodRef, ...]:
-    """The periods that end before the week of `as_of`: the graph is searched once a week.
+def choose_weekly_periods(periods: Sequence[PeriodRef], *, as_of: date) -> tuple[PeriodRef, ...]:
+    """The periods that end before the week of `as_of`, for what is worked out once a week.
 
-    A source in its first week has all its periods searched.
+    None for a source in its first week.
     """
     monday = as_of - timedelta(days=as_of.weekday())
-    before = tuple(period for period in periods if period.end < monday)
-    return before or tuple(periods)
+    return tuple(period for period in periods if period.end < monday)
+
+
+def choose_attributes(effects: EffectsRef, most: int, run: RunContext) -> tuple[str, ...]:
+    """The attributes that reviews of a window speak of most, of those that have an estimate."""
+    rows = json.loads(run.site.lake.read_bytes(effects.file))
+    spoken = {
+        row["attribute"]: -(row["n_positive"] + row["n_negative"])
+        for row in rows
+        if row["contrast"] == "negative_to_positive" and row["estimate"] is not None
+    }
+    return tuple(sorted(spoken, key=lambda name: (spoken[name], name))[:most])
+
+
+@stage_task("effects")
+def ask_second_opinion(
+    source: str,
+    window: str,
+    attribute: str,
+    opinion: Opinion,
+    panels: tuple[FileRef, ...],
+    basis: FileRef,
+    start: date,
+    end: date,
+    attribute_names: tuple[str, ...],
+    settings: EffectsSettings,
+    run: RunContext,
+) -> FileRef:
+    """One attribute's headline effect by another estimator."""
+    lake = run.site.lake
+    panel = pl.concat([lake.read_frame(ref) for ref in panels], how="diagonal_relaxed")
+    rows = ask_opinion(
+        panel,
+        Basis.from_json(lake.read_bytes(basis).decode()),
+        attribute=attribute,
+        opinion=opinion,
+        window=Window(source=source, name=window, start=start, end=end),
+        attributes=attribute_names,
+        outcome=settings.outcome,
+        method=make_method(settings),
+        max_rows=settings.second_opinion_rows,
+    )
+    return _put_rows(run, "effects", rows)
 
 
 @stage_task("effects")

@@ -159,6 +159,13 @@ class EffectsSettings(Section):
         2000, ge=0, le=100_000, description="reviews searched for the weekly causal graph; 0: none"
     )
     graph_bootstraps: int = Field(10, ge=0, le=1000, description="resamples for its stability")
+    second_opinions: tuple[Literal["irm", "forest"], ...] = Field(
+        ("irm",), description="flexible estimators asked once a week, beside the nightly ones"
+    )
+    second_opinion_attributes: int = Field(
+        2, ge=0, le=1000, description="attributes they are asked about: those most spoken of"
+    )
+    second_opinion_rows: int = Field(1000, ge=200, le=1_000_000)
     segment_levels: int = Field(5, ge=2, le=100, description="levels shown, the most frequent")
     exposure_days: int = Field(
         28, ge=1, le=3650, description="days of exposures that position effects are read from"

@@ -108,7 +108,7 @@ def show(name: str, estimate: float, error: float, truth: float) -> str:
 
 def run(draw: Draw, seed: int, repeats: int | None) -> dict[str, float]:
     x = spread_features(draw.controls)
-    basis, _ = build_controls(draw.controls, draw.controls.columns, max_levels=20)
+    basis = build_controls(draw.controls, draw.controls.columns, max_levels=20).matrix
     rows, is_small = np.arange(len(draw.y)), len(draw.y) < SMALL
     start = time.process_time()
     irm = estimate_irm(

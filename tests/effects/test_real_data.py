@@ -28,7 +28,10 @@ def find(name: str) -> Path:
 
 def test_lalonde_experiment_covers_its_1794_dollars():
     frame = read_table(find("lalonde/nsw_mixtape.dta"))
-    answer = estimate_table(frame, outcome="re78", treatment="treat", controls=LALONDE_CONTROLS)
+    answer = estimate_table(
+        frame, outcome="re78", treatment="treat", controls=LALONDE_CONTROLS, is_experiment=True,
+        estimators=("plr", "lin", "cuped", "diff"),
+    )  # fmt: skip
     assert answer["naive"]["estimate"] == pytest.approx(1794.34, abs=0.01)
     for estimate in answer["estimates"]:
         assert estimate["ci_low"] < 1794 < estimate["ci_high"]
@@ -42,8 +45,9 @@ def test_hillstrom_visits_rise_by_the_published_points(mail: str, points: float)
     arms = frame.filter(pl.col("segment").is_in([mail, "No E-Mail"]))
     arms = arms.with_columns(is_mailed=pl.col("segment") == mail)
     answer = estimate_table(
-        arms, outcome="visit", treatment="is_mailed", controls=HILLSTROM_CONTROLS
-    )
+        arms, outcome="visit", treatment="is_mailed", controls=HILLSTROM_CONTROLS,
+        is_experiment=True, expected_share=0.5, estimators=("plr", "lin", "cuped", "diff"),
+    )  # fmt: skip
     assert 100 * answer["naive"]["estimate"] == pytest.approx(points, abs=0.005)
     for estimate in answer["estimates"]:
         assert 100 * estimate["ci_low"] < points < 100 * estimate["ci_high"]
@@ -73,7 +77,9 @@ def test_curved_simulated_effects_are_called_out():
     frame = covariates.hstack(outcome.select("z")).with_columns(
         y=pl.Series(outcome.select(pl.when(pl.col("z") == 1).then("y1").otherwise("y0")))
     )
-    answer = estimate_table(frame, outcome="y", treatment="z", controls=covariates.columns)
+    answer = estimate_table(
+        frame, outcome="y", treatment="z", controls=covariates.columns, estimators=("plr",)
+    )
     truth = float((outcome["mu1"] - outcome["mu0"]).mean())
     assert answer["verdict"] == "not credible"
     assert abs(answer["estimates"][0]["estimate"] - truth) < abs(

@@ -1,0 +1,127 @@
+"""A second opinion on a night's effect: a flexible estimator on the rows that decide it.
+
+The headline question, what a complaint turned into praise does, is put to reviews that mention the
+attribute with a side: praise is the treatment, complaint the alternative, and what else the review
+says of other attributes is a control, as it is in the night's own regression.
+"""
+
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from tasks.effects.answer import Options
+from tasks.effects.answer_flexible import answer_forest, answer_irm
+from tasks.effects.basis import Basis
+from tasks.effects.credibility import Rules, decide_verdict
+from tasks.effects.estimate import Method, Row, Window
+from tasks.effects.moments import hash_id
+from tasks.effects.overlap import check_overlap, fit_propensity, measure_overlap
+from tasks.effects.panel import treatment_names
+from tasks.effects.question import Question, ask
+from tasks.platform.errors import EstimationError
+
+Opinion = Literal["irm", "forest"]
+ANSWERS: Final[dict[Opinion, Any]] = {"irm": answer_irm, "forest": answer_forest}
+HEADLINE: Final = "negative_to_positive"
+MIN_ARM: Final = 50
+FOLDS: Final = 5
+
+
+def ask_opinion(
+    panel: pl.DataFrame,
+    basis: Basis,
+    *,
+    attribute: str,
+    opinion: Opinion,
+    window: Window,
+    attributes: tuple[str, ...],
+    outcome: str,
+    method: Method,
+    max_rows: int,
+) -> list[Row]:
+    """One row of marts.effects by another estimator; none where an arm has fewer than 50 rows.
+
+    Of more than `max_rows` reviews, whole users are drawn by a hash of their ids.
+    """
+    positive, negative = treatment_names([attribute])
+    sided = panel.filter((pl.col(positive) + pl.col(negative)) == 1)
+    kept = draw_users(sided, max_rows)
+    arms = [int((kept[name] == 1).sum()) for name in (positive, negative)]
+    if min(arms) < MIN_ARM:
+        return []
+    try:
+        question = make_question(kept, basis, positive, attributes, outcome)
+        options = Options(
+            "ate", method.confidence, method.penalty, is_experiment=False, rules=Rules()
+        )
+        answer = ANSWERS[opinion](question, options)
+    except EstimationError:
+        return []
+    fold = question.deal_folds()[question.cluster]
+    propensity = fit_propensity(question.controls, question.arms, fold, question.folds)
+    found = check_overlap(measure_overlap(propensity, question.arms))
+    verdict, reasons = decide_verdict([*answer.findings, *found])
+    interval = answer.interval
+    ratings, is_praised = kept[outcome].to_numpy(), kept[positive].to_numpy() == 1
+    naive = float(ratings[is_praised].mean() - ratings[~is_praised].mean())
+    empty = dict.fromkeys(
+        ("naive_ci_low", "naive_ci_high", "q_value", "variance_left", "effective_clusters")
+    )
+    return [
+        {
+            "source": window.source,
+            "window": window.name,
+            "window_start": window.start,
+            "window_end": window.end,
+            "outcome": outcome,
+            "attribute": attribute,
+            "contrast": HEADLINE,
+            "estimator": opinion,
+            "estimand": "ate",
+            "estimate": interval.estimate,
+            "std_error": interval.std_error,
+            "ci_low": interval.ci_low,
+            "ci_high": interval.ci_high,
+            "p_value": interval.p_value,
+            "naive": naive,
+            **empty,
+            "robustness_value": (answer.details or {}).get("robustness_value"),
+            "n": question.n,
+            "n_positive": arms[0],
+            "n_negative": arms[1],
+            "verdict": verdict,
+            "reasons": reasons,
+        }
+    ]
+
+
+def draw_users(panel: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Whole users in the order of their hashes, until there are `most` rows."""
+    if panel.height <= most:
+        return panel
+    counts = panel.group_by("user_id").len()
+    ranked = counts.with_columns(
+        rank=pl.Series([hash_id(user) % 2**62 for user in counts["user_id"].to_list()])
+    ).sort("rank", "user_id")
+    drawn = ranked.filter(pl.col("len").cum_sum() <= most)
+    return panel.join(drawn.select("user_id"), on="user_id", how="semi", maintain_order="left")
+
+
+def make_question(
+    panel: pl.DataFrame, basis: Basis, positive: str, attributes: tuple[str, ...], outcome: str
+) -> Question:
+    """The question of one attribute, its controls in the source's frozen basis."""
+    matrix = basis.transform(panel)
+    others = [
+        name
+        for name in treatment_names(attributes)
+        if name.rpartition("__")[0] != positive.rpartition("__")[0] and panel[name].n_unique() > 1
+    ]
+    varies = np.flatnonzero(matrix.std(axis=0) > 0)
+    controls = pl.DataFrame({f"c{i}": matrix[:, i] for i in varies})
+    frame = panel.select("user_id", positive, outcome, *others).hstack(controls)
+    return ask(
+        frame, outcome=outcome, treatment=positive, controls=[*others, *controls.columns],
+        cluster="user_id", folds=FOLDS, max_levels=5,
+    )  # fmt: skip
