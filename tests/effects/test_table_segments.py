@@ -1,0 +1,108 @@
+"""Segments and tests of one table."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.effects.answer import Options
+from tasks.effects.credibility import Rules
+from tasks.effects.question import ask
+from tasks.effects.table_segments import estimate_table_segments
+from tasks.effects.table_tests import estimate_tests
+from tasks.platform.errors import ConfigError, InputError
+
+OPTIONS = Options("ate", 0.95, 1.0, is_experiment=False, rules=Rules())
+
+
+def make_table(rng, n=3000, *, effects=(0.2, 0.8)):
+    """Effect by group; x causes treatment and outcome, and group 1 starts a point higher."""
+    group = rng.integers(0, len(effects), n)
+    x = rng.normal(size=n)
+    d = (x + rng.normal(size=n) > 0.5 * group).astype(int)
+    y = np.array(effects)[group] * d + x + group + rng.normal(size=n)
+    names = np.array([f"g{i}" for i in range(len(effects))])[group]
+    return pl.DataFrame({"x": x, "d": d, "y": y, "group": names})
+
+
+def segments_of(frame):
+    question = ask(
+        frame, outcome="y", treatment="d", controls=["x"], cluster=None, folds=5, max_levels=20
+    )
+    return estimate_table_segments(question, OPTIONS, frame["group"])
+
+
+def test_effects_of_segments_are_found_and_said_to_differ():
+    found = segments_of(make_table(np.random.default_rng(1)))
+    levels = {one["level"]: one for one in found["levels"]}
+    for name, truth in (("g0", 0.2), ("g1", 0.8)):
+        assert levels[name]["ci_low"] < truth < levels[name]["ci_high"]
+    assert found["heterogeneity"]["p_value"] < 0.001
+    assert found["reason"].startswith("effects differ by group")
+
+
+def test_equal_effects_are_seldom_said_to_differ():
+    """100 worlds at 5%: more than 11 is one in 100."""
+    said = 0
+    for seed in range(100):
+        found = segments_of(make_table(np.random.default_rng(seed), n=400, effects=(0.5, 0.5)))
+        said += found["heterogeneity"]["p_value"] < 0.05
+    assert said <= 11
+
+
+def test_rows_that_were_dropped_do_not_shift_the_segments():
+    frame = make_table(np.random.default_rng(2))
+    holes = frame.with_columns(
+        y=pl.when(pl.int_range(pl.len()) < 500).then(None).otherwise(pl.col("y"))
+    )
+    left = {one["level"]: one["estimate"] for one in segments_of(frame[500:])["levels"]}
+    found = {one["level"]: one["estimate"] for one in segments_of(holes)["levels"]}
+    assert found == pytest.approx(left, abs=0.05)
+
+
+def test_one_level_cannot_be_compared():
+    found = segments_of(make_table(np.random.default_rng(3), effects=(0.5,)))
+    assert found["heterogeneity"] is None
+    assert "cannot be compared" in found["reason"]
+
+
+def make_trials(rng, effects):
+    parts = []
+    for number, effect in enumerate(effects):
+        d = rng.integers(0, 2, 500)
+        parts.append(
+            pl.DataFrame({"t": f"t{number}", "d": d, "y": effect * d + rng.normal(size=500)})
+        )
+    return pl.concat(parts)
+
+
+def test_tests_are_shown_one_by_one_and_pooled():
+    frame = make_trials(np.random.default_rng(4), [0.5, 0.5, 0.5, 0.5])
+    answer = estimate_tests(frame, "t", outcome="y", treatment="d", is_experiment=True)
+    assert [one["test"] for one in answer["tests"]] == ["t0", "t1", "t2", "t3"]
+    widths = [one["ci_high"] - one["ci_low"] for one in answer["tests"]]
+    pooled = answer["pooled"]
+    assert pooled["ci_low"] < 0.5 < pooled["ci_high"]
+    assert pooled["ci_high"] - pooled["ci_low"] < 0.6 * min(widths)
+    apart = estimate_tests(
+        make_trials(np.random.default_rng(5), [-1.0, 1.0, 3.0]), "t", outcome="y", treatment="d",
+        is_experiment=True,
+    )  # fmt: skip
+    assert apart["pooled"]["reason"].startswith("the tests differ")
+
+
+def test_a_test_that_cannot_be_estimated_is_listed_and_not_pooled():
+    frame = make_trials(np.random.default_rng(6), [0.5, 0.5]).with_columns(
+        pl.col("d").cast(pl.Int64)
+    )
+    dead = frame.head(50).with_columns(t=pl.lit("dead"), d=pl.lit(1, dtype=pl.Int64))
+    answer = estimate_tests(
+        pl.concat([frame, dead]), "t", outcome="y", treatment="d", is_experiment=True
+    )
+    by_name = {one["test"]: one for one in answer["tests"]}
+    assert by_name["dead"]["verdict"] == "no result"
+    assert by_name["dead"]["estimate"] is None
+    assert "nothing to compare" in by_name["dead"]["reasons"][0]
+    with pytest.raises(ConfigError, match="pooling needs 2"):
+        estimate_tests(frame.head(500), "t", outcome="y", treatment="d", is_experiment=True)
+    with pytest.raises(InputError, match="no column"):
+        estimate_tests(frame, "trial", outcome="y", treatment="d", is_experiment=True)
