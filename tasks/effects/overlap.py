@@ -20,6 +20,7 @@ Population = Literal["ate", "att", "atc"]
 
 _CLIP = 1e-6
 _WEIGHT_CLIP = 0.01
+_LIKE_ROWS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Overlap:
     effect ("ate") w = 1 / p for the treated and 1 / (1 - p) for the others; for the effect on the
     treated ("att") 1 and p / (1 - p); on the untreated ("atc") (1 - p) / p and 1. p is held within
     [0.01, 0.99], as one odd row would else decide it. `share_off_support_*` is the share of an arm
-    whose propensity lies beyond the 1st or 99th percentile of the other arm's.
+    whose propensity lies beyond the 1st or 99th percentile of the other arm's; for an average over
+    one arm, beyond the other's tenth smallest or largest: of many thousand untreated it is enough
+    that some dozens are like the treated.
     """
 
     min_propensity: float
@@ -106,8 +109,8 @@ def measure_overlap(
         effective_untreated=effective[1],
         n_treated=len(treated),
         n_untreated=len(untreated),
-        share_off_support_treated=_share_outside(treated, untreated),
-        share_off_support_untreated=_share_outside(untreated, treated),
+        share_off_support_treated=_share_outside(treated, untreated, estimand),
+        share_off_support_untreated=_share_outside(untreated, treated, estimand),
         estimand=estimand,
     )
 
@@ -205,6 +208,11 @@ def _effective_size(chance: FloatArray, is_odds: bool = False) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def _share_outside(arm: FloatArray, other: FloatArray) -> float:
-    low, high = np.quantile(other, [0.01, 0.99])
+def _share_outside(arm: FloatArray, other: FloatArray, estimand: Population) -> float:
+    if estimand == "ate":
+        low, high = np.quantile(other, [0.01, 0.99])
+    else:
+        ranked = np.sort(other)
+        most = min(_LIKE_ROWS, len(ranked))
+        low, high = ranked[most - 1], ranked[-most]
     return float(((arm < low) | (arm > high)).mean())

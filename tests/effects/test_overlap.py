@@ -56,3 +56,38 @@ def test_effective_sizes_are_kishs_with_held_weights():
     assert overlap.effective_treated == pytest.approx((2 + 4 + 100) ** 2 / (4 + 16 + 10_000))
     assert overlap.effective_untreated == pytest.approx((2 + 1.25) ** 2 / (4 + 1.25**2))
     assert (overlap.n_treated, overlap.n_untreated) == (3, 2)
+
+
+def make_trainees(rng, *, shift=1.2):
+    """150 treated who are unlike most of 2,500 untreated, but like some of them."""
+    x = np.vstack([rng.normal(shift, 0.7, size=(150, 2)), rng.normal(0, 1, size=(2500, 2))])
+    treated = np.r_[np.ones(150), np.zeros(2500)].astype(np.int64)
+    return fit_propensity(x, treated, np.arange(2650) % 5, 5), treated
+
+
+def test_the_treated_may_have_their_like_where_everybody_has_not():
+    """The classic trap: no average over all, but an effect on the treated can be had."""
+    propensity, treated = make_trainees(np.random.default_rng(6))
+    verdicts = {
+        estimand: {
+            v for v, _ in check_overlap(measure_overlap(propensity, treated, estimand=estimand))
+        }
+        for estimand in ("ate", "att", "atc")
+    }
+    assert "not credible" in verdicts["ate"]
+    assert "not credible" in verdicts["atc"]
+    assert "not credible" not in verdicts["att"]
+
+
+def test_treated_without_any_like_are_not_credible_either_way():
+    propensity, treated = make_trainees(np.random.default_rng(7), shift=4.0)
+    found = check_overlap(measure_overlap(propensity, treated, estimand="att"))
+    assert "not credible" in {verdict for verdict, _ in found}
+    assert any("narrow the population to treated rows" in reason for _, reason in found)
+
+
+def test_weights_for_the_treated_are_the_odds_of_treatment():
+    treated = np.array([1, 0, 0], dtype=np.int64)
+    overlap = measure_overlap(np.array([0.5, 0.5, 0.2]), treated, estimand="att")
+    assert overlap.effective_treated == 1
+    assert overlap.effective_untreated == pytest.approx(1.25**2 / (1 + 0.25**2))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import Result
@@ -179,7 +180,7 @@ def test_estimate_answers_in_the_contracts_shape(shop: Path) -> None:
         "verdict",
         "reasons",
     } <= set(answer)
-    assert {e["estimator"] for e in answer["estimates"]} == {"plr", "diff"}
+    assert {e["estimator"] for e in answer["estimates"]} == {"plr", "irm", "diff"}
     for estimate in answer["estimates"]:
         assert estimate["ci_low"] < 2 < estimate["ci_high"] + 0.1
 
@@ -250,3 +251,179 @@ def test_a_drop_that_is_refused_whole_keeps_its_rows_and_says_where(shop: Path) 
     kept = pl.read_parquet(message.rpartition("kept in ")[2])
     assert kept.height == 100
     assert kept.sort("line")["raw_text"][0] == "garbage 0"
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    """x causes treatment and rating; treatment adds half a star; z is caused by x before both."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=600)
+    d = (x + rng.normal(size=600) > 0).astype(int)
+    frame = pl.DataFrame(
+        {
+            "x": x, "z": x + rng.normal(size=600), "promoted": d, "day": np.arange(600) % 30,
+            "rating": 3 + 0.5 * d + x + rng.normal(size=600), "kind": np.where(x > 0, "a", "<b>"),
+            "about": np.where(x > 0, "a fine large speaker", "a small cheap radio"),
+        }
+    )  # fmt: skip
+    path = tmp_path / "trial.csv"
+    frame.write_csv(path)
+    return path
+
+
+ASKED = ("--outcome", "rating", "--treatment", "promoted", "--controls", "x")
+
+
+def test_every_estimator_answers_and_every_row_gets_an_effect(shop: Path, trial: Path) -> None:
+    out = trial.with_name("cate.csv")
+    answer = json.loads(
+        call(
+            "effects", "estimate", str(trial), *ASKED, "--estimators", "plr,irm,forest,ipw,diff",
+            "--cate-out", str(out), "--segments", "kind", "--json",
+        ).stdout
+    )  # fmt: skip
+    by_name = {one["estimator"]: one for one in answer["estimates"]}
+    assert list(by_name) == ["plr", "irm", "forest", "ipw", "diff"]
+    for name in ("plr", "irm", "forest", "ipw"):
+        assert by_name[name]["ci_low"] < 0.5 < by_name[name]["ci_high"]
+        assert by_name[name]["naive"] == answer["naive"]["estimate"]
+        assert (
+            by_name[name]["overlap"]["min_propensity"] < by_name[name]["overlap"]["max_propensity"]
+        )
+        assert by_name[name]["verdict"] in ("credible", "weak")
+    assert answer["naive"]["ci_low"] > 0.6
+    assert {one["level"] for one in answer["segments"][0]["levels"]} == {"a", "<b>"}
+    effects = pl.read_csv(out)
+    assert effects.columns == ["row", "cate"]
+    assert effects["row"].to_list() == list(range(600))
+    assert abs(effects["cate"].mean() - 0.5) < 0.4
+
+
+def test_another_question_is_not_answered_in_silence(shop: Path, trial: Path) -> None:
+    mixed = json.loads(
+        call(
+            "effects", "estimate", str(trial), *ASKED, "--estimand", "att", "--estimators", "plr,ipw",
+            "--json",
+        ).stdout
+    )  # fmt: skip
+    plr, ipw = mixed["estimates"]
+    assert (plr["estimate"], plr["verdict"]) == (None, "no result")
+    assert "effect on the treated" in plr["reasons"][0]
+    assert ipw["estimate"] is not None
+    refused = call(
+        "effects", "estimate", str(trial), *ASKED, "--estimand", "att", "--estimators", "plr"
+    )
+    assert refused.exit_code == 2
+    assert "here irm, forest, ipw can" in refused.stderr
+    unknown = call("effects", "estimate", str(trial), *ASKED, "--estimand", "late")
+    assert unknown.exit_code == 2
+    assert "allowed are ate, att, atc" in unknown.stderr
+
+
+def test_texts_can_be_controls(shop: Path, trial: Path) -> None:
+    answer = json.loads(
+        call(
+            "effects", "estimate", str(trial), "--outcome", "rating", "--treatment", "promoted",
+            "--text-controls", "about", "--estimators", "plr,diff", "--json",
+        ).stdout
+    )  # fmt: skip
+    assert answer["estimates"][0]["estimate"] < answer["naive"]["estimate"] - 0.2
+    assert any("about is controlled for by" in reason for reason in answer["reasons"])
+
+
+def test_refute_tries_everything_and_says_what_it_could_not_try(shop: Path, trial: Path) -> None:
+    answer = json.loads(
+        call(
+            "effects",
+            "refute",
+            str(trial),
+            *ASKED,
+            "--time",
+            "day",
+            "--negative-controls",
+            "z",
+            "--json",
+        ).stdout
+    )
+    found = {line["refuter"]: line["result"] for line in answer["refutations"]}
+    assert set(found) == {
+        "placebo",
+        "random_cause",
+        "subset",
+        "time",
+        "negative_control",
+        "sensitivity",
+    }
+    assert set(found.values()) == {"passed"}
+    assert answer["verdict"] == "credible"
+    twice = call("effects", "refute", str(trial), *ASKED, "--negative-controls", "x")
+    assert twice.exit_code == 2
+    assert "choose one" in twice.stderr
+
+
+def test_experiments_are_checked_and_pooled(shop: Path, trial: Path) -> None:
+    frame = pl.read_csv(trial).with_columns(promoted=pl.int_range(pl.len()) % 2)
+    frame.write_csv(trial)
+    asked = ("effects", "estimate", str(trial), *ASKED, "--experiment")
+    answer = json.loads(call(*asked, "--expected-share", "0.5", "--tests", "kind", "--json").stdout)
+    assert [one["estimator"] for one in answer["estimates"]] == ["lin", "cuped", "diff"]
+    assert answer["verdict"] == "credible"
+    assert {one["test"] for one in answer["tests"]} == {"a", "<b>"}
+    broken = json.loads(call(*asked, "--expected-share", "0.6", "--json").stdout)
+    assert broken["verdict"] == "not credible"
+    assert "sample-ratio mismatch" in broken["reasons"][0]
+
+
+def test_ope_position_and_graph_answer_on_the_command_line(shop: Path, trial: Path) -> None:
+    rng = np.random.default_rng(2)
+    item, position = rng.integers(0, 4, 4000), rng.integers(1, 4, 4000)
+    click = rng.random(4000) < 0.1 * (item + 1) / position
+    log = trial.with_name("log.csv")
+    pl.DataFrame(
+        {
+            "item_id": item,
+            "position": position,
+            "click": click.astype(int),
+            "propensity_score": 0.25,
+        }
+    ).write_csv(log)
+    value = json.loads(
+        call("effects", "ope", str(log), "--target-policy", "always:3", "--json").stdout
+    )
+    assert [one["estimator"] for one in value["estimates"]] == ["ips", "snips", "dm", "dr", "dros"]
+    truth = 0.4 * (1 + 1 / 2 + 1 / 3) / 3
+    assert all(one["ci_low"] < truth < one["ci_high"] for one in value["estimates"])
+    places = json.loads(call("effects", "position", str(log), "--json").stdout)["positions"]
+    assert places[0]["ratio_ci_low"] < 0.5 < places[0]["ratio_ci_high"]
+    drawing = trial.with_name("graph.svg")
+    graph = json.loads(
+        call(
+            "effects", "graph", str(trial), "--tiers", "x;promoted;rating", "--treatment", "promoted",
+            "--outcome", "rating", "--bootstraps", "5", "--out", str(drawing), "--json",
+        ).stdout
+    )  # fmt: skip
+    assert graph["adjustments"][0]["adjust_for"] == ["x"]
+    assert drawing.read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("estimate", "clean.nothing", "--outcome", "a", "--treatment", "b"),
+            "there are clean.items",
+        ),
+        (("estimate", "absent.csv", "--outcome", "a", "--treatment", "b"), "there is no file"),
+        (("explain", "price"), "run 'whyrec nightly' first"),
+        (("ope", "absent.csv", "--target-policy", "uniform"), "there is no file"),
+        (("graph", "absent.csv"), "there is no file"),
+        (("refute", "absent.csv", "--outcome", "a", "--treatment", "b"), "there is no file"),
+    ],
+)
+def test_mistakes_in_effects_commands_are_said_in_words(
+    shop: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    result = call("effects", *arguments)
+    assert words in result.stderr
+    assert result.exit_code == 2
+    assert "Traceback" not in result.stderr
