@@ -6,9 +6,11 @@ not scale well, so each plot is drawn twice: wide, and narrow for a telephone; t
 of them.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from markupsafe import Markup
@@ -74,7 +76,7 @@ _SHAPES: Final[dict[Layout, _Shape]] = {
     ),
 }
 
-_STYLES: Final[dict[str, Spec]] = {
+STYLES: Final[dict[str, Spec]] = {
     "zero": {"type": "rule", "color": INK, "strokeWidth": 1},
     "naive_ci": {"type": "rule", "color": MUTED, "strokeWidth": 1.2},
     "causal_ci": {"type": "rule", "color": ACCENT, "strokeWidth": 3.5},
@@ -104,17 +106,33 @@ def draw_forest(
     line: naive difference. Upright bar: known truth, where there is one. An arrowhead marks an
     interval that goes on beyond the scale.
     """
+    spec = _build_spec(rows, _SHAPES[layout], axis_title=axis_title)
+    return draw_spec(spec, title=title, description=description)
+
+
+def draw_spec(spec: Spec, *, title: str, description: str) -> Markup:
+    """The drawing of a Vega-Lite specification, to stand in the page under a name."""
+    return _embed(_convert(json.dumps(spec)), title=title, description=description)
+
+
+@lru_cache(maxsize=256)
+def _convert(spec: str) -> str:
+    """SVG text; a page that has to be made smaller is drawn only once."""
     import vl_convert
 
-    spec = _build_spec(rows, _SHAPES[layout], axis_title=axis_title)
-    svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    return _embed(svg, title=title, description=description)
+    svg: str = vl_convert.vegalite_to_svg(json.loads(spec), allowed_base_urls=[])
+    return svg
 
 
 def find_domain(rows: Sequence[ForestRow]) -> tuple[float, float]:
     """Scale that holds zero, every point, and intervals up to `MAX_STRETCH` times the largest."""
     points = [p for r in rows for p in (r.estimate, r.naive, r.truth) if p is not None]
     bounds = [b for r in rows for b in (r.low, r.high, r.naive_low, r.naive_high) if b is not None]
+    return fit_domain(points, bounds)
+
+
+def fit_domain(points: Sequence[float], bounds: Sequence[float]) -> tuple[float, float]:
+    """Scale that holds zero, every point, and bounds up to `MAX_STRETCH` times the largest."""
     largest = max(map(abs, points or bounds), default=0.0) or 1.0
     limit = MAX_STRETCH * largest
     values = [0.0, *points, *(min(max(bound, -limit), limit) for bound in bounds)]
@@ -130,7 +148,7 @@ def _build_spec(rows: Sequence[ForestRow], shape: _Shape, *, axis_title: str) ->
         "field": "x",
         "type": "quantitative",
         "scale": {"domain": list(domain), "range": [shape.left, shape.right], "nice": False},
-        "axis": _build_axis(shape, title=axis_title),
+        "axis": build_axis(shape.left, shape.right, shape.font - 1, title=axis_title),
     }
     y = {
         "field": "y",
@@ -140,8 +158,8 @@ def _build_spec(rows: Sequence[ForestRow], shape: _Shape, *, axis_title: str) ->
     }
     zero = [{"x": 0.0, "y": len(rows) - 0.5, "y2": -0.5}]
     marks = _place_marks(rows, shape, domain)
-    drawn = [("zero", zero), *((kind, marks[kind]) for kind in _STYLES if marks.get(kind))]
-    layers = [_build_layer(_STYLES[kind], values, x=x, y=y) for kind, values in drawn]
+    drawn = [("zero", zero), *((kind, marks[kind]) for kind in STYLES if marks.get(kind))]
+    layers = [build_layer(STYLES[kind], values, x=x, y=y) for kind, values in drawn]
     return {
         "width": shape.width,
         "height": shape.row * max(len(rows), 1),
@@ -152,27 +170,29 @@ def _build_spec(rows: Sequence[ForestRow], shape: _Shape, *, axis_title: str) ->
     }
 
 
-def _build_axis(shape: _Shape, *, title: str) -> Spec:
+def build_axis(left: float, right: float, font: int, *, title: str) -> Spec:
+    """Axis of signed figures whose title stands in the middle of `left` and `right`, in pixels."""
     return {
         "title": shorten(title, 60),
-        "titleX": (shape.left + shape.right) / 2,
+        "titleX": (left + right) / 2,
         "labelExpr": "datum.value == 0 ? '0' : format(datum.value, '+.4~f')",
-        "tickCount": 5,
+        "tickCount": max(2, min(5, int(right - left) // 60)),
         "gridColor": RULE,
         "domain": False,
         "ticks": False,
         "labelColor": MUTED,
         "titleColor": MUTED,
         "titleFontWeight": "normal",
-        "labelFontSize": shape.font - 1,
-        "titleFontSize": shape.font - 1,
+        "labelFontSize": font,
+        "titleFontSize": font,
         "labelPadding": 6,
         "titlePadding": 8,
         "labelOverlap": True,
     }
 
 
-def _build_layer(style: Spec, values: list[dict[str, float]], *, x: Spec, y: Spec) -> Spec:
+def build_layer(style: Spec, values: list[dict[str, float]], *, x: Spec, y: Spec) -> Spec:
+    """One kind of mark at its places."""
     encoding = {"x": x, "y": y} | {key: {"field": key} for key in ("x2", "y2") if key in values[0]}
     return {"data": {"values": values}, "mark": {"opacity": 1, **style}, "encoding": encoding}
 
@@ -181,9 +201,10 @@ def _place_marks(
     rows: Sequence[ForestRow], shape: _Shape, domain: tuple[float, float]
 ) -> dict[str, list[dict[str, float]]]:
     """Per kind of mark its positions; the naive figure stands under the causal one."""
-    marks: dict[str, list[dict[str, float]]] = {kind: [] for kind in _STYLES}
+    marks: dict[str, list[dict[str, float]]] = {kind: [] for kind in STYLES}
     for index, row in enumerate(rows):
-        upper, lower = index + shape.drop - shape.gap, index + shape.drop + shape.gap
+        gap = 0.0 if row.naive is None else shape.gap  # a mark of its own stands in the middle
+        upper, lower = index + shape.drop - gap, index + shape.drop + gap
         if row.estimate is not None:
             marks["causal"].append({"x": row.estimate, "y": upper})
         if row.naive is not None:
@@ -191,18 +212,19 @@ def _place_marks(
         if row.truth is not None:
             height = 1.7 * shape.gap
             marks["truth"].append({"x": row.truth, "y": upper - height, "y2": upper + height})
-        _add_interval(marks, "causal_ci", (row.low, row.high), upper, domain)
-        _add_interval(marks, "naive_ci", (row.naive_low, row.naive_high), lower, domain)
+        add_interval(marks, "causal_ci", (row.low, row.high), upper, domain)
+        add_interval(marks, "naive_ci", (row.naive_low, row.naive_high), lower, domain)
     return marks
 
 
-def _add_interval(
+def add_interval(
     marks: dict[str, list[dict[str, float]]],
     kind: str,
     bounds: tuple[float | None, float | None],
     y: float,
     domain: tuple[float, float],
 ) -> None:
+    """Add an interval to `marks`, cut at the ends of the scale with an arrowhead there."""
     low, high = bounds
     if low is None or high is None:
         return

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from tasks.report.changes import EffectChange
+from tasks.report.graph_rows import GraphRow
 from tasks.report.model import (
     HEADLINE_CONTRAST,
     AttributeRow,
@@ -15,12 +16,17 @@ from tasks.report.model import (
     DropRow,
     EffectRow,
     NightReport,
+    RefutationRow,
     Reproducibility,
+    SegmentRow,
     TaskRow,
 )
 
 MAX_BYTES: Final = 2_000_000
 """A page or a JSON file is smaller than this."""
+
+MAX_EDGES: Final = 500
+MAX_NOTES: Final = 20
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -36,10 +42,18 @@ class Limits:
     checks: int = 200
     effects: int = 300
     charts: int = 12
+    detailed: int = 4
     chart_rows: int = 20
     reasons: int = 60
     stages: int = 40
     changes: int = 60
+    positions: int = 60
+    refutations: int = 1_200
+    segments: int = 400
+    trends: int = 2_000
+    points: int = 300
+    graphs: int = 4
+    edges: int = 60
     attributes: int = 48
     examples: int = 6
     tasks: int = 400
@@ -94,6 +108,13 @@ def cap_night(
                 take("effects", sort_effects(report.effects), limits.effects), limits
             ),
             "previous_effects": (),
+            "positions": take("positions", report.positions, limits.positions),
+            "refutations": take(
+                "refutations", sort_refutations(report.refutations), limits.refutations
+            ),
+            "segments": take("segments", sort_segments(report.segments), limits.segments),
+            "trends": take("trends", report.trends, limits.trends),
+            "graphs": take("graphs", map(_trim_graph, report.graphs), limits.graphs),
             "attributes": _trim_examples(
                 take("attributes", report.attributes, limits.attributes), limits
             ),
@@ -125,9 +146,37 @@ def sort_effects(rows: Iterable[EffectRow]) -> list[EffectRow]:
     return sorted(rows, key=lambda row: (row.contrast != HEADLINE_CONTRAST, row.window != "all"))
 
 
+def sort_refutations(rows: Iterable[RefutationRow]) -> list[RefutationRow]:
+    """Those of the headline contrast over all history first, failed ones before passed ones."""
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.contrast != HEADLINE_CONTRAST,
+            row.window != "all",
+            row.result not in {"failed", "weak"},
+        ),
+    )
+
+
+def sort_segments(rows: Iterable[SegmentRow]) -> list[SegmentRow]:
+    """Attributes whose effect differs most clearly first, those without a test last."""
+    return sorted(rows, key=lambda row: (row.q_value is None, row.q_value or 0.0))
+
+
 def sort_tasks(tasks: Iterable[TaskRow]) -> list[TaskRow]:
     """Failed tasks first, then retried ones, then the rest in the order given."""
     return sorted(tasks, key=lambda task: (task.state != "failed", task.state != "retried"))
+
+
+def _trim_graph(graph: GraphRow) -> GraphRow:
+    """A graph of at most so many edges as a page can list; the drawings stay."""
+    return graph.model_copy(
+        update={
+            "edges": graph.edges[:MAX_EDGES],
+            "adjustments": graph.adjustments[:MAX_EDGES],
+            "notes": _first_notes(graph.notes, MAX_NOTES),
+        }
+    )
 
 
 def _first_items(mapping: Mapping[K, V], limit: int) -> dict[K, V]:

@@ -6,18 +6,27 @@ text is put through `clean_text`, numbers that are not finite become None, and N
 shown as "no result", never as 0.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from tasks.report.clean import clean_tail, clean_text
+from tasks.report.fields import (
+    Count,
+    Name,
+    Note,
+    Notes,
+    Number,
+    Raw,
+    Row,
+    Seconds,
+    Sentence,
+    to_text,
+)
+from tasks.report.graph_rows import GraphRow
 
-MAX_NAME: Final = 120
-MAX_SENTENCE: Final = 500
-MAX_RAW: Final = 400
 MAX_SIDE: Final = 180
 """Characters of a review kept on either side of the span an attribute was read from."""
 MAX_SPAN: Final = 240
@@ -30,59 +39,6 @@ RefutationResult = Literal["passed", "weak", "failed", "not applicable"]
 Contrast = Literal["negative_to_positive", "positive", "negative"]
 
 HEADLINE_CONTRAST: Final[Contrast] = "negative_to_positive"
-
-
-def _to_text(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else f"{value}"
-
-
-def _clean_name(value: object) -> str:
-    return clean_text(_to_text(value), limit=MAX_NAME)
-
-
-def _clean_sentence(value: object) -> str:
-    return clean_text(_to_text(value), limit=MAX_SENTENCE)
-
-
-def _clean_raw(value: object) -> str:
-    return clean_text(_to_text(value), limit=MAX_RAW)
-
-
-def _finite_or_none(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _list_of(value: object) -> object:
-    """Any list-like column value as a list; None is the empty list."""
-    if isinstance(value, Iterable) and not isinstance(value, str | Mapping):
-        return tuple(value)
-    is_missing = value is None or (isinstance(value, float) and math.isnan(value))
-    return () if is_missing else (value,)
-
-
-def _describe(value: object) -> object:
-    """One line for a structured note: {"rows": 3, "file": "a"} is "rows 3, file a"."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_to_text(item)}" for key, item in value.items())
-    return value
-
-
-Name = Annotated[str, BeforeValidator(_clean_name)]
-Sentence = Annotated[str, BeforeValidator(_clean_sentence)]
-Raw = Annotated[str, BeforeValidator(_clean_raw)]
-Note = Annotated[str, BeforeValidator(_clean_sentence), BeforeValidator(_describe)]
-Notes = Annotated[tuple[Note, ...], BeforeValidator(_list_of)]
-Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
-Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Seconds = Annotated[float | None, BeforeValidator(_finite_or_none)]
-
-
-class Row(BaseModel):
-    """A row of one of the night's tables; columns it does not know are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
 class DropRow(Row):
@@ -328,12 +284,12 @@ class Example(Row):
         if not isinstance(value, Mapping):
             return value
         rest: dict[str, Any] = {str(key): item for key, item in value.items()}
-        pieces = [_to_text(rest.pop(name, None)) for name in ("before", "marked", "after")]
+        pieces = [to_text(rest.pop(name, None)) for name in ("before", "marked", "after")]
         text, start, end = (rest.pop(name, None) for name in ("text", "start", "end"))
         if text is None:  # pieces of an earlier report: same rules once more
             text, start = "".join(pieces), len(pieces[0])
             end = start + len(pieces[1])
-        before, marked, after = split_at_span(_to_text(text), start=start, end=end)
+        before, marked, after = split_at_span(to_text(text), start=start, end=end)
         return {**rest, "before": before, "marked": marked, "after": after}
 
 
@@ -428,7 +384,7 @@ class NightReport(BaseModel):
     refutations: tuple[RefutationRow, ...] = ()
     segments: tuple[SegmentRow, ...] = ()
     trends: tuple[TrendRow, ...] = ()
-    graphs: tuple[dict[str, Any], ...] = ()
+    graphs: tuple[GraphRow, ...] = ()
     truth: tuple[TruthRow, ...] = ()
     previous_as_of: date | None = None
     previous_effects: tuple[EffectRow, ...] = ()

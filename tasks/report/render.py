@@ -1,7 +1,7 @@
 """The night as one HTML page, and the same content as JSON. No clock, no network, no script."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -13,10 +13,13 @@ from markupsafe import Markup
 
 from tasks.platform.errors import TerminalError
 from tasks.report.changes import EffectChange, compare_nights, count_changes
-from tasks.report.charts import ForestRow, draw_forest, find_domain
-from tasks.report.effects import EffectGroup, find_truth, group_effects
+from tasks.report.chapters import build_chapters
+from tasks.report.credibility import LEGEND
+from tasks.report.graphs import KIND_WORDS, ORIGIN_WORDS, view_graphs
 from tasks.report.limits import MAX_BYTES, CappedNight, Limits, cap_night
-from tasks.report.model import AttributeRow, CheckRow, EffectRow, IndexNight, NightReport, TaskRow
+from tasks.report.model import AttributeRow, CheckRow, IndexNight, NightReport, TaskRow
+from tasks.report.opinions import SIGNS
+from tasks.report.positions import view_positions
 from tasks.report.summary import (
     NightSummary,
     find_age,
@@ -30,8 +33,10 @@ from tasks.report.words import (
     VERDICT_MARKS,
     VERDICT_MEANINGS,
     capitalise,
+    close_sentence,
     effect_decimals,
     end_sentence,
+    format_chance,
     format_count,
     format_date,
     format_interval,
@@ -42,14 +47,12 @@ from tasks.report.words import (
     format_share,
     format_weekday,
     name_attribute,
-    name_window,
+    name_window_short,
 )
 
 N = TypeVar("N", int, float)
 
 MAX_INDEX_NIGHTS: Final = 1_000
-MAX_DRAWN: Final = 1e6
-"""Figures beyond this are no stars: they stay in the table and are not drawn."""
 _SHRINKING: Final = (1, 3, 10, 40, 400)
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _VERDICT_LABELS: Final = {
@@ -70,34 +73,6 @@ _STATE_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "failed": ("failed", "failed"),
     "skipped": ("was skipped", "were skipped"),
 }
-
-
-@dataclass(frozen=True)
-class GroupView:
-    """One source and window as the page shows it; `truth` is parallel to `rows`."""
-
-    source: str
-    outcome: str
-    window_name: str
-    unit_words: str
-    rows: tuple[EffectRow, ...]
-    others: tuple[EffectRow, ...]
-    n: int
-    n_credible: int
-    truth: tuple[float | None, ...]
-    cover_words: tuple[str, ...]
-    n_truth: int
-    n_covered: int
-    n_naive_covered: int
-    n_plotted: int
-    has_clipped: bool
-    wide: Markup | None
-    narrow: Markup | None
-
-    @property
-    def first(self) -> EffectRow:
-        """Any headline row."""
-        return self.rows[0]
 
 
 @dataclass(frozen=True)
@@ -231,7 +206,9 @@ def _base_environment() -> Environment:
     environment.filters.update(
         attribute=str,
         capitalised=capitalise,
+        chance=lambda value, symbol: format_chance(symbol, value),
         sentence=end_sentence,
+        sentence_end=close_sentence,
         count=format_count,
         day=format_date,
         decimals=lambda row: effect_decimals(row) if row else 2,
@@ -244,11 +221,16 @@ def _base_environment() -> Environment:
         seconds=format_seconds,
         share=format_share,
         short_window=lambda window: "all history" if window == "all" else window,
+        window=name_window_short,
         weekday=format_weekday,
     )
     environment.globals.update(
         css=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        agreement_signs=SIGNS,
         contrast_words=CONTRAST_WORDS,
+        kind_words=KIND_WORDS,
+        origin_words=ORIGIN_WORDS,
+        refuter_legend=LEGEND,
         state_order=STATE_ORDER,
         state_words=_STATE_WORDS,
         verdict_marks=VERDICT_MARKS,
@@ -262,7 +244,7 @@ def _build_page(
 ) -> dict[str, Any]:
     """Names the templates use. Counts are of the `full` night, rows of the capped one."""
     report = night.report
-    groups = group_effects(report.effects)
+    chapters = build_chapters(report, limits=limits)
     stages = group_tasks(full.tasks)
     return {
         "report": report,
@@ -275,11 +257,10 @@ def _build_page(
         "changes": night.changes,
         "eventful": [change for change in night.changes if change.kind != "steady"],
         "n_steady": count_changes(compare_before(full), "steady"),
-        "groups": [
-            view_group(group, report, limits=limits, is_drawn=index < limits.charts)
-            for index, group in enumerate(groups)
-        ],
-        "n_undrawn": max(len(groups) - limits.charts, 0),
+        "chapters": chapters,
+        "n_undrawn": max(len(chapters) - limits.charts, 0),
+        "positions": view_positions(report, most=limits.chart_rows, most_views=limits.detailed),
+        "graphs": view_graphs(report, most_edges=limits.edges),
         "voices": _group_voices(report.attributes),
         "quarantine_reasons": sum_reasons(full)[: limits.reasons],
         "drifting": [drop for drop in report.drops if drop.drift],
@@ -304,90 +285,6 @@ def _view_checks(full: NightReport, report: NightReport) -> dict[str, Any]:
         "checks": {kind: [c for c in report.checks if test(c)] for kind, test in kinds.items()},
         "n_checks": {kind: sum(map(test, full.checks)) for kind, test in kinds.items()},
     }
-
-
-def view_group(
-    group: EffectGroup, report: NightReport, *, limits: Limits, is_drawn: bool
-) -> GroupView:
-    """One group of effects with its plots and, in a simulated world, its coverage."""
-    truth = tuple(find_truth(row, report.truth) for row in group.rows)
-    pairs = tuple(zip(group.rows, truth, strict=True))
-    covered = [_covers(value, row.ci_low, row.ci_high) for row, value in pairs]
-    naive = [_covers(value, row.naive_ci_low, row.naive_ci_high) for row, value in pairs]
-    plotted = [_plot_row(row, value, report) for row, value in pairs[: limits.chart_rows]]
-    units = report.units.get(group.outcome, ("", ""))[1]
-    is_drawn = is_drawn and any(r.estimate is not None or r.naive is not None for r in plotted)
-    wide, narrow = _draw_group(group, plotted, units=units) if is_drawn else (None, None)
-    return GroupView(
-        source=group.source,
-        outcome=group.outcome,
-        window_name=name_window(group.first),
-        unit_words=f" in {units}" if units else "",
-        rows=group.rows,
-        others=group.others,
-        n=max(row.n for row in group.rows),
-        n_credible=group.n_credible,
-        truth=truth,
-        cover_words=tuple({True: "inside", False: "outside", None: ""}[hit] for hit in covered),
-        n_truth=sum(hit is not None for hit in covered),
-        n_covered=sum(hit is True for hit in covered),
-        n_naive_covered=sum(hit is True for hit in naive),
-        n_plotted=len(plotted),
-        has_clipped=_is_clipped(plotted),
-        wide=wide,
-        narrow=narrow,
-    )
-
-
-def _covers(value: float | None, low: float | None, high: float | None) -> bool | None:
-    if value is None or low is None or high is None:
-        return None
-    return low <= value <= high
-
-
-def _plot_row(row: EffectRow, truth: float | None, report: NightReport) -> ForestRow:
-    def drawn(value: float | None) -> float | None:
-        return value if value is not None and abs(value) <= MAX_DRAWN else None
-
-    is_estimated = row.is_estimated
-    return ForestRow(
-        label=name_attribute(row.attribute, report.labels),
-        verdict=f"{VERDICT_MARKS[row.verdict]} {row.verdict}",
-        estimate=drawn(row.estimate) if is_estimated else None,
-        low=drawn(row.ci_low) if is_estimated else None,
-        high=drawn(row.ci_high) if is_estimated else None,
-        naive=drawn(row.naive),
-        naive_low=drawn(row.naive_ci_low),
-        naive_high=drawn(row.naive_ci_high),
-        truth=drawn(truth),
-    )
-
-
-def _is_clipped(rows: Sequence[ForestRow]) -> bool:
-    low, high = find_domain(rows)
-    bounds = [b for r in rows for b in (r.low, r.high, r.naive_low, r.naive_high) if b is not None]
-    return any(not low <= bound <= high for bound in bounds)
-
-
-def _draw_group(
-    group: EffectGroup, rows: Sequence[ForestRow], *, units: str
-) -> tuple[Markup, Markup]:
-    title = f"Effects on {group.outcome} in {group.source}, {name_window(group.first).lower()}"
-    description = " ".join(_describe_row(row) for row in rows)
-    axis = f"{units or group.outcome}, {CONTRAST_WORDS[group.first.contrast]}"
-    wide, narrow = (
-        draw_forest(rows, layout=layout, axis_title=axis, title=title, description=description)
-        for layout in ("wide", "narrow")
-    )
-    return wide, narrow
-
-
-def _describe_row(row: ForestRow) -> str:
-    interval = format_interval(row.low, row.high)
-    causal = format_number(row.estimate, is_signed=True)
-    naive = format_number(row.naive, is_signed=True)
-    inside = f" ({interval})" if interval else ""
-    return f"{row.label}: causal {causal}{inside}, naive {naive}, {row.verdict[2:]}."
 
 
 def group_tasks(tasks: Iterable[TaskRow]) -> list[StageView]:

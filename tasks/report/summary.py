@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from tasks.report.changes import EffectChange, count_changes
+from tasks.report.credibility import find_refuted
 from tasks.report.effects import EffectGroup, group_effects, headline_groups
 from tasks.report.model import CheckRow, Contrast, EffectRow, FreshnessRow, NightReport, TaskRow
 from tasks.report.words import (
@@ -316,6 +317,25 @@ def _tell_effects(report: NightReport, groups: Sequence[EffectGroup]) -> Iterabl
     findings = _pick_findings(groups)
     if findings:
         yield end_sentence(_phrase_effects(findings, report, with_source=_has_sources(groups)))
+    yield from _tell_refuted(report, groups)
+
+
+def _tell_refuted(report: NightReport, groups: Sequence[EffectGroup]) -> Iterable[str]:
+    """One effect did not stand up to its checks: size and fit (placebo)."""
+    refuted = [found for group in groups for found in find_refuted(group, report)]
+    if not refuted:
+        return
+    named = [
+        f"{name} ({join_words(failed)})" if failed else name
+        for name, failed in refuted[:MAX_FINDINGS]
+    ]
+    rest = len(refuted) - len(named)
+    more = [f"{tell_count(rest)} more"] if rest else []
+    whose = "its" if len(refuted) == 1 else "their"
+    yield capitalise(
+        f"{tell_plural(len(refuted), 'effect')} did not stand up to {whose} checks: "
+        f"{join_words([*named, *more])}."
+    )
 
 
 def _tell_changes(report: NightReport, changes: Sequence[EffectChange]) -> Iterable[str]:

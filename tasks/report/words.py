@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Final
+from typing import Final, Protocol
 
 from tasks.report.model import Contrast, EffectRow, TaskState, Verdict
 
@@ -113,7 +113,19 @@ def join_words(words: Iterable[str]) -> str:
     return f"{', '.join(listed[:-1])} and {listed[-1]}"
 
 
-def effect_decimals(row: EffectRow) -> int:
+class HasInterval(Protocol):
+    """Anything with an interval; None where there is none."""
+
+    @property
+    def ci_low(self) -> float | None:
+        """Lower end."""
+
+    @property
+    def ci_high(self) -> float | None:
+        """Upper end."""
+
+
+def effect_decimals(row: HasInterval) -> int:
     """Decimals that show two digits of the interval's width, at least 2, at most 5."""
     if row.ci_low is None or row.ci_high is None:
         return 2
@@ -155,6 +167,38 @@ def name_window(row: EffectRow) -> str:
     return name + start
 
 
+def name_window_short(window: str) -> str:
+    """All history; last 28 days."""
+    days = window.removesuffix("d")
+    if window == "all":
+        return "all history"
+    return f"last {days} days" if days.isdecimal() else f"window {window}"
+
+
+def name_segment(segment: str) -> str:
+    """The column of a segment as a person calls it: c__user__segment is "segment"."""
+    name = segment.removeprefix("c__").removeprefix("user__").replace("_", " ").strip()
+    return name or segment
+
+
+def format_chance(symbol: str, value: float | None) -> str:
+    """A p or q value: q = 0.03, q < 0.001, "q unknown" for None."""
+    if value is None:
+        return f"{symbol} unknown"
+    if value < 0.001:
+        return f"{symbol} < 0.001"
+    return f"{symbol} = {value:.3f}" if value < 0.01 else f"{symbol} = {value:.2f}"
+
+
+def format_estimate(
+    estimate: float | None, low: float | None, high: float | None, *, decimals: int = 2
+) -> str:
+    """+0.47 (+0.44 to +0.50), or "no result"."""
+    text = format_number(estimate, decimals=decimals, is_signed=True)
+    interval = format_interval(low, high, decimals=decimals) if estimate is not None else ""
+    return f"{text} ({interval})" if interval else text
+
+
 def name_units(outcome: str, units: Mapping[str, tuple[str, str]], *, value: float) -> str:
     """Word for `value` units of the outcome: " star", " stars"; nothing when it has no word."""
     if outcome not in units:
@@ -170,5 +214,9 @@ def capitalise(text: str) -> str:
 
 def end_sentence(text: str) -> str:
     """`text` with a large first letter and a full stop."""
-    text = capitalise(text.strip())
+    return close_sentence(capitalise(text.strip()))
+
+
+def close_sentence(text: str) -> str:
+    """`text` with a full stop."""
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."

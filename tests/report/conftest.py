@@ -113,6 +113,11 @@ def make_night(**changes: Any) -> NightReport:
         "checks": make_checks(),
         "effects": [*make_effects(), *make_effects(window="28d", seed=8)],
         "previous_effects": make_previous(),
+        "positions": make_positions(),
+        "refutations": make_refutations(),
+        "segments": make_segments(),
+        "trends": make_trends(),
+        "graphs": [make_graph()],
         "truth": [
             {"source": "sample", "attribute": name, "value": truth}
             for name, (truth, _, _) in SAMPLE_EFFECTS.items()
@@ -124,6 +129,108 @@ def make_night(**changes: Any) -> NightReport:
         "labels": {"size_fit": "size and fit"},
     }  # fmt: skip
     return NightReport.model_validate({**fields, **changes})
+
+
+def make_refutations(*, source: str = "sample", window: str = "all") -> list[dict[str, Any]]:
+    """Every refuter on every headline effect: size_fit fails the placebo, shipping is not stable."""
+    rows = []
+    for attribute, (truth, _, verdict) in SAMPLE_EFFECTS.items():
+        head = {"source": source, "window": window, "attribute": attribute, "estimate": truth}
+        if verdict == "no result":
+            continue
+        for refuter in ("placebo", "random_cause", "subset", "time"):
+            rows.append({**head, "refuter": refuter, "result": "passed", "refuted": 0.004,
+                         "ci_low": -0.031, "ci_high": 0.039, "p_value": 0.82})  # fmt: skip
+        rows.append({**head, "refuter": "negative_control", "result": "not applicable",
+                     "note": "no negative control is configured"})  # fmt: skip
+        rows.append({**head, "refuter": "sensitivity", "result": "passed", "refuted": truth - 0.15,
+                     "reason": f"an unobserved confounder as strong as item rating would leave at "
+                               f"least {truth - 0.15:+.2f}"})  # fmt: skip
+    for attribute, refuter, result, reason in (
+        ("size_fit", "placebo", "failed", "treatments dealt out at random still move the outcome"),
+        ("shipping", "subset", "weak", "not stable: +0.02 in the one half, +0.19 in the other"),
+    ):
+        for row in rows:
+            if (row["attribute"], row["refuter"]) == (attribute, refuter):
+                row |= {"result": result, "reason": reason}
+    return rows
+
+
+def make_segments(*, q_durability: float | None = 0.01) -> list[dict[str, Any]]:
+    """Two attributes by category; durability differs unless told otherwise, price does not."""
+    rows = []
+    for attribute, q_value, shift in (("durability", q_durability, 0.4), ("price", 0.62, 0.01)):
+        center = SAMPLE_EFFECTS[attribute][0]
+        for place, level in enumerate(("Guitars", "Drums", "(other)")):
+            value = center + (place - 1) * shift
+            rows.append({"source": "sample", "window": "all", "segment": "c__category",
+                         "attribute": attribute, "level": level, "n": 3_000 + place,
+                         "estimate": value, "ci_low": value - 0.2, "ci_high": value + 0.2,
+                         "p_value": q_value / 2 if q_value is not None else None,
+                         "q_value": q_value})  # fmt: skip
+        rows.append({**rows[-1], "level": "Harps", "n": 31, "estimate": None, "ci_low": None,
+                     "ci_high": None, "reason": "fewer than 10 mentions on a side"})  # fmt: skip
+    return rows
+
+
+def make_trends(*, weeks: int = 5) -> list[dict[str, Any]]:
+    """Weekly effects up to the night; shipping has a gap, quality has nothing."""
+    rows = []
+    for attribute, (truth, _, verdict) in SAMPLE_EFFECTS.items():
+        for week in range(weeks):
+            start = AS_OF - timedelta(days=7 * (weeks - week) - 1)
+            is_silent = verdict == "no result" or (attribute == "shipping" and week == 2)
+            value = None if is_silent else truth + 0.03 * (week - 2)
+            rows.append({"source": "sample", "attribute": attribute, "start": start,
+                         "end": start + timedelta(days=6), "n": 1_800 + week, "estimate": value,
+                         "ci_low": None if value is None else value - 0.11,
+                         "ci_high": None if value is None else value + 0.11})  # fmt: skip
+    return rows
+
+
+def make_positions() -> list[dict[str, Any]]:
+    """Standing lower costs clicks; the twelfth position has too few exposures."""
+    rows = []
+    for place in (12, 3, 2):
+        value = None if place == 12 else -0.02 * place
+        rows.append({"source": "sample", "window": "28d", "attribute": f"position {place}",
+                     "contrast": "against position 1", "estimate": value,
+                     "ci_low": None if value is None else value - 0.011,
+                     "ci_high": None if value is None else value + 0.011,
+                     "naive": -0.031 * place, "naive_ci_low": -0.031 * place - 0.009,
+                     "naive_ci_high": -0.031 * place + 0.009, "n": 4_321,
+                     "verdict": "no result" if value is None else "credible",
+                     "reasons": ["causal only if nothing else decided the place"]})  # fmt: skip
+    return rows
+
+
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 90 40" '
+    'width="90"><title>{}</title><rect x="1" y="1" width="40" height="20" '
+    'fill="var(--paper, #fff)"/><g><title>brand</title><text x="5" y="15">brand</text></g></svg>\n'
+)
+
+
+def make_graph(**changes: Any) -> dict[str, Any]:
+    """Brand causes price and rating; one more edge was only suggested."""
+    edge = {"kind": "directed", "ends": "-->", "stability": 0.94, "origin": "data"}
+    graph = {
+        "source": "sample", "method": "pc", "n": 2_000,
+        "svg_wide": SVG.format("wide graph"), "svg_narrow": SVG.format("narrow graph"),
+        "edges": [
+            {**edge, "source": "brand", "target": "price"},
+            {**edge, "source": "brand", "target": "rating", "origin": "both"},
+            {**edge, "source": "mood", "target": "rating", "origin": "prior", "stability": None},
+        ],
+        "adjustments": [
+            {"treatment": "price", "outcome": "rating", "is_identified": True,
+             "adjust_for": ["brand"], "reason": "it closes every back door"},
+            {"treatment": "mood", "outcome": "rating", "is_identified": False, "adjust_for": [],
+             "reason": "mood and rating may share a hidden cause"},
+        ],
+        "notes": ["5,000 rows were drawn at random"],
+    }  # fmt: skip
+    return {**graph, **changes}
 
 
 def make_drops() -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tasks.report.fields import MAX_NAME
 from tasks.report.model import (
-    MAX_NAME,
     MAX_SIDE,
     MAX_SPAN,
     CheckRow,

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 
@@ -17,14 +16,20 @@ from tasks.report.model import IndexNight, NightReport
 from tasks.report.render import make_index_night, render_html, render_index, render_json
 from tests.report.conftest import (
     AS_OF,
+    SVG,
     make_attributes,
     make_checks,
     make_drops,
     make_effects,
+    make_graph,
     make_night,
+    make_positions,
+    make_refutations,
+    make_segments,
+    make_trends,
 )
+from tests.report.page import Page, assert_inert
 
-VOID = {"meta", "br", "hr", "img", "input", "link", "source", "wbr", "col", "base", "area"}
 HOSTILE = (
     "<script>alert(1)</script>", "</style><img src=x onerror=alert(1)>", '"><svg onload=alert(1)>',
     "{{ 7 * 7 }}{% raw %}", "'; DROP TABLE reviews; --",
@@ -34,80 +39,10 @@ HOSTILE = (
 )  # fmt: skip
 
 
-class Page(HTMLParser):
-    """A strict reading of a page: every element closed in order, attributes and texts kept."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.places: list[tuple[str, ...]] = []
-        self.feed(text)
-        self.close()
-        assert self.open == [], f"left open: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), f"<{tag}> repeats an attribute"
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag, f"</{tag}> closes another element"
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.texts.append(data)
-            self.places.append(tuple(self.open))
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", "".join(self.texts))
-
-    def find(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def assert_inert(page: Page, html: str) -> None:
-    """Nothing is loaded, nothing runs, nothing leaves the page."""
-    tags = {tag for tag, _ in page.elements}
-    assert not tags & {
-        "script",
-        "iframe",
-        "object",
-        "embed",
-        "link",
-        "img",
-        "form",
-        "base",
-        "image",
-    }
-    for tag, attributes in page.elements:
-        for name, value in attributes.items():
-            assert not name.startswith("on"), f"<{tag} {name}>"
-            assert name not in {"src", "srcset", "action", "data", "poster", "xlink:href"}
-            assert "url(" not in (value or ""), f"<{tag} {name}={value}>"
-            if name == "href":
-                assert (value or "").startswith("#"), value
-    style = "".join(re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL))
-    assert html.count("<style") == 1
-    assert not re.search(r"url\(|@import|@font-face", style)
-    policies = [a["content"] for a in page.find("meta") if a.get("http-equiv")]
-    assert policies == [
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-    ]
-
-
 def put_in_every_text(value: Any, text: str) -> Any:
     """`value` with `text` for every string that the model does not choose from a list."""
     chosen = {"verdict", "state", "status", "severity", "contrast", "as_of", "previous_as_of",
-              "window_start", "window_end", "newest_drop"}  # fmt: skip
+              "window_start", "window_end", "newest_drop", "result", "start", "end"}  # fmt: skip
     if isinstance(value, dict):
         return {
             (key if not isinstance(item, int | str | list) or key in KNOWN else text):
@@ -142,6 +77,10 @@ def make_hostile_night(text: str) -> NightReport:
              "polarity": polarity}
             for polarity in (-1, 0, 1)
         ]  # fmt: skip
+    hostile["graphs"] = [
+        {**graph, "svg_wide": text, "svg_narrow": f"<svg>{text}</svg>"}
+        for graph in hostile["graphs"]
+    ]
     return NightReport.model_validate({**hostile, "notes": [text]})
 
 
@@ -330,7 +269,7 @@ def test_headings_landmarks_tables_and_images_have_names(night: NightReport) -> 
     assert len(tables) == len(captions) > 5
     assert all(a.get("scope") for a in page.find("th"))
     images = [a for a in page.find("svg") if a.get("role") == "img"]
-    assert len(images) == 4
+    assert len(images) == 12  # six drawings, each wide and narrow
     assert all(a.get("role") == "img" or a.get("aria-hidden") == "true" for a in page.find("svg"))
     regions = [a for a in page.find("div") if a.get("role") == "region"]
     assert len(regions) == len(tables)
@@ -375,6 +314,47 @@ def test_json_holds_what_the_page_shows(night: NightReport) -> None:
     assert missing["estimate"] is None
     page = Page(render_html(night)).text
     assert all(sentence in page for sentence in content["lede"])
+
+
+def test_json_holds_every_new_part(night: NightReport) -> None:
+    content = json.loads(render_json(night))
+    for part in ("positions", "refutations", "segments", "trends", "graphs"):
+        assert len(content[part]) == len(getattr(night, part)) > 0, part
+    assert any("did not stand up to its checks" in sentence for sentence in content["lede"])
+
+
+def test_links_to_the_parts_of_a_chapter_are_those_that_are_there(night: NightReport) -> None:
+    def list_parts(report: NightReport) -> list[str]:
+        links = [a["href"] or "" for a in Page(render_html(report)).find("a")]
+        return [link for link in links if "-title-" in link]
+
+    assert list_parts(night) == [
+        "#credibility-title-1", "#windows-title-1", "#trend-title-1", "#segments-title-1",
+    ]  # fmt: skip
+    bare = make_night(effects=make_effects(), refutations=[], segments=[], trends=[])
+    assert list_parts(bare) == []
+
+
+def test_a_night_of_many_sources_and_attributes_stays_small() -> None:
+    names = [f"s{n}" for n in range(8)]
+    wide = [{**row, "attribute": f"{row['attribute']} {n}"} for n in range(4) for row in
+            make_effects()]  # fmt: skip
+    night = make_night(
+        effects=[{**row, "source": name} for name in names for row in wide],
+        refutations=[{**row, "source": name, "attribute": f"{row['attribute']} {n}"}
+                     for name in names for n in range(4) for row in make_refutations()],
+        segments=[{**row, "source": name, "level": f"{row['level']} {n}"}
+                  for name in names for n in range(20) for row in make_segments()],
+        trends=[{**row, "source": name} for name in names for row in make_trends(weeks=36)],
+        positions=[{**row, "source": name} for name in names for row in make_positions() * 9],
+        graphs=[make_graph(svg_wide=SVG.format("x" * 90_000))] * 40,
+    )  # fmt: skip
+    html = render_html(night)
+    assert len(html.encode()) < MAX_BYTES
+    text = Page(html).text
+    for section in ("refutations", "segments", "positions", "trends", "graphs"):
+        assert re.search(rf"Showing [\d,]+ of [\d,]+ {section}", text), section
+    assert len(render_json(night).encode()) < MAX_BYTES
 
 
 def test_the_index_links_nights_latest_first(night: NightReport, held_night: NightReport) -> None:

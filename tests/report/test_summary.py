@@ -35,6 +35,23 @@ def test_the_paragraph_says_what_happened_and_what_costs_stars() -> None:
     assert "Since 13 March 2024, one verdict changed and one effect moved" in lede
 
 
+def test_refuted_effects_are_named_with_what_refuted_them() -> None:
+    lede = summarise(make_calm_night()).lede
+    assert "One effect did not stand up to its checks: size and fit (placebo)." in lede
+
+
+def test_many_refuted_effects_are_counted_and_the_first_named() -> None:
+    rows = [{**row, "verdict": "not credible"} for row in make_effects()]
+    (told,) = [s for s in summarise(make_calm_night(effects=rows)).lede if "stand up" in s]
+    assert told.startswith("Eight effects did not stand up to their checks: ")
+    assert told.endswith(" and five more.")
+
+
+def test_a_night_without_refuted_effects_tells_of_none() -> None:
+    rows = [row for row in make_effects() if row["verdict"] == "credible"]
+    assert "stand up" not in " ".join(summarise(make_calm_night(effects=rows)).lede)
+
+
 def test_totals_are_the_sums_over_drops(night: NightReport) -> None:
     totals = summarise(night).totals
     assert (totals.read, totals.published, totals.quarantined, totals.duplicate) == (

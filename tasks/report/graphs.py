@@ -1,0 +1,125 @@
+"""Causal graphs on the page: drawings that were read before they are let in, edges, adjustment sets.
+
+A drawing is markup from outside this room. It is let in whole or not at all: it must be well-formed
+XML without declarations, comments or sections, of the few elements and attributes that our own
+drawings have, which load nothing, run nothing and name nothing that the page could be led to.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from tasks.report.graph_rows import GraphAdjustment, GraphEdge, GraphRow
+from tasks.report.model import NightReport
+from tasks.report.words import format_plural, tell_count
+
+MAX_DRAWING: Final = 120_000
+"""Characters of one drawing; a larger one is left out, the table of edges stands for it."""
+KIND_WORDS: Final[Mapping[str, str]] = {
+    "directed": "causes",
+    "undirected": "one causes the other, the direction is not known",
+    "bidirected": "something hidden causes both",
+    "partial": "related; one end is not known, a hidden cause of both may be behind it",
+}
+ORIGIN_WORDS: Final[Mapping[str, str]] = {
+    "data": "the data",
+    "both": "the data, and suggested by a language model as well",
+    "prior": "only suggested by a language model; the data do not show it",
+}
+_SVG: Final = "{http://www.w3.org/2000/svg}"
+_ELEMENTS: Final = frozenset(
+    {"svg", "g", "title", "desc", "text", "tspan", "rect", "path", "circle", "ellipse", "line",
+     "polyline", "polygon"}
+)  # fmt: skip
+_LEAVES: Final = frozenset({"title", "desc", "tspan"})
+"""In HTML the first two may hold markup of any kind: here they hold text only."""
+_ATTRIBUTES: Final = frozenset(
+    {"class", "cx", "cy", "d", "dominant-baseline", "dx", "dy", "fill", "fill-opacity",
+     "font-family", "font-size", "font-weight", "height", "opacity", "paint-order", "points",
+     "preserveAspectRatio", "r", "role", "rx", "ry", "stroke", "stroke-dasharray",
+     "stroke-linecap", "stroke-linejoin", "stroke-opacity", "stroke-width", "text-anchor",
+     "transform", "viewBox", "width", "x", "x1", "x2", "y", "y1", "y2"}
+)  # fmt: skip
+_REFUSED: Final = re.compile(
+    r"<script|<style|<!|<\?|href|foreignobject|\bon\w+\s*=|javascript:|url\s*\(", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class GraphView:
+    """One graph. The drawings are None unless both were let in."""
+
+    source: str
+    sentence: str
+    edges: tuple[GraphEdge, ...]
+    n_hidden_edges: int
+    adjustments: tuple[GraphAdjustment, ...]
+    notes: tuple[str, ...]
+    is_refused: bool
+    wide: Markup | None
+    narrow: Markup | None
+
+
+def view_graphs(report: NightReport, *, most_edges: int) -> tuple[GraphView, ...]:
+    """Every graph of the night, with at most `most_edges` edges in its table."""
+    return tuple(_view_graph(graph, most_edges=most_edges) for graph in report.graphs)
+
+
+def _view_graph(graph: GraphRow, *, most_edges: int) -> GraphView:
+    wide, narrow = accept_drawing(graph.svg_wide), accept_drawing(graph.svg_narrow)
+    is_whole = wide is not None and narrow is not None
+    return GraphView(
+        source=graph.source,
+        sentence=_tell_graph(graph),
+        edges=graph.edges[:most_edges],
+        n_hidden_edges=max(len(graph.edges) - most_edges, 0),
+        adjustments=graph.adjustments[:most_edges],
+        notes=graph.notes,
+        is_refused=bool(graph.svg_wide or graph.svg_narrow) and not is_whole,
+        wide=wide if is_whole else None,
+        narrow=narrow if is_whole else None,
+    )
+
+
+def _tell_graph(graph: GraphRow) -> str:
+    """Searched by pc in 2,000 rows: six edges, one of them only suggested by a language model."""
+    by = f"by {graph.method} " if graph.method else ""
+    text = f"Searched {by}in {format_plural(graph.n, 'row')}: "
+    if not graph.edges:
+        return f"{text}no edges, the data show no relation among the columns."
+    text += format_plural(len(graph.edges), "edge")
+    suggested = sum(edge.is_suggested_only for edge in graph.edges)
+    if suggested:
+        text += f", {tell_count(suggested)} of them only suggested by a language model"
+    return f"{text}."
+
+
+def accept_drawing(text: str) -> Markup | None:
+    """The drawing, if it is of our own kind; None for anything else."""
+    if not text.startswith("<svg") or len(text) > MAX_DRAWING or _REFUSED.search(text):
+        return None
+    if any(unicodedata.category(c).startswith("C") and c != "\n" for c in text):
+        return None
+    try:
+        root = ElementTree.fromstring(text)  # noqa: S314 - no declarations, hence no entities
+    except ElementTree.ParseError:
+        return None
+    if root.tag.removeprefix(_SVG) != "svg" or not all(map(_is_harmless, root.iter())):
+        return None
+    nested = sum(element.tag.removeprefix(_SVG) == "svg" for element in root.iter())
+    return Markup(text.strip()) if nested == 1 else None
+
+
+def _is_harmless(element: ElementTree.Element) -> bool:
+    """An element of a drawing, with attributes of a drawing, and nothing inside a text."""
+    tag = element.tag.removeprefix(_SVG)
+    if tag not in _ELEMENTS or (tag in _LEAVES and len(element)):
+        return False
+    if not set(element.attrib) <= _ATTRIBUTES:
+        return False
+    return element.get("class", "chart") == "chart" and element.get("role", "img") == "img"
