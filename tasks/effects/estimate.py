@@ -16,6 +16,7 @@ from tasks.effects.credibility import Rules
 from tasks.effects.moments import INTERCEPT, Moments
 from tasks.effects.naive import estimate_naive
 from tasks.effects.panel import treatment_names
+from tasks.effects.penalty import Penalty
 from tasks.effects.plr import (
     Fit,
     Interval,
@@ -50,7 +51,7 @@ class Method:
     """How to estimate: folds of users, ridge penalty, level of the intervals, fewest mentions."""
 
     folds: int = 5
-    penalty: float = 1.0
+    penalty: Penalty = 1.0
     confidence: float = 0.95
     min_mentions: int = 30
 

@@ -172,6 +172,7 @@ def make_moments(
         treatments=treatment_names(attribute_names),
         outcome=outcome,
         n_buckets=buckets,
+        device=run.text.device,
     )
     return lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.n)
 
@@ -249,6 +250,7 @@ def make_changed_moments(
         treatments=(*treatments, RANDOM_CAUSE) if change == "random_cause" else treatments,
         outcome=outcome,
         n_buckets=buckets,
+        device=run.text.device,
     )
     return lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.n)
 
@@ -351,6 +353,7 @@ def make_segment_moments(
         treatments=treatment_names(attribute_names),
         outcome=outcome,
         n_buckets=buckets,
+        device=run.text.device,
     )
     return lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.moments.n)
 

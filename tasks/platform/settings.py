@@ -7,7 +7,7 @@ refused. Read once at the edge (`load_settings`); logic receives plain values or
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -144,7 +144,9 @@ class EffectsSettings(Section):
     )
     basis_min_rows: int = Field(2000, ge=10)
     max_levels: int = Field(20, ge=1, le=500, description="one-hot levels per categorical control")
-    penalty: float = Field(1.0, ge=0, description="ridge penalty of the nuisance regressions")
+    penalty: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        1.0, description="ridge penalty of the nuisance regressions; auto: by cross-validation"
+    )
     min_mentions: int = Field(
         30, ge=1, description="fewer mentions on a side: no estimate, and said so"
     )
