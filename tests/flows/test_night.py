@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tasks.effects.refute import REFUTERS
 from tasks.ingest.sample import WorldSpec
 from tasks.ingest.sample_drops import write_drops
 from tests.flows.conftest import CONFIG, ROOT, SPEC, Shop
@@ -58,6 +59,29 @@ def test_report_and_json_are_where_the_run_says(whole: tuple[Shop, dict[str, Any
     assert page.with_suffix(".json").is_file()
     assert (page.parents[1] / "index.html").is_file()
     assert document["snapshot"] >= document["snapshots"]["read"] > 0
+
+
+def test_every_effect_was_put_on_trial_and_can_be_explained(
+    whole: tuple[Shop, dict[str, Any]],
+) -> None:
+    shop, document = whole
+    with site_of(shop).warehouse.connect() as connection:
+        tried = connection.execute(
+            "SELECT refuter, count(DISTINCT (attribute, contrast)) FROM marts.effect_refutations GROUP BY 1"
+        ).fetchall()
+        estimated = connection.execute(
+            "SELECT attribute, count(*) FROM marts.effects WHERE estimate IS NOT NULL AND estimator = 'plr'"
+            " GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+    assert {name for name, _ in tried} == set(REFUTERS)
+    assert {count for _, count in tried} == {sum(count for _, count in estimated)}
+    answer = shop.run("effects", "explain", estimated[0][0])
+    (row,) = answer["effects"]
+    assert {line["refuter"] for line in row["refutations"]} == set(REFUTERS)
+    assert row["verdict"] in ("credible", "weak", "not credible")
+    assert any(
+        event["name"].startswith("effects.refute_effects placebo") for event in document["events"]
+    )
 
 
 def test_the_same_night_again_executes_nothing(whole: tuple[Shop, dict[str, Any]]) -> None:
