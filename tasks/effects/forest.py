@@ -10,9 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.stats import norm
-from sklearn.base import BaseEstimator, RegressorMixin
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.irm import CLIP, Estimand, check_estimand, cluster_error, score_irm
@@ -71,6 +68,8 @@ def estimate_forest(
     `features` (n, f) are raw numbers, NaN allowed; without any column every row has the same
     effect. `nuisances` come from `cross_fit_nuisances`. Raises EstimationError for an empty arm.
     """
+    from scipy.special import ndtri
+
     check_estimand(estimand)
     check_arms(outcome, is_treated)
     rows = grow_forest(
@@ -84,7 +83,7 @@ def estimate_forest(
     )
     score = score_irm(corrected, outcome, is_treated, estimand=estimand, clip=clip)
     error, clusters = cluster_error(score.influence, cluster)
-    reach = float(norm.ppf(0.5 + confidence / 2)) * rows.std_error
+    reach = float(ndtri(0.5 + confidence / 2)) * rows.std_error
     return ForestFit(
         estimate=score.estimate,
         std_error=error,
@@ -131,25 +130,10 @@ def grow_forest(
     return RowEffects(effect, error, len(chosen))
 
 
-class GivenColumn(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A learner that returns the column counted `from_end` from the end: a prediction made before."""
-
-    def __init__(self, from_end: int = 1) -> None:
-        self.from_end = from_end
-
-    def fit(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
-        """Learn nothing; EconML calls it for each fold."""
-        self.is_fitted_ = True
-        return self
-
-    def predict(self, x: ArrayLike) -> FloatArray:
-        """The column, shape (n,)."""
-        column: FloatArray = np.asarray(x, dtype=np.float64)[:, -self.from_end]
-        return column
-
-
 def _make_forest(trees: int, seed: int) -> Any:
     from econml.dml import CausalForestDML
+
+    from tasks.effects.given_column import GivenColumn
 
     return CausalForestDML(
         model_y=GivenColumn(2),

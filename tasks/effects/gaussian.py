@@ -15,7 +15,6 @@ from typing import Final
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.optimize import minimize
 
 from tasks.effects.basis import FloatArray
 
@@ -38,6 +37,8 @@ def tune_kernel(x: FloatArray, contrast: FloatArray, outcome: FloatArray) -> Ker
 
     `x` is standardised, `contrast` is treatment minus its share, `outcome` has mean 0, deviation 1.
     """
+    from scipy.optimize import minimize
+
     x, contrast, outcome = x[:_TUNING_ROWS], contrast[:_TUNING_ROWS], outcome[:_TUNING_ROWS]
     products, distances = x @ x.T / x.shape[1], _square_distances(x, x)
     pairs = np.outer(contrast, contrast)

@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
 from tasks.effects.basis import FloatArray, read_numbers
 from tasks.effects.columns import check_columns, read_clusters
@@ -144,6 +143,8 @@ def rank_scores(values: FloatArray) -> FloatArray:
     (Harris and Drton, PC algorithm for nonparanormal graphical models, JMLR 14, 2013); a column of
     two values is only shifted and scaled by it.
     """
+    from scipy.stats import norm, rankdata
+
     scores = norm.ppf(rankdata(values) / (len(values) + 1))
     return _standardise(scores)
 

@@ -14,7 +14,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.moments import IntArray
@@ -88,6 +87,7 @@ def block_p_value(
     Statistical Analysis, 2003, section 9.5). For single columns it is Fisher's z test up to terms
     of order 1 / n.
     """
+    from scipy.stats import chi2
 
     def log_det(columns: Sequence[int]) -> float:
         return float(np.linalg.slogdet(correlation[np.ix_(columns, columns)])[1])

@@ -6,7 +6,6 @@ of all rows, so that they cost next to nothing and hardly overfit.
 """
 
 import numpy as np
-from scipy.optimize import nnls
 
 from tasks.effects.basis import FloatArray
 
@@ -22,6 +21,8 @@ def stack_squares(predictions: FloatArray, outcome: FloatArray) -> FloatArray:
 
     All equal when there are no rows or nothing varies.
     """
+    from scipy.optimize import nnls
+
     k = predictions.shape[1]
     size = float(np.linalg.norm(predictions))
     if k == 1 or len(outcome) == 0 or size == 0.0:
