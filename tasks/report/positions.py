@@ -80,7 +80,7 @@ def _tell_steepest(rows: Sequence[PositionRow], report: NightReport) -> str:
     """The largest credible effect in words; that there is none, else."""
     credible = [row for row in rows if row.verdict == "credible" and row.estimate is not None]
     if not credible:
-        if not any(row.estimate is not None for row in rows):
+        if all(row.estimate is None or row.verdict == "no result" for row in rows):
             return "No result: too few exposures."
         return "No position has a credible effect."
     row = max(credible, key=lambda row: abs(row.estimate or 0.0))

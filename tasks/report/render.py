@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from tasks.platform.errors import TerminalError
@@ -94,7 +95,7 @@ def render_html(report: NightReport) -> str:
         limits = Limits().shrunk(factor)
         night = cap_night(report, changes, limits=limits)
         page = _build_page(report, summary, night, limits=limits)
-        return _environment(report.labels).get_template("report.html.j2").render(page)
+        return _environment().get_template("report.html.j2").render(page)
 
     return _render_small(render)
 
@@ -132,7 +133,7 @@ def render_index(nights: Iterable[IndexNight]) -> str:
             "verdict_labels": _VERDICT_LABELS,
             "verdict_classes": _VERDICT_CLASSES,
         }
-        return _environment({}).get_template("index.html.j2").render(page)
+        return _environment().get_template("index.html.j2").render(page)
 
     return _render_small(render)
 
@@ -185,17 +186,14 @@ def _render_small(render: Callable[[int], str]) -> str:
     )
 
 
-def _environment(labels: Mapping[str, str]) -> Environment:
-    environment = _base_environment().overlay()
-    environment.filters = {
-        **environment.filters,
-        "attribute": lambda name: name_attribute(name, labels),
-    }
-    return environment
+@pass_context
+def _label_attribute(context: Context, name: str) -> str:
+    """The attribute as the report at hand labels it."""
+    return name_attribute(name, context["report"].labels)
 
 
 @cache
-def _base_environment() -> Environment:
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -204,7 +202,7 @@ def _base_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        attribute=str,
+        attribute=_label_attribute,
         capitalised=capitalise,
         chance=lambda value, symbol: format_chance(symbol, value),
         sentence=end_sentence,

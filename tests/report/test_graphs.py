@@ -32,6 +32,10 @@ ATTACKS = (
 @pytest.mark.parametrize("text", ATTACKS, ids=lambda text: ascii(text[54:84]))
 def test_a_drawing_that_is_not_of_our_kind_is_refused_whole(text: str) -> None:
     assert accept_drawing(text) is None
+
+
+@pytest.mark.parametrize("text", ["", ATTACKS[3], ATTACKS[5], ATTACKS[21]])
+def test_a_refused_drawing_leaves_its_edges(text: str) -> None:
     html = render_html(make_night(graphs=[make_graph(svg_narrow=text)]))
     assert_inert(Page(html), html)
     assert "wide graph" not in html
@@ -70,6 +74,7 @@ def test_suggested_edges_are_marked_in_words() -> None:
     assert len(rows) == 3
     assert len(marked) == 1
     assert "mood" in marked[0]
+    assert "<strong" in marked[0]
     assert "94%" not in marked[0]
     assert "one of them only suggested by a language model" in Page(html).text
 

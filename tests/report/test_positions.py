@@ -29,6 +29,13 @@ def test_a_position_without_a_result_has_no_number(night: NightReport) -> None:
     assert "\N{MINUS SIGN}0.37" in row  # the naive figure
 
 
+def test_a_number_under_the_verdict_no_result_is_not_shown() -> None:
+    rows = [{**row, "estimate": -7.31, "verdict": "no result"} for row in make_positions()]
+    html = render_html(make_night(positions=rows))
+    assert "7.31" not in html
+    assert "No position has a credible effect" not in html
+
+
 def test_a_reason_that_all_share_is_said_once(night: NightReport) -> None:
     text = Page(render_html(night)).text
     assert text.count("ausal only if nothing else decided the place") == 1

@@ -66,6 +66,7 @@ def test_the_drawing_shows_all_levels_together_and_each_level(night: NightReport
     drawing = str(view(night).wide)
     for label in ("all together", "Guitars", "Drums", "(other)", "Harps", "n 3,000", "no result"):
         assert f">{label}<" in drawing, label
+    assert drawing.count('fill="var(--accent)"') == 1  # all levels together are filled
 
 
 def test_a_level_without_an_estimate_gives_its_reason_and_no_number(night: NightReport) -> None:

@@ -95,3 +95,11 @@ def test_no_more_attributes_are_drawn_than_allowed() -> None:
     assert view is not None
     assert view.n_drawn == 2
     assert str(view.narrow).count("last 7 days") == 2 * 2  # once drawn, once described
+
+
+def test_all_history_is_drawn_filled_and_shorter_windows_hollow() -> None:
+    view = compare(make_night(effects=make_windows()))
+    assert view is not None
+    drawing = str(view.wide)
+    assert drawing.count('fill="var(--accent)"') == 7
+    assert drawing.count('fill="var(--paper)" stroke="var(--accent)"') == 14
