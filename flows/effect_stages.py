@@ -30,7 +30,7 @@ def conclude_effects(
     windows = estimate_windows(night, periods, moments)
     beside = {
         "refutations": refute_windows(night, windows, panels, bases, moments),
-        "opinions": ask_opinions(night, windows, panels, bases),
+        "opinions": ask_opinions(night, windows, panels),
         "exposures": measure_positions(night),
         "segments": split_windows(night, windows, panels, bases),
         "trends": follow_effects(night, windows, moments),
@@ -287,10 +287,7 @@ def follow_effects(
 
 
 def ask_opinions(
-    night: Night,
-    windows: Sequence[Windowed],
-    panels: Mapping[PeriodRef, FileRef],
-    bases: Mapping[str, FileRef],
+    night: Night, windows: Sequence[Windowed], panels: Mapping[PeriodRef, FileRef]
 ) -> tuple[FileRef, ...]:
     """Second opinions on the attributes most spoken of, once a week."""
     settings = night.settings.effects
@@ -310,7 +307,6 @@ def ask_opinions(
                 "attribute": attribute,
                 "opinion": opinion,
                 "panels": tuple(panels[period] for period in chosen),
-                "basis": bases[source],
                 "start": chosen[0].start,
                 "end": chosen[-1].end,
                 "attribute_names": night.settings.extract.names,

@@ -7,17 +7,16 @@ says of other attributes is a control, as it is in the night's own regression.
 
 from typing import Any, Final, Literal
 
-import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from tasks.effects.answer import Options
 from tasks.effects.answer_flexible import answer_forest, answer_irm
-from tasks.effects.basis import Basis
 from tasks.effects.credibility import Rules, decide_verdict
 from tasks.effects.estimate import Method, Row, Window
 from tasks.effects.moments import hash_id
 from tasks.effects.overlap import check_overlap, fit_propensity, measure_overlap
-from tasks.effects.panel import treatment_names
+from tasks.effects.panel import CONTROL, treatment_names
 from tasks.effects.question import Question, ask
 from tasks.platform.errors import EstimationError
 
@@ -26,11 +25,11 @@ ANSWERS: Final[dict[Opinion, Any]] = {"irm": answer_irm, "forest": answer_forest
 HEADLINE: Final = "negative_to_positive"
 MIN_ARM: Final = 50
 FOLDS: Final = 5
+MAX_LEVELS: Final = 5
 
 
 def ask_opinion(
     panel: pl.DataFrame,
-    basis: Basis,
     *,
     attribute: str,
     opinion: Opinion,
@@ -51,11 +50,12 @@ def ask_opinion(
     if min(arms) < MIN_ARM:
         return []
     try:
-        question = make_question(kept, basis, positive, attributes, outcome)
+        question = make_question(kept, positive, attributes, outcome)
         options = Options(
             "ate", method.confidence, method.penalty, is_experiment=False, rules=Rules()
         )
-        answer = ANSWERS[opinion](question, options)
+        with threadpool_limits(1):  # several of these run side by side
+            answer = ANSWERS[opinion](question, options)
     except EstimationError:
         return []
     fold = question.deal_folds()[question.cluster]
@@ -109,19 +109,17 @@ def draw_users(panel: pl.DataFrame, most: int) -> pl.DataFrame:
 
 
 def make_question(
-    panel: pl.DataFrame, basis: Basis, positive: str, attributes: tuple[str, ...], outcome: str
+    panel: pl.DataFrame, positive: str, attributes: tuple[str, ...], outcome: str
 ) -> Question:
-    """The question of one attribute, its controls in the source's frozen basis."""
-    matrix = basis.transform(panel)
+    """The question of one attribute: controls as they stand, and mentions of other attributes."""
+    controls = [name for name in panel.columns if name.startswith(CONTROL)]
     others = [
         name
         for name in treatment_names(attributes)
-        if name.rpartition("__")[0] != positive.rpartition("__")[0] and panel[name].n_unique() > 1
+        if name.rpartition("__")[0] != positive.rpartition("__")[0]
     ]
-    varies = np.flatnonzero(matrix.std(axis=0) > 0)
-    controls = pl.DataFrame({f"c{i}": matrix[:, i] for i in varies})
-    frame = panel.select("user_id", positive, outcome, *others).hstack(controls)
+    varying = [name for name in [*controls, *others] if panel[name].n_unique() > 1]
     return ask(
-        frame, outcome=outcome, treatment=positive, controls=[*others, *controls.columns],
-        cluster="user_id", folds=FOLDS, max_levels=5,
+        panel, outcome=outcome, treatment=positive, controls=varying, cluster="user_id",
+        folds=FOLDS, max_levels=MAX_LEVELS,
     )  # fmt: skip

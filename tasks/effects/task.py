@@ -433,7 +433,6 @@ def ask_second_opinion(
     attribute: str,
     opinion: Opinion,
     panels: tuple[FileRef, ...],
-    basis: FileRef,
     start: date,
     end: date,
     attribute_names: tuple[str, ...],
@@ -445,7 +444,6 @@ def ask_second_opinion(
     panel = pl.concat([lake.read_frame(ref) for ref in panels], how="diagonal_relaxed")
     rows = ask_opinion(
         panel,
-        Basis.from_json(lake.read_bytes(basis).decode()),
         attribute=attribute,
         opinion=opinion,
         window=Window(source=source, name=window, start=start, end=end),

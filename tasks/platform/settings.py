@@ -165,9 +165,9 @@ class EffectsSettings(Section):
         ("irm",), description="flexible estimators asked once a week, beside the nightly ones"
     )
     second_opinion_attributes: int = Field(
-        2, ge=0, le=1000, description="attributes they are asked about: those most spoken of"
+        1, ge=0, le=1000, description="attributes they are asked about: those most spoken of"
     )
-    second_opinion_rows: int = Field(1000, ge=200, le=1_000_000)
+    second_opinion_rows: int = Field(800, ge=200, le=1_000_000)
     segment_levels: int = Field(5, ge=2, le=100, description="levels shown, the most frequent")
     exposure_days: int = Field(
         28, ge=1, le=3650, description="days of exposures that position effects are read from"

@@ -5,21 +5,20 @@ from datetime import date
 import numpy as np
 import pytest
 
-from tasks.effects.basis import BasisSpec, fit_basis
 from tasks.effects.estimate import Method, Window
 from tasks.effects.second_opinion import ask_opinion, draw_users
-from tests.effects.worlds import CONTROLS, TRUTH, make_world
+from tests.effects.worlds import TRUTH, make_world
 
 WINDOW = Window("shop", "all", date(2024, 1, 1), date(2024, 1, 31))
 
 
 def opinion_of(frame, **given):
-    basis = fit_basis(frame, BasisSpec(numeric=CONTROLS))
+    frame = frame.rename({"x1": "c__x1", "x2": "c__x2"})
     asked = {
         "attribute": "sound", "opinion": "irm", "window": WINDOW, "attributes": tuple(TRUTH),
         "outcome": "rating", "method": Method(), "max_rows": 600,
     }  # fmt: skip
-    return ask_opinion(frame, basis, **(asked | given))
+    return ask_opinion(frame, **(asked | given))
 
 
 def test_an_opinion_covers_the_truth_that_the_naive_figure_misses():
