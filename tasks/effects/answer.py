@@ -19,7 +19,7 @@ class Options:
 
     `confidence` is the level of the intervals, `penalty` the ridge penalty of plr ("auto": chosen
     by cross-validation), `is_experiment` says that the treatment was randomised, `seed` fixes
-    splits and forests.
+    splits and forests, `repeats` how often folds are dealt (None: by the rows).
     """
 
     estimand: Estimand
@@ -28,6 +28,7 @@ class Options:
     is_experiment: bool
     rules: Rules
     seed: int = 0
+    repeats: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,10 +26,10 @@ def learn(question: Question, options: Options) -> list[Nuisances]:
     """Cross-fitted predictions of the question, one for each deal into folds; learned once."""
     key = ("nuisances", options.seed)
     if key not in question.memo:
-        repeats = next((times for rows, times in REPEATS if question.n <= rows), 1)
+        by_rows = next((times for rows, times in REPEATS if question.n <= rows), 1)
         question.memo[key] = split_nuisances(
             question.features, question.controls, question.raw_outcome, question.arms,
-            cluster=question.cluster, folds=min(FOLDS, len(question.clusters)), repeats=repeats,
+            cluster=question.cluster, folds=min(FOLDS, len(question.clusters)), repeats=options.repeats or by_rows,
             seed=options.seed,
         )  # fmt: skip
     found: list[Nuisances] = question.memo[key]

@@ -52,7 +52,7 @@ def ask_opinion(
     try:
         question = make_question(kept, positive, attributes, outcome)
         options = Options(
-            "ate", method.confidence, method.penalty, is_experiment=False, rules=Rules()
+            "ate", method.confidence, method.penalty, is_experiment=False, rules=Rules(), repeats=1
         )
         with threadpool_limits(1):  # several of these run side by side
             answer = ANSWERS[opinion](question, options)
