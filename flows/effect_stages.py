@@ -289,12 +289,12 @@ def follow_effects(
 def ask_opinions(
     night: Night, windows: Sequence[Windowed], panels: Mapping[PeriodRef, FileRef]
 ) -> tuple[FileRef, ...]:
-    """Second opinions on the attributes most spoken of, once a week."""
+    """Second opinions on the attributes most spoken of, twice a month."""
     settings = night.settings.effects
     calls: dict[str, dict[str, Any]] = {}
     for window in longest_windows(windows):
         source = window.effects.source
-        chosen = effects.choose_weekly_periods(window.periods, as_of=night.as_of)
+        chosen = effects.choose_settled_periods(window.periods, as_of=night.as_of)
         if not chosen:
             continue
         named = effects.choose_attributes(

@@ -415,6 +415,12 @@ def choose_weekly_periods(periods: Sequence[PeriodRef], *, as_of: date) -> tuple
     return tuple(period for period in periods if period.end < monday)
 
 
+def choose_settled_periods(periods: Sequence[PeriodRef], *, as_of: date) -> tuple[PeriodRef, ...]:
+    """The periods before the 1st or the 15th, whichever came last: for what is dear to work out."""
+    anchor = as_of.replace(day=15 if as_of.day >= 15 else 1)
+    return tuple(period for period in periods if period.end < anchor)
+
+
 def choose_attributes(effects: EffectsRef, most: int, run: RunContext) -> tuple[str, ...]:
     """The attributes that reviews of a window speak of most, of those that have an estimate."""
     rows = json.loads(run.site.lake.read_bytes(effects.file))

@@ -162,7 +162,7 @@ class EffectsSettings(Section):
     )
     graph_bootstraps: int = Field(10, ge=0, le=1000, description="resamples for its stability")
     second_opinions: tuple[Literal["irm", "forest"], ...] = Field(
-        ("irm",), description="flexible estimators asked once a week, beside the nightly ones"
+        ("irm",), description="flexible estimators asked twice a month, beside the nightly one"
     )
     second_opinion_attributes: int = Field(
         1, ge=0, le=1000, description="attributes they are asked about: those most spoken of"
