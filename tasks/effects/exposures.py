@@ -11,10 +11,10 @@ from tasks.effects.position import estimate_position_bias
 from tasks.platform.errors import WhyrecError
 
 OUTCOME: Final = "is_clicked"
-MAX_ROWS: Final = 300_000
+MAX_ROWS: Final = 100_000
 """More exposures than these are thinned by a hash of their user, so that users stay whole."""
 _EVEN: Final = 1.5
-_MIN_RANDOM: Final = 2000
+_MIN_RANDOM: Final = 1000
 """A policy drew at random if its chances differ by no more than this, over so many exposures."""
 
 
