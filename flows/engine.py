@@ -18,6 +18,7 @@ from prefect.settings import (
     PREFECT_SERVER_ANALYTICS_ENABLED,
     temporary_settings,
 )
+from threadpoolctl import threadpool_limits
 
 from flows.console import PROGRESS
 from tasks.platform.errors import WhyrecError
@@ -111,6 +112,9 @@ def quiet_engine(site: Site) -> Iterator[None]:
     The heartbeat is off because ending it costs a second per flow run. Log lines are not sent to the
     server: its client's queue of them can block the end of the process for good. States, results and
     artifacts are.
+
+    Linear algebra runs one thread a task: tasks already run side by side, and threads that wait for
+    a core would spin.
     """
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -122,7 +126,7 @@ def quiet_engine(site: Site) -> Iterator[None]:
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         PREFECT_LOGGING_TO_API_ENABLED: False,
     }
-    with temporary_settings(changes):
+    with temporary_settings(changes), threadpool_limits(1, user_api="blas"):
         if not os.environ.get("WHYREC_DEBUG"):
             setup_logging()
         yield

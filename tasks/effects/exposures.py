@@ -14,7 +14,7 @@ OUTCOME: Final = "is_clicked"
 MAX_ROWS: Final = 100_000
 """More exposures than these are thinned by a hash of their user, so that users stay whole."""
 _EVEN: Final = 1.5
-_MIN_RANDOM: Final = 1000
+_MIN_RANDOM: Final = 500
 """A policy drew at random if its chances differ by no more than this, over so many exposures."""
 
 
