@@ -77,6 +77,7 @@ def compare_with_truth(config: Path, document: dict[str, Any]) -> list[dict[str,
         if (
             effect["contrast"] != "negative_to_positive"
             or effect["window"] != "all"
+            or effect["estimator"] != "plr"
             or name not in truth
         ):
             continue
