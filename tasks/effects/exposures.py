@@ -14,7 +14,7 @@ OUTCOME: Final = "is_clicked"
 MAX_ROWS: Final = 100_000
 """More exposures than these are thinned by a hash of their user, so that users stay whole."""
 _EVEN: Final = 1.5
-_MIN_RANDOM: Final = 500
+_MIN_RANDOM: Final = 20_000
 """A policy drew at random if its chances differ by no more than this, over so many exposures."""
 
 
@@ -42,7 +42,10 @@ def estimate_positions(exposures: pl.DataFrame, *, window: Window, confidence: f
 
 
 def pick_random(exposures: pl.DataFrame) -> pl.DataFrame:
-    """Exposures of the policy that drew at random, if there is one with enough of them."""
+    """Exposures of the policy that drew at random, if there is one with enough of them.
+
+    Its chances are all but equal (they change as items come and go) and are given as equal.
+    """
     if exposures.height == 0 or exposures["propensity"].null_count():
         return exposures
     spread = exposures.group_by("policy").agg(
@@ -52,7 +55,8 @@ def pick_random(exposures: pl.DataFrame) -> pl.DataFrame:
     even = spread.filter((pl.col("ratio") < _EVEN) & (pl.col("n") >= _MIN_RANDOM)).sort("n")
     if even.height == 0:
         return exposures
-    return exposures.filter(pl.col("policy").eq_missing(even["policy"][-1]))
+    drawn = exposures.filter(pl.col("policy").eq_missing(even["policy"][-1]))
+    return drawn.with_columns(propensity=pl.lit(drawn["propensity"].median()))
 
 
 def thin_users(exposures: pl.DataFrame, most: int) -> pl.DataFrame:

@@ -487,7 +487,11 @@ def search_graph(
 def list_exposures(
     run: RunContext, *, as_of: date, days: int
 ) -> dict[str, tuple[PartitionRef, ...]]:
-    """Published days of exposures of each source, from `days` back up to `as_of`."""
+    """Published days of exposures of each source: `days` of them up to the last whole week.
+
+    They are looked at once a week.
+    """
+    as_of -= timedelta(days=as_of.weekday() + 1)
     first = as_of - timedelta(days=days - 1)
     found: dict[str, list[PartitionRef]] = {}
     for part in read_partitions(run, as_of):
