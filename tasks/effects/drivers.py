@@ -9,13 +9,12 @@ import polars as pl
 
 from tasks.effects.columns import build_controls, check_columns, drop_incomplete, read_clusters
 from tasks.effects.credibility import Rules
-from tasks.effects.estimate import Method, Window, estimate_effects
+from tasks.effects.estimate import HEADLINE, Method, Window, estimate_effects
 from tasks.effects.moments import INTERCEPT, Moments, compute_moments
 from tasks.effects.panel import treatment_names
 from tasks.effects.plr import assign_folds
 from tasks.platform.errors import ConfigError, InputError
 
-HEADLINE: Final = "negative_to_positive"
 _POLARITIES: Final[dict[str, int]] = {
     "positive": 1, "negative": -1, "1": 1, "-1": -1, "1.0": 1, "-1.0": -1, "0": 0, "0.0": 0,
     "neutral": 0, "unknown": 0, "not mentioned": 0, "": 0,

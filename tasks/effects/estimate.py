@@ -31,7 +31,9 @@ from tasks.platform.errors import EstimationError
 
 Row = dict[str, Any]
 
-CONTRASTS: Final[tuple[str, ...]] = ("negative_to_positive", "positive", "negative")
+HEADLINE: Final = "negative_to_positive"
+"""The contrast that is shown first: a complaint turned into praise."""
+CONTRASTS: Final[tuple[str, ...]] = (HEADLINE, "positive", "negative")
 DEFAULT_RULES: Final = Rules()
 _LONE_CLUSTER: Final = 0.9
 

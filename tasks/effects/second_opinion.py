@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from tasks.effects.answer import Options
 from tasks.effects.answer_flexible import answer_forest, answer_irm
 from tasks.effects.credibility import Rules, decide_verdict
-from tasks.effects.estimate import Method, Row, Window
+from tasks.effects.estimate import HEADLINE, Method, Row, Window
 from tasks.effects.moments import hash_id
 from tasks.effects.overlap import check_overlap, fit_propensity, measure_overlap
 from tasks.effects.panel import CONTROL, treatment_names
@@ -22,7 +22,6 @@ from tasks.platform.errors import EstimationError
 
 Opinion = Literal["irm", "forest"]
 ANSWERS: Final[dict[Opinion, Any]] = {"irm": answer_irm, "forest": answer_forest}
-HEADLINE: Final = "negative_to_positive"
 MIN_ARM: Final = 50
 FOLDS: Final = 5
 MAX_LEVELS: Final = 5

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import Basis, fit_basis
-from tasks.effects.estimate import Method, Row, Window, estimate_effects
+from tasks.effects.estimate import HEADLINE, Method, Row, Window, estimate_effects
 from tasks.effects.exposures import estimate_positions
 from tasks.effects.judge import judge_effects
 from tasks.effects.moments import Moments, panel_moments, sum_moments
@@ -150,7 +150,7 @@ def choose_basis_periods(
 def freeze_basis(panels: tuple[FileRef, ...], max_levels: int, run: RunContext) -> FileRef:
     """Fit the control basis on the given panels and freeze it."""
     lake = run.site.lake
-    panel = pl.concat([lake.read_frame(ref) for ref in panels], how="diagonal_relaxed")
+    panel = _read_panel(run, panels)
     basis = fit_basis(panel, panel_spec(panel, max_levels=max_levels))
     return lake.put_bytes("bases", ".json", basis.to_json().encode(), rows=panel.height)
 
@@ -219,8 +219,7 @@ def estimate_window(
         outcome=settings.outcome,
         method=make_method(settings),
     )
-    text = json.dumps(rows, default=str, sort_keys=True)
-    ref = lake.put_bytes("effects", ".json", text.encode(), rows=len(rows))
+    ref = _put_rows(run, "effects", rows)
     return EffectsRef(source=source, window=window, file=ref, code=code, rows=len(rows))
 
 
@@ -277,8 +276,7 @@ def refute_effects(
         )
         batches = [Moments.from_bytes(lake.read_bytes(file)) for file in files]
         lines += apply_refuter(case, refuter, batches, settings.negative_controls)
-    text = json.dumps(lines, default=str, sort_keys=True)
-    return lake.put_bytes("refutations", ".json", text.encode(), rows=len(lines))
+    return _put_rows(run, "refutations", lines)
 
 
 @stage_task("effects")
@@ -317,7 +315,7 @@ def freeze_levels(
     panels: tuple[FileRef, ...], segments: tuple[str, ...], max_levels: int, run: RunContext
 ) -> FileRef:
     """The levels of each segment that moments are split by, from the panels of the basis."""
-    panel = pl.concat([run.site.lake.read_frame(ref) for ref in panels], how="diagonal_relaxed")
+    panel = _read_panel(run, panels)
     levels = {
         name: list(choose_levels(panel[name], max_levels=max_levels))
         for name in segments
@@ -427,7 +425,7 @@ def choose_attributes(effects: EffectsRef, most: int, run: RunContext) -> tuple[
     spoken = {
         row["attribute"]: -(row["n_positive"] + row["n_negative"])
         for row in rows
-        if row["contrast"] == "negative_to_positive" and row["estimate"] is not None
+        if row["contrast"] == HEADLINE and row["estimate"] is not None
     }
     return tuple(sorted(spoken, key=lambda name: (spoken[name], name))[:most])
 
@@ -446,8 +444,7 @@ def ask_second_opinion(
     run: RunContext,
 ) -> FileRef:
     """One attribute's headline effect by another estimator."""
-    lake = run.site.lake
-    panel = pl.concat([lake.read_frame(ref) for ref in panels], how="diagonal_relaxed")
+    panel = _read_panel(run, panels)
     rows = ask_opinion(
         panel,
         attribute=attribute,
@@ -470,8 +467,7 @@ def search_graph(
     run: RunContext,
 ) -> FileRef:
     """The causal graph of one source's panel, drawn; what to adjust for by it."""
-    lake = run.site.lake
-    panel = pl.concat([lake.read_frame(ref) for ref in panels], how="diagonal_relaxed")
+    panel = _read_panel(run, panels)
     found = search_panel(
         panel,
         source=source,
@@ -521,6 +517,11 @@ def measure_positions(
         confidence=confidence,
     )
     return _put_rows(run, "effects", rows)
+
+
+def _read_panel(run: RunContext, refs: Sequence[FileRef]) -> pl.DataFrame:
+    """The panels of several periods as one; a column that a period does not have is missing there."""
+    return pl.concat([run.site.lake.read_frame(ref) for ref in refs], how="diagonal_relaxed")
 
 
 def _read_rows(run: RunContext, refs: Sequence[FileRef]) -> list[Row]:

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from tasks.effects.estimate import Method, Row, Window, estimate_effects
+from tasks.effects.estimate import HEADLINE, Method, Row, Window, estimate_effects
 from tasks.effects.moments import Moments, sum_moments
 
-HEADLINE: Final = "negative_to_positive"
 WEEKLY_DAYS: Final = 120
 """Histories up to so many days are shown by week."""
 MAX_POINTS: Final = 36

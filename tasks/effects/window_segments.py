@@ -6,12 +6,18 @@ from typing import Final
 import numpy as np
 
 from tasks.effects.credibility import adjust_p_values
-from tasks.effects.estimate import Method, Row, contrast_weights, count_mentions, list_controls
+from tasks.effects.estimate import (
+    HEADLINE,
+    Method,
+    Row,
+    contrast_weights,
+    count_mentions,
+    list_controls,
+)
 from tasks.effects.panel import treatment_names
 from tasks.effects.segments import SegmentedContrast, SegmentMoments, estimate_segments
 from tasks.platform.errors import EstimationError
 
-HEADLINE: Final = "negative_to_positive"
 MIN_LEVEL_MENTIONS: Final = 10
 """Mentions on each side, below which a segment has no estimate."""
 
