@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows import cli_effects, cli_graph, cli_ope
+from flows import cli_attributes, cli_effects, cli_graph, cli_ope
 from flows.console import (
     end_process,
     explain_errors,
@@ -19,7 +19,7 @@ from flows.console import (
     show_progress,
     silence_exit,
 )
-from flows.options import Config, Json, parse_date, split_names
+from flows.options import Config, Json, parse_date
 from tasks.platform.errors import ConfigError
 from tasks.platform.schema import TableName
 from tasks.platform.settings import SourceKind, load_settings
@@ -42,6 +42,7 @@ Stage = Literal["ingest", "all"]
 cli_effects.register(effects_app)
 cli_ope.register(effects_app)
 cli_graph.register(effects_app)
+cli_attributes.register(app, attributes_app)
 
 
 def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:
@@ -259,82 +260,6 @@ def doctor(config: Config = None, is_json: Json = False) -> None:
             print_table("whyrec doctor", ("", "what", "found", "do"), rows)
         if not all(finding.is_well for finding in findings):
             raise SystemExit(1)
-
-
-@attributes_app.command("extract")
-def attributes_extract(
-    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
-    text: Annotated[str, typer.Option(help="Column of the text.")],
-    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
-    extractor: Annotated[str, typer.Option(help="clauses (no labels needed).")] = "clauses",
-    out: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file to write; default standard output.")
-    ] = None,
-    config: Config = None,
-    is_json: Json = False,
-) -> None:
-    """Read attributes out of texts: mentioned or not, polarity, confidence, and the words it was read from.
-
-    Example: whyrec attributes extract reviews.csv --text body --attributes price,battery --out read.csv
-    """
-    with explain_errors(is_json=is_json):
-        from flows.tables import extract_file
-
-        extract_file(
-            file, text=text, attributes=split_names(attributes), extractor=extractor, out=out,
-            config=config, is_json=is_json,
-        )  # fmt: skip
-
-
-@app.command()
-def drivers(
-    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of reviews.")],
-    text: Annotated[str, typer.Option(help="Column of the text.")],
-    outcome: Annotated[str, typer.Option(help="Column of the outcome (a rating).")],
-    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
-    controls: Annotated[
-        str | None, typer.Option(help="Columns that precede the review, a,b,c.")
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="Column whose rows are not independent.")
-    ] = None,
-    gold: Annotated[
-        str | None, typer.Option(help="File of labelled reviews, to correct for misreading.")
-    ] = None,
-    config: Config = None,
-    is_json: Json = False,
-) -> None:
-    """From a file of reviews to what moves the rating.
-
-    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food,service,noise
-    """
-    with explain_errors(is_json=is_json):
-        if gold is not None:
-            raise ConfigError("--gold is not available in this version; leave it out")
-        from flows.tables import find_drivers
-
-        answer = find_drivers(
-            file, text=text, outcome=outcome, attributes=split_names(attributes),
-            controls=split_names(controls), cluster=cluster, config=config,
-        )  # fmt: skip
-        if is_json:
-            print_json(answer)
-            return
-        names = (
-            "attribute",
-            "estimate",
-            "ci_low",
-            "ci_high",
-            "naive",
-            "n_positive",
-            "n_negative",
-            "verdict",
-        )
-        print_table(
-            f"Effect on {outcome} of going from a complaint to praise (n = {answer['n']:,})",
-            names,
-            [[row[name] for name in names] for row in answer["drivers"]],
-        )
 
 
 def main() -> None:

@@ -245,11 +245,13 @@ def extract_attributes(night: Night, joined: Iterable[PeriodRef]) -> dict[Period
     """What the reviews of each period say of each attribute; published as it is read."""
     periods = list(dict.fromkeys(joined))
     model = text.choose_model(night.settings.text)
+    extractor = text.choose_extractor(night.settings.extract)
     calls = {
         label_period(period): {
             "period": period,
             "extract": night.settings.extract,
             "model": model,
+            "extractor": extractor,
         }
         for period in periods
     }

@@ -12,12 +12,11 @@ from tasks.effects.read import read_table
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
-from tasks.text.clauses import ClauseExtractor
 from tasks.text.extract import name_attributes
+from tasks.text.extractors import make_extractor
 from tasks.text.task import STORE, open_store
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-EXTRACTORS = ("clauses",)
 
 
 def read_texts(path: str) -> pl.DataFrame:
@@ -40,11 +39,14 @@ def read_texts(path: str) -> pl.DataFrame:
 
 
 def read_attributes(
-    frame: pl.DataFrame, *, text: str, attributes: Sequence[str], extractor: str, config: str | None
+    frame: pl.DataFrame,
+    *,
+    text: str,
+    attributes: Sequence[str],
+    extractor: str | None,
+    config: str | None,
 ) -> pl.DataFrame:
     """One row per text and attribute: row, attribute, is_mentioned, polarity, confidence, span."""
-    if extractor not in EXTRACTORS:
-        raise ConfigError(f"--extractor {extractor!r}: allowed are {', '.join(EXTRACTORS)}")
     if not attributes:
         raise ConfigError("--attributes is empty; name some, as in price,battery")
     if text not in frame.columns:
@@ -52,16 +54,17 @@ def read_attributes(
             f"there is no column {text!r}; the file has {', '.join(frame.columns[:20])}"
         )
     settings = load_settings(config)
+    reader = make_extractor(settings.extract, extractor)
     configured = {attribute.name: attribute for attribute in settings.extract.attributes}
     wanted = [configured.get(named.name, named) for named in name_attributes(attributes)]
     store = open_store(str(resolve_site(settings).lake.root / STORE), settings.text)
     texts = frame[text].cast(pl.String).fill_null("").to_list()
-    found = ClauseExtractor().extract(
+    found = reader.extract(
         [(str(row), body) for row, body in enumerate(texts)],
         attributes=wanted,
         embed=lambda part: store.embed(part).vectors,
     )
-    return found.with_columns(row=pl.col("review_id").cast(pl.Int64)).select(
+    return found.frame.with_columns(row=pl.col("review_id").cast(pl.Int64)).select(
         "row", "attribute", "is_mentioned", "polarity", "confidence", "span_start", "span_end"
     )
 

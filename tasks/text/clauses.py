@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tasks.text.concepts import Target, hash_data, load_concepts, plan_targets
-from tasks.text.extract import EXTRACTION_SCHEMA, AttributeLike, Embed
+from tasks.text.extract import EXTRACTION_SCHEMA, AttributeLike, Embed, Extraction
 from tasks.text.polarity import (
     Opinion,
     PhraseIndex,
@@ -126,16 +126,16 @@ class ClauseExtractor:
         *,
         attributes: Sequence[AttributeLike],
         embed: Embed,
-    ) -> pl.DataFrame:
-        """Rows of `EXTRACTION_SCHEMA`, one per review and attribute, in their order."""
+    ) -> Extraction:
+        """One row per review and attribute, in their order; no review is skipped."""
         if not reviews or not attributes:
-            return pl.DataFrame(schema=EXTRACTION_SCHEMA)
+            return Extraction(pl.DataFrame(schema=EXTRACTION_SCHEMA))
         model = _prepare(attributes, embed, self.rules)
         frames = [
             self._extract_chunk(reviews[start : start + _CHUNK_REVIEWS], model, embed)
             for start in range(0, len(reviews), _CHUNK_REVIEWS)
         ]
-        return pl.concat(frames)
+        return Extraction(pl.concat(frames))
 
     def _extract_chunk(
         self, reviews: Sequence[tuple[str, str]], model: _Model, embed: Embed

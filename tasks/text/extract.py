@@ -5,7 +5,7 @@ treatments read here.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -32,6 +32,23 @@ EXTRACTION_SCHEMA: Final = pl.Schema(
 extractor is of mention and polarity together; spans are Python string indices into the text, null
 when not mentioned.
 """
+
+
+SKIPPED_SCHEMA: Final = pl.Schema({"review_id": pl.String, "reason": pl.String})
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was read out of some reviews.
+
+    `frame` has `EXTRACTION_SCHEMA` and no rows of reviews that were not read; those are named in
+    `skipped` (`SKIPPED_SCHEMA`) with the reason, so that read and skipped reviews add up.
+    `n_tokens` went through a language model (0 for extractors that use none).
+    """
+
+    frame: pl.DataFrame
+    skipped: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SKIPPED_SCHEMA))
+    n_tokens: int = 0
 
 
 class AttributeLike(Protocol):
@@ -67,8 +84,8 @@ class Extractor(Protocol):
         *,
         attributes: Sequence[AttributeLike],
         embed: Embed,
-    ) -> pl.DataFrame:
-        """Rows of `EXTRACTION_SCHEMA` for (review_id, text) pairs."""
+    ) -> Extraction:
+        """What (review_id, text) pairs say of the attributes, in their order."""
 
 
 def name_attributes(names: Sequence[str]) -> tuple[Attribute, ...]:

@@ -15,8 +15,8 @@ from tasks.platform.settings import ExtractSettings, TextSettings
 from tasks.platform.site import Site
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
-from tasks.text.clauses import ClauseExtractor
 from tasks.text.encoder import Encoder
+from tasks.text.extractors import make_extractor
 from tasks.text.store import EmbeddingStore
 from tasks.text.summary import merge_summaries, summarise_attributes
 
@@ -50,6 +50,18 @@ def open_encoder(settings: TextSettings) -> Encoder:
 def open_store(root: str, settings: TextSettings) -> EmbeddingStore:
     """The store of vectors under `root`, shared by the threads of a process."""
     return EmbeddingStore(Path(root), open_encoder(settings))
+
+
+class ExtractorChoice(BaseModel):
+    """Which extractor reads, and what of it decides the answers beyond its settings and code."""
+
+    name: str
+    revision: str
+
+
+def choose_extractor(settings: ExtractSettings) -> ExtractorChoice:
+    """Name and revision of the configured extractor; raises ConfigError when it is not there."""
+    return ExtractorChoice(name=settings.extractor, revision=make_extractor(settings).revision)
 
 
 def choose_model(settings: TextSettings) -> ModelChoice:
@@ -107,18 +119,22 @@ def embed_shard(
 
 @stage_task("text")
 def extract_attributes(
-    period: PeriodRef, extract: ExtractSettings, model: ModelChoice, run: RunContext
+    period: PeriodRef,
+    extract: ExtractSettings,
+    model: ModelChoice,
+    extractor: ExtractorChoice,
+    run: RunContext,
 ) -> AttributesRef:
     """Read the configured attributes out of a period's reviews; ratings are not looked at."""
     reviews = read_reviews(period, run.site).select("review_id", "event_date", "text", "rating")
     store = open_store(_store_root(run), run.text)
-    found = ClauseExtractor().extract(
+    found = make_extractor(extract, extractor.name).extract(
         list(zip(reviews["review_id"], reviews["text"], strict=True)),
         attributes=extract.attributes,
         embed=lambda texts: store.embed(texts).vectors,
     )
     frame = (
-        found.filter(pl.col("is_mentioned"))
+        found.frame.filter(pl.col("is_mentioned"))
         .join(reviews.select("review_id", "event_date"), on="review_id", how="left")
         .with_columns(source=pl.lit(period.source))
         .select(

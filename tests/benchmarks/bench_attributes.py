@@ -75,7 +75,9 @@ def extract(
         return result.vectors
 
     start = time.perf_counter()
-    frame = ClauseExtractor().extract(reviews, attributes=name_attributes(aspects), embed=embed)
+    frame = (
+        ClauseExtractor().extract(reviews, attributes=name_attributes(aspects), embed=embed).frame
+    )
     cold = time.perf_counter() - start
     start = time.perf_counter()
     ClauseExtractor().extract(reviews, attributes=name_attributes(aspects), embed=embed)

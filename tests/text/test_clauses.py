@@ -31,7 +31,7 @@ def fake_embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
 
 def read(text: str, attributes: Sequence[Attribute], embed: Embed) -> dict[str, int]:
     """Polarity by attribute of what is mentioned."""
-    frame = ClauseExtractor().extract([("r", text)], attributes=attributes, embed=embed)
+    frame = ClauseExtractor().extract([("r", text)], attributes=attributes, embed=embed).frame
     return {
         row["attribute"]: row["polarity"]
         for row in frame.iter_rows(named=True)
@@ -105,7 +105,7 @@ def test_what_is_meant_without_being_named_is_found_by_meaning(embed: Embed) -> 
 
 def test_spans_hold_the_clause_they_were_read_from(embed: Embed) -> None:
     text = "We came late.  <b>The pasta</b> was divine, but our waiter was rude!! Bye"
-    frame = ClauseExtractor().extract([("r", text)], attributes=RESTAURANT, embed=embed)
+    frame = ClauseExtractor().extract([("r", text)], attributes=RESTAURANT, embed=embed).frame
     spans = {
         row["attribute"]: text[row["span_start"] : row["span_end"]]
         for row in frame.filter("is_mentioned").iter_rows(named=True)
@@ -115,7 +115,7 @@ def test_spans_hold_the_clause_they_were_read_from(embed: Embed) -> None:
 
 def test_rows_have_the_contract_s_shape_and_order() -> None:
     reviews = [("b", "Great food."), ("a", ""), ("c", "slow service")]
-    frame = ClauseExtractor().extract(reviews, attributes=RESTAURANT, embed=fake_embed)
+    frame = ClauseExtractor().extract(reviews, attributes=RESTAURANT, embed=fake_embed).frame
     assert frame.schema == EXTRACTION_SCHEMA
     assert frame["review_id"].to_list() == [key for key, _ in reviews for _ in RESTAURANT]
     assert frame["attribute"].to_list() == [a.name for a in RESTAURANT] * 3
@@ -126,7 +126,7 @@ def test_rows_have_the_contract_s_shape_and_order() -> None:
 
 def test_no_reviews_or_no_attributes_give_an_empty_table() -> None:
     for reviews, attributes in (([], RESTAURANT), ([("a", "food")], ())):
-        frame = ClauseExtractor().extract(reviews, attributes=attributes, embed=fake_embed)
+        frame = ClauseExtractor().extract(reviews, attributes=attributes, embed=fake_embed).frame
         assert frame.schema == EXTRACTION_SCHEMA
         assert frame.is_empty()
 
@@ -138,8 +138,10 @@ def test_a_review_is_read_the_same_in_any_company(embed: Embed) -> None:
         ("3", "The service was great and the tables were too close."),
     ]
     extractor = ClauseExtractor()
-    together = extractor.extract(reviews, attributes=RESTAURANT, embed=embed)
-    alone = [extractor.extract([r], attributes=RESTAURANT, embed=embed) for r in reversed(reviews)]
+    together = extractor.extract(reviews, attributes=RESTAURANT, embed=embed).frame
+    alone = [
+        extractor.extract([r], attributes=RESTAURANT, embed=embed).frame for r in reversed(reviews)
+    ]
     assert together.equals(pl.concat(alone[::-1]))
 
 
@@ -150,9 +152,9 @@ def test_a_word_in_another_sense_counts_for_nothing() -> None:
     def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return np.array([[t == text, t != text] for t in texts], dtype=np.float32)
 
-    frame = ClauseExtractor().extract([("r", text)], attributes=RESTAURANT, embed=embed)
+    frame = ClauseExtractor().extract([("r", text)], attributes=RESTAURANT, embed=embed).frame
     assert not frame["is_mentioned"].any()
-    frame = ClauseExtractor().extract([("r", text + "!")], attributes=RESTAURANT, embed=embed)
+    frame = ClauseExtractor().extract([("r", text + "!")], attributes=RESTAURANT, embed=embed).frame
     assert frame["is_mentioned"].to_list() == [True, False, False, False]
 
 
@@ -164,10 +166,10 @@ def test_a_clause_that_refers_back_never_reaches_into_another_review() -> None:
         return np.column_stack([cosines, np.sqrt(1 - cosines**2)])
 
     reviews = [("1", "The food was great."), ("2", "It was terrible.")]
-    frame = ClauseExtractor().extract(reviews, attributes=RESTAURANT[:1], embed=embed)
+    frame = ClauseExtractor().extract(reviews, attributes=RESTAURANT[:1], embed=embed).frame
     assert frame["polarity"].to_list() == [1, 0]
     whole = [("1", "The food was great. It was terrible. It was awful.")]
-    frame = ClauseExtractor().extract(whole, attributes=RESTAURANT[:1], embed=embed)
+    frame = ClauseExtractor().extract(whole, attributes=RESTAURANT[:1], embed=embed).frame
     assert frame["polarity"].to_list() != [1]
 
 
@@ -220,7 +222,7 @@ def test_revision_changes_with_the_rules() -> None:
     ],
 )
 def test_hostile_texts_give_rows_with_spans_inside_the_text(text: str) -> None:
-    frame = ClauseExtractor().extract([("r", text)], attributes=RESTAURANT, embed=fake_embed)
+    frame = ClauseExtractor().extract([("r", text)], attributes=RESTAURANT, embed=fake_embed).frame
     check(frame, text)
 
 
@@ -260,5 +262,5 @@ PIECES = [
 @given(parts=st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=25))
 def test_any_text_gives_one_row_per_attribute(parts: list[str]) -> None:
     text = " ".join(parts)
-    frame = ClauseExtractor().extract([("r", text)], attributes=RESTAURANT, embed=fake_embed)
+    frame = ClauseExtractor().extract([("r", text)], attributes=RESTAURANT, embed=fake_embed).frame
     check(frame, text)

@@ -34,10 +34,14 @@ def test_aspects_of_real_reviews_are_read_without_labels(
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     rng = np.random.default_rng(7)
     rows = [rows[n] for n in rng.permutation(len(rows))[:N_REVIEWS]]
-    frame = ClauseExtractor().extract(
-        [(row["id"], row["description"]) for row in rows],
-        attributes=name_attributes(ASPECTS),
-        embed=embed,
+    frame = (
+        ClauseExtractor()
+        .extract(
+            [(row["id"], row["description"]) for row in rows],
+            attributes=name_attributes(ASPECTS),
+            embed=embed,
+        )
+        .frame
     )
     found = frame["polarity"].to_numpy().reshape(-1, len(ASPECTS)).astype(np.int64)
     labels = {"Positive": 1, "Negative": -1, "unknown": 0, "": 0}
@@ -65,8 +69,12 @@ def test_the_sample_world_s_opinions_are_read_nearly_perfectly(
     is_mentioned = (truth != 0) | (rng.random(truth.shape) < 0.1)
     _, texts = write_reviews(truth, is_mentioned, attributes=names, rng=rng)
     attributes = [a for a in default_attributes() if a.name in names]
-    frame = ClauseExtractor().extract(
-        [(str(n), text) for n, text in enumerate(texts)], attributes=attributes, embed=embed
+    frame = (
+        ClauseExtractor()
+        .extract(
+            [(str(n), text) for n, text in enumerate(texts)], attributes=attributes, embed=embed
+        )
+        .frame
     )
     found = frame["polarity"].to_numpy().reshape(-1, len(attributes))
     order = [names.index(a.name) for a in attributes]
