@@ -23,14 +23,24 @@ from tasks.text.polarity import (
     Opinion,
     PhraseIndex,
     find_opinions,
+    has_negator,
     is_noncommittal,
     load_lexicon,
     score_opinions,
 )
 from tasks.text.segments import MAX_CLAUSE_WORDS, Joint, Parsed, Segment, parse_text, word_set
+from tasks.text.spelling import Speller
 
 _CHUNK_REVIEWS: Final = 4000
 _MAX_CLAUSE_CHARS: Final = 1000
+_HABIT: Final = (
+    "usually", "normally", "typically", "previously", "formerly", "used to", "in the past",
+    "last time", "previous visit", "previous visits", "years ago", "once was", "people said",
+)  # fmt: skip
+_LINKS: Final = word_set("and or nor the a an our my their its his her of as well both plus n")
+_COPULAS: Final = word_set("was were is are")
+_ECHO_HEADS: Final = word_set("as so")
+_ECHO_VERBS: Final = word_set("was were is are did does")
 _PRONOUNS: Final = word_set(
     "it its they he she this that these those which who them all both everything"
 )
@@ -43,13 +53,14 @@ class ClauseRules:
     Similarities are cosines. `known` is needed of a clause with a word of the attribute, `hinted` of
     one with a hint only, `mention` of one with neither; the latter two must come within `margin` of
     the nearest rival, by the mean over the `nearest` examples. `probe` is the
-    probe's share of the opinion (`shared_probe` in a clause about several attributes) and the rest
+    probe's share of the opinion (`shared_probe` in a clause with a negation or about several attributes) and the rest
     that of the words; without a word of praise or blame the probe alone decides, times `fading`, when it is
     at least `unspoken`. `lean` is taken off, since people praise more readily than they blame
     (chosen so that praise and blame are found equally often in MAMS). Below `neutral` there is no
     opinion. Opinions fade with the words between, over `reach` in a clause about several
-    attributes and `lone_reach` else; a clause that refers back weighs `carried`; `ridge` is the
-    probe's penalty.
+    attributes and `lone_reach` else; a clause that refers back weighs `carried`, one about former times or the
+    usual ("it used to be good") `former`, one that names the whole ("the food") and not a part of
+    it ("the soup") `whole`; an opinion nearer to another name counts `others`; `ridge` is the probe's penalty.
     """
 
     known: float = 0.15
@@ -64,7 +75,10 @@ class ClauseRules:
     fading: float = 0.8
     reach: float = 6.0
     lone_reach: float = 12.0
+    others: float = 0.3
     carried: float = 0.5
+    former: float = 0.3
+    whole: float = 2.0
     nearest: int = 2
     ridge: float = 8.0
 
@@ -87,10 +101,15 @@ class _Clause:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What one clause says of one attribute; `score` in [-1, 1], `weight` in [0, 1]."""
+    """What one clause says of one attribute.
+
+    `score` in [-1, 1]; `sureness` in [0, 1] that it is about the attribute; `share` is how much it
+    counts beside the review's other clauses.
+    """
 
     score: float
-    weight: float
+    sureness: float
+    share: float
     start: int
     end: int
 
@@ -106,6 +125,7 @@ class _Model:
     examples: tuple[npt.NDArray[np.float32], ...]
     probe: npt.NDArray[np.float64]
     bias: float
+    speller: Speller
 
 
 @dataclass(frozen=True)
@@ -141,22 +161,28 @@ class ClauseExtractor:
         self, reviews: Sequence[tuple[str, str]], model: _Model, embed: Embed
     ) -> pl.DataFrame:
         parsed = [parse_text(text) for _, text in reviews]
+        spelt = [[model.speller.correct(word.form) for word in review.words] for review in parsed]
         clauses = [
             clause
             for number, review in enumerate(parsed)
-            for clause in _cut_clauses(number, review, model)
+            for clause in _cut_clauses(number, review, spelt[number], model)
             if _is_telling(clause, model)
         ]
         measured = _measure(sorted({clause.key for clause in clauses}), model, embed, self.rules)
         found: dict[tuple[int, int], list[_Evidence]] = {}
+        spoken: dict[int, float] = {}
         for clause, mentions in _attribute_clauses(clauses, measured, model, self.rules):
-            forms = [word.form for word in parsed[clause.review].words[clause.first : clause.last]]
+            forms = spelt[clause.review][clause.first : clause.last]
             probed = measured[clause.key][1]
+            echoed = spoken.get(clause.review) if _is_echo(forms) else None
             for target, weight in mentions.items():
                 score = _score_clause(clause, forms, target, probed, model, self.rules)
+                score = echoed if echoed is not None and not score else score
+                share = _weigh_clause(clause, forms, target, model, self.rules)
                 found.setdefault((clause.review, target), []).append(
-                    _Evidence(score, weight, clause.start, clause.end)
+                    _Evidence(score, weight, share, clause.start, clause.end)
                 )
+                spoken[clause.review] = score
         return _to_frame(reviews, model, found, self.rules)
 
 
@@ -180,7 +206,15 @@ def _prepare(attributes: Sequence[AttributeLike], embed: Embed, rules: ClauseRul
         examples=tuple(vectors[[rows[e] for e in target.examples]] for target in targets),
         probe=probe,
         bias=bias,
+        speller=_make_speller(targets),
     )
+
+
+def _make_speller(targets: Sequence[Target]) -> Speller:
+    """Knows the words of praise and blame and those of all targets."""
+    phrases = {term for target in targets for term in (*target.terms, *target.hints)}
+    words = {word for phrase in phrases for word in phrase}
+    return Speller(words | load_lexicon().words)
 
 
 def _fit_probe(
@@ -233,7 +267,7 @@ def _find_phrases(
 
 @dataclass(slots=True)
 class _Draft:
-    """A clause that is being put together from segments."""
+    """A clause that is being put together from segments; `is_told`: it has a verb of its own."""
 
     first: int
     last: int
@@ -241,11 +275,13 @@ class _Draft:
     sentence: int
     hits: dict[int, list[int]]
     is_judging: bool
+    is_told: bool
 
 
-def _cut_clauses(number: int, review: Parsed, model: _Model) -> Iterator[_Clause]:
+def _cut_clauses(
+    number: int, review: Parsed, forms: Sequence[str], model: _Model
+) -> Iterator[_Clause]:
     """Clauses of a review: segments joined unless they judge different attributes."""
-    forms = [word.form for word in review.words]
     drafts: list[_Draft] = []
     for segment in review.segments:
         draft = _draft_segment(segment, forms, model)
@@ -266,13 +302,19 @@ def _draft_segment(segment: Segment, forms: Sequence[str], model: _Model) -> _Dr
         find_opinions(forms, segment.first, segment.last, own=model.targets[target].own)
         for target in hits
     )
-    return _Draft(segment.first, segment.last, segment.joint, segment.sentence, hits, is_judging)
+    is_told = not _COPULAS.isdisjoint(forms[segment.first : segment.last])
+    return _Draft(
+        segment.first, segment.last, segment.joint, segment.sentence, hits, is_judging, is_told
+    )
 
 
 def _belong_together(before: _Draft, after: _Draft) -> bool:
     """Whether two neighbouring drafts are one clause."""
     if after.joint <= Joint.ASIDE or before.sentence != after.sentence:
         return False
+    if after.joint is Joint.TRAIL:
+        # "the food ... fabulous!" is one thought; "great food ... would not come back" is two.
+        return bool(before.hits) and not before.is_judging and not after.hits
     if after.last - before.first > MAX_CLAUSE_WORDS:
         return False
     if not after.hits or not before.hits:
@@ -280,7 +322,7 @@ def _belong_together(before: _Draft, after: _Draft) -> bool:
         return bool(before.hits) or not after.hits or not before.is_judging
     if before.hits.keys() == after.hits.keys():
         return before.is_judging == after.is_judging or not after.is_judging
-    if before.is_judging and after.is_judging:
+    if before.is_judging and (after.is_judging or after.is_told):
         return False
     near_end = max(max(p) for p in before.hits.values()) >= before.last - 2
     near_start = min(min(p) for p in after.hits.values()) <= after.first + 2
@@ -313,9 +355,16 @@ def _finish_clause(
         hits={target: tuple(positions) for target, positions in draft.hits.items()},
         hints=hints,
         is_judging=draft.is_judging,
-        refers_back=not draft.hits
-        and (first_form in _PRONOUNS or draft.joint is not Joint.SENTENCE),
+        refers_back=(first_form in _PRONOUNS and not _names_early(draft, forms))
+        or (not draft.hits and draft.joint is not Joint.SENTENCE),
     )
+
+
+def _names_early(draft: _Draft, forms: Sequence[str]) -> bool:
+    """Whether something is named before anything is judged ("they have good food")."""
+    named = min((min(places) for places in draft.hits.values()), default=draft.last)
+    judged = min((o.first for o in find_opinions(forms, draft.first, draft.last)), default=named)
+    return named < draft.last and named <= judged + 1
 
 
 def _is_telling(clause: _Clause, model: _Model) -> bool:
@@ -379,18 +428,21 @@ def _find_mentions(
     clause: _Clause, similarity: npt.NDArray[np.float64], model: _Model, rules: ClauseRules
 ) -> dict[int, float]:
     """Requested targets a clause names or means, with how sure that is in (0, 1]."""
-    mentions: dict[int, float] = {}
-    nearest = float(similarity.max())
+    meant: dict[int, float] = {}
+    named: dict[int, float] = {}
     for target in range(model.n_requested):
         value = float(similarity[target])
+        is_hinted = target in clause.hints
         if target in clause.hits:
             if value >= rules.known:
-                mentions[target] = round(min(1.0, 0.75 + 0.4 * max(value - 0.3, 0.0)), 4)
-            continue
-        needed = rules.hinted if target in clause.hints else rules.mention
-        if not clause.hits and value >= needed and value >= nearest - rules.margin:
-            mentions[target] = round(min(0.9, 0.4 + value - needed), 4)
-    return mentions
+                named[target] = round(min(1.0, 0.75 + 0.4 * max(value - 0.3, 0.0)), 4)
+        elif is_hinted or not clause.hits:
+            needed = rules.hinted if is_hinted else rules.mention
+            lead = value - float(np.delete(similarity, target).max(initial=-1.0))
+            if value >= needed and lead >= (rules.margin if clause.hits else -rules.margin):
+                meant[target] = round(min(0.9, 0.4 + value - needed), 4)
+    # "It took forever to get the food" names the food and means the service.
+    return meant or named
 
 
 def _score_clause(
@@ -404,32 +456,97 @@ def _score_clause(
     """Polarity in [-1, 1] of what a clause (its words are `forms`) says of a target."""
     opinions = find_opinions(forms, 0, len(forms), own=model.targets[target].own)
     if target in clause.hits:
-        reach = rules.reach if len(clause.hits) > 1 else rules.lone_reach
-        opinions = _take_nearest(opinions, clause, target, reach)
+        opinions = _take_nearest(opinions, clause, forms, target, rules)
     if is_noncommittal(forms) and not find_opinions(forms, 0, len(forms)):
         return 0.0
     if not opinions:
         return rules.fading * probed if abs(probed) >= rules.unspoken else 0.0
     spoken = score_opinions(opinions)
-    # The embedding of a clause about several things says nothing of any one of them.
-    probe = rules.probe if len(clause.hits) < 2 else rules.shared_probe
+    # The embedding of a clause about several things says nothing of any one of them, and encoders
+    # hardly see negation (Ettinger 2020, https://doi.org/10.1162/tacl_a_00298).
+    is_plain = len(clause.hits) < 2 and not has_negator(forms)
+    probe = rules.probe if is_plain else rules.shared_probe
     return (1.0 - probe) * spoken + probe * probed
 
 
+def _weigh_clause(
+    clause: _Clause, forms: Sequence[str], target: int, model: _Model, rules: ClauseRules
+) -> float:
+    """How much a clause counts: more when it names the whole, less when it tells of former times."""
+    heads = model.targets[target].heads
+    is_whole = any(forms[place - clause.first] in heads for place in clause.hits.get(target, ()))
+    return (rules.whole if is_whole else 1.0) * (rules.former if _is_former(forms) else 1.0)
+
+
+def _is_former(forms: Sequence[str]) -> bool:
+    """Whether a clause tells of former times or of the usual rather than of this time."""
+    said = f" {' '.join(forms)} "
+    return any(f" {phrase} " in said for phrase in _HABIT)
+
+
+def _is_echo(forms: Sequence[str]) -> bool:
+    """Whether a clause says the same again of something else ("as was the food")."""
+    return len(forms) > 1 and forms[0] in _ECHO_HEADS and forms[1] in _ECHO_VERBS
+
+
 def _take_nearest(
-    opinions: Sequence[Opinion], clause: _Clause, target: int, reach: float
+    opinions: Sequence[Opinion],
+    clause: _Clause,
+    forms: Sequence[str],
+    target: int,
+    rules: ClauseRules,
 ) -> list[Opinion]:
-    """Opinions of a clause about several targets, fading with the words between."""
-    places = [position - clause.first for position in clause.hits[target]]
+    """Opinions about a target that is named: they fade with the words between.
+
+    What stands nearer to something else that is named ("mediocre food at reasonable prices") is
+    said of that, and counts `others` of it.
+    """
+    groups = _group_names(clause, forms)
+    own = {number for number, (_, targets) in enumerate(groups) if target in targets}
+    reach = rules.reach if len(clause.hits) > 1 else rules.lone_reach
+    is_told = bool(groups) and groups[0][0][0] == 0
     faded: list[Opinion] = []
     for opinion in opinions:
-        distance = min(
-            max(opinion.first - place, place - (opinion.last - 1), 0) for place in places
-        )
-        faded.append(
-            Opinion(opinion.first, opinion.last, opinion.valence * math.exp(-distance / reach))
-        )
+        distances = [_distance(opinion, places, is_told=is_told) for places, _ in groups]
+        nearest = min(distances)
+        distance = min(distances[number] for number in own)
+        share = 1.0 if distance == nearest else rules.others
+        valence = opinion.valence * share * math.exp(-distance / reach)
+        faded.append(Opinion(opinion.first, opinion.last, valence))
     return faded
+
+
+def _group_names(
+    clause: _Clause, forms: Sequence[str]
+) -> list[tuple[tuple[int, ...], frozenset[int]]]:
+    """Word positions and targets of names that are spoken of together ("the food and service")."""
+    named: dict[int, set[int]] = {}
+    for target, places in clause.hits.items():
+        for place in places:
+            named.setdefault(place - clause.first, set()).add(target)
+    groups: list[tuple[list[int], set[int]]] = []
+    for place in sorted(named):
+        between = forms[groups[-1][0][-1] + 1 : place] if groups else ()
+        if groups and all(form in _LINKS for form in between):
+            groups[-1][0].append(place)
+            groups[-1][1].update(named[place])
+        else:
+            groups.append(([place], set(named[place])))
+    return [(tuple(places), frozenset(targets)) for places, targets in groups]
+
+
+def _distance(opinion: Opinion, places: Sequence[int], *, is_told: bool) -> int:
+    """Words from an opinion to the nearest of some names.
+
+    Where a clause begins with a name (`is_told`: "food good, service poor"), what follows is said
+    of it, and a name after the opinion counts as two words farther.
+    """
+    return min(
+        place - (opinion.last - 1) + 2 * is_told
+        if place >= opinion.last
+        else max(opinion.first - place, 0)
+        for place in places
+    )
 
 
 def _to_frame(
@@ -452,15 +569,17 @@ def _combine(
     """One answer of a review's clauses: mentioned, polarity, confidence and the telling span."""
     if not evidence:
         return False, 0, 0.0, None, None
-    weight = sum(item.weight for item in evidence)
-    total = sum(item.score * item.weight for item in evidence)
+    weight = sum(item.sureness * item.share for item in evidence)
+    total = sum(item.score * item.sureness * item.share for item in evidence)
     mean = total / weight - rules.lean * (total != 0)
     polarity = 0 if abs(mean) < rules.neutral else (1 if mean > 0 else -1)
     if polarity == 0:
-        telling = max(evidence, key=lambda item: (item.weight, -abs(item.score), -item.start))
-        sureness = 1.0 - abs(mean) / rules.neutral * 0.5
+        telling = max(evidence, key=lambda item: (item.sureness, -abs(item.score), -item.start))
+        decided = 1.0 - abs(mean) / rules.neutral * 0.5
     else:
-        telling = max(evidence, key=lambda item: (item.score * polarity * item.weight, -item.start))
-        sureness = min(1.0, 0.5 + abs(mean))
-    confidence = round(max(item.weight for item in evidence) * sureness, 4)
+        telling = max(
+            evidence, key=lambda item: (item.score * polarity * item.sureness, -item.start)
+        )
+        decided = min(1.0, 0.5 + abs(mean))
+    confidence = round(max(item.sureness for item in evidence) * decided, 4)
     return True, polarity, confidence, telling.start, telling.end

@@ -1,6 +1,7 @@
 """What an attribute means in words: seeds, a thesaurus of what reviews speak of, inflections."""
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,6 @@ _IRREGULAR: Final = (
     "make makes made making",
     "quit quits quitting",
     "fit fits fitted fitting",
-    "set sets setting",
     "get gets got getting",
     "send sends sent sending",
     "give gives gave given giving",
@@ -44,6 +44,8 @@ _IRREGULAR: Final = (
 )
 _FORMS: Final = {form: tuple(row.split()) for row in _IRREGULAR for form in row.split()}
 _MIN_VERB_LETTERS: Final = 3
+_VOWEL: Final = re.compile("[aeiouy]")
+_SHORT_SYLLABLE: Final = re.compile("[^aeiouy]+[aeiou][^aeiouwxy]")
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,14 @@ class Concept:
 class Target:
     """A concept made ready: requested ones come first, the others only compete.
 
+    `heads` are words that name the whole of it ("food", "meal") rather than a part ("soup").
     `examples` are clauses for the encoder; `own` holds valences that hold for this concept alone.
     """
 
     name: str
     is_requested: bool
     terms: frozenset[tuple[str, ...]]
+    heads: frozenset[str]
     hints: frozenset[tuple[str, ...]]
     examples: tuple[str, ...]
     own: PhraseIndex[float] = field(compare=False)
@@ -157,9 +161,14 @@ def inflect_word(word: str) -> tuple[str, ...]:
     if word.endswith(("ing", "ed", "ly", "er", "ous", "ful", "able", "ive")):
         return (word, plural)
     stem = word.removesuffix("e")
+    if not _VOWEL.search(stem) or word.endswith("ee"):
+        return (word, plural)  # "she" has no past in "shed", nor "fee" in "feed"
     if word.endswith("y") and word[-2] not in "aeiou":
         return (word, plural, f"{word[:-1]}ied", f"{word}ing")
-    return (word, plural, f"{stem}ed", f"{stem}ing", f"{word}{word[-1]}ed", f"{word}{word[-1]}ing")
+    doubled = (f"{word}{word[-1]}ed", f"{word}{word[-1]}ing")
+    if _SHORT_SYLLABLE.fullmatch(word):
+        return (word, plural, *doubled)  # "dined" and "dining" are none of "din"
+    return (word, plural, f"{stem}ed", f"{stem}ing", *doubled)
 
 
 def _pluralize(word: str) -> str:
@@ -195,12 +204,15 @@ def _make_target(
                 valences.setdefault(split_words(word), sign * OWN_VALENCE)
     terms = {form for c in concepts for term in c.terms for form in inflect(term)}
     terms |= {form for seed in seeds for form in inflect(seed)}
+    own_concepts = [concept for concept in concepts if not concept.part_of] or concepts
+    names = {name, *(alias for c in own_concepts for alias in (c.name, *c.aliases))}
     examples = [clause for c in concepts for clause in (*c.good, *c.bad, *c.plain)]
     examples += [example for seed in seeds for example in _make_examples(seed, bool(concepts))]
     return Target(
         name=name,
         is_requested=is_requested,
         terms=frozenset(terms),
+        heads=frozenset(form for word in names for form in inflect_word(word)),
         hints=frozenset(form for c in concepts for hint in c.hints for form in inflect(hint))
         - terms,
         examples=tuple(dict.fromkeys(examples)),

@@ -34,14 +34,16 @@ _BOOSTERS: Final = {
     ),
 }
 _WISHES: Final = word_set(
-    "wish wished hoped hoping expect expected expecting supposed thought hope"
+    "wish wished wishes wishing hoped hoping expect expected expecting supposed thought hope"
 )
 _CONDITIONS: Final = word_set("should could if unless might")
 _COMPARATIVES: Final = word_set("better happier finer easier nicer sweeter cleaner beats")
+_ABSORBERS: Final = word_set("only just hesitate")
+"""After a negator they leave what follows as it is ("not only good")."""
 _NOTHING: Final = word_set("nothing never none nobody")
 _NOT_AFTER_TOO: Final = word_set("and but or for the i we it they is was as bad shabby")
 _FUNCTION_WORDS: Final = word_set(
-    "a an the very that so too really all any at be been have had of to"
+    "a an the very that so too really all any at be been have had of to was were is are even remotely"
 )
 
 
@@ -76,9 +78,13 @@ class PhraseIndex(Generic[T]):
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Valences of words and phrases, words that negate, and example clauses for an encoder."""
+    """Valences of words and phrases, words that negate, and example clauses for an encoder.
+
+    `words` are all that occur in the phrases.
+    """
 
     phrases: PhraseIndex[float]
+    words: frozenset[str]
     neutral: PhraseIndex[bool]
     negators: frozenset[str]
     good: tuple[str, ...]
@@ -108,7 +114,8 @@ def load_lexicon() -> Lexicon:
     negators = frozenset(word.strip() for word in table["negators"]["words"].split(","))
     good, bad, plain = (tuple(table["anchors"][side]) for side in ("good", "bad", "plain"))
     neutral = {split_words(phrase): True for phrase in table["neutral"]["phrases"].split(",")}
-    return Lexicon(PhraseIndex(valences), PhraseIndex(neutral), negators, good, bad, plain)
+    words = frozenset(word for phrase in valences for word in phrase)
+    return Lexicon(PhraseIndex(valences), words, PhraseIndex(neutral), negators, good, bad, plain)
 
 
 def _load_vader() -> dict[str, float]:
@@ -147,6 +154,12 @@ def is_noncommittal(forms: Sequence[str]) -> bool:
     return any(neutral.find(forms, index, len(forms)) for index in range(len(forms)))
 
 
+def has_negator(forms: Sequence[str]) -> bool:
+    """Whether any word turns round what follows."""
+    negators = load_lexicon().negators
+    return any(form in negators or form.endswith("n't") for form in forms)
+
+
 def score_opinions(opinions: Sequence[Opinion]) -> float:
     """Opinions together, in (-1, 1); 0 when there is none (VADER's normalisation)."""
     total = sum(opinion.valence for opinion in opinions)
@@ -176,7 +189,7 @@ def _modify(
         valence = -abs(valence)
     if valence > 0 and forms[index] in _COMPARATIVES and _is_unmatched(forms, first, index):
         return abs(valence)
-    if _is_negated(lexicon, forms, first, index):
+    if _is_lessened(forms, first, index) or _is_negated(lexicon, forms, first, index):
         # What already holds its negation ("no complaints") is only dampened by another.
         return valence * NEGATION
     before = forms[max(first, index - 5) : index]
@@ -185,6 +198,12 @@ def _modify(
     if valence > 0 and any(form in _CONDITIONS for form in before):
         return 0.3 * valence
     return valence
+
+
+def _is_lessened(forms: Sequence[str], first: int, index: int) -> bool:
+    """Whether it is said to be less so ("less satisfying", "less than professional")."""
+    before = forms[max(first, index - 2) : index]
+    return bool(before) and (before[-1] == "less" or tuple(before) == ("less", "than"))
 
 
 def _is_unmatched(forms: Sequence[str], first: int, index: int) -> bool:
@@ -202,8 +221,8 @@ def _is_negated(lexicon: Lexicon, forms: Sequence[str], first: int, index: int) 
             return False
         if form == "from" and position > first and forms[position - 1] == "far":
             return True
-        if form in lexicon.negators or form.endswith("n't"):
-            return not (form == "not" and forms[position + 1] in ("only", "just"))
+        if has_negator((form,)):
+            return forms[position + 1] not in _ABSORBERS
         reach -= form not in _FUNCTION_WORDS
         position -= 1
     return False

@@ -30,7 +30,10 @@ _SENTENCE_END: Final = re.compile(
     r"|(?<=[a-z\)])[.!?]+(?=[A-Z])"  # "good.The"
     r"|[.!?\u2026]{2,}|[!?\u2026]"
     r"|[\u3002\uff01\uff1f\uff1b\u061f\u06d4\u0964]+"  # CJK, Arabic, Urdu, Hindi
-    r"|\n+|;|\u2022|\s[-*~]{1,3}\s|\u2014|--+|\s\u2013\s"
+    r"|\n+|;|\u2022|\s[-*~]{1,3}\s|(?<=\w)-\s|\u2014|--+|\s\u2013\s"
+)
+_TRAILING: Final = re.compile(
+    r"(?:\.{2,}|\u2026|\s[-*~]{1,3}\s|(?<=\w)-\s|\u2014|--+|\s\u2013\s)\s*\Z"
 )
 _ABBREVIATIONS: Final = word_set(
     "mr mrs ms dr st vs e.g i.e eg ie approx inc jr sr oz ft lb lbs ave"
@@ -46,13 +49,14 @@ MAX_CLAUSE_WORDS: Final = 40
 
 
 class Joint(IntEnum):
-    """What stands before a segment."""
+    """What stands before a segment; TRAIL is an ellipsis or a dash, which may hold one thought."""
 
     SENTENCE = 0
     CONTRAST = 1
     ASIDE = 2
     CONJUNCTION = 3
     PAUSE = 4
+    TRAIL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,10 @@ def parse_text(text: str) -> Parsed:
         first = len(words)
         words.extend(_find_words(view, start, end))
         if len(words) > first:
-            segments.extend(_cut_sentence(view, words, first, sentence))
-            sentence += 1
+            trails = bool(segments) and _TRAILING.search(view, words[first - 1].end, start)
+            sentence += 0 if trails or not segments else 1
+            joint = Joint.TRAIL if trails else Joint.SENTENCE
+            segments.extend(_cut_sentence(view, words, first, sentence, joint))
     return Parsed(view, tuple(words), tuple(segments))
 
 
@@ -144,9 +150,11 @@ def _find_words(view: str, start: int, end: int) -> Iterator[Word]:
         yield Word(match.group().lower(), match.start(), match.end())
 
 
-def _cut_sentence(view: str, words: list[Word], first: int, sentence: int) -> Iterator[Segment]:
+def _cut_sentence(
+    view: str, words: list[Word], first: int, sentence: int, joint: Joint
+) -> Iterator[Segment]:
     """Segments of the words from `first` on: cut at contrasts, conjunctions and pauses."""
-    begin, joint = first, Joint.SENTENCE
+    begin = first
     for index in range(first, len(words)):
         found = _find_joint(view, words, index, first)
         if found is None and index - begin >= MAX_CLAUSE_WORDS:
@@ -157,7 +165,7 @@ def _cut_sentence(view: str, words: list[Word], first: int, sentence: int) -> It
             yield Segment(begin, index, joint, sentence)
             joint = found
         elif joint is not Joint.SENTENCE:
-            joint = min(joint, found)
+            joint = min(joint, found)  # "... but" is a contrast
         begin = index + (words[index].form in _CONTRASTS or words[index].form in _CONJUNCTIONS)
     if begin < len(words):
         yield Segment(begin, len(words), joint, sentence)

@@ -60,6 +60,18 @@ def read(text: str, attributes: Sequence[Attribute], embed: Embed) -> dict[str, 
             "The atmosphere is romantic<br />but the pasta was cold &amp; bland",
             {"ambiance": 1, "food": -1},
         ),
+        ("the food ... fabulous!", {"food": 1}),
+        ("Great food ... will not come back", {"food": 1}),
+        ("Mediocre food at wonderful prices.", {"food": -1}),
+        ("The service was excellent, as was the food.", {"food": 1, "service": 1}),
+        ("It took forever to get our drinks.", {"service": -1}),
+        ("food very good service very poor", {"food": 1, "service": -1}),
+        ("The staff was less than professional.", {"service": -1}),
+        ("Such a dissapointing meal.", {"food": -1}),
+        ("Usually the food is great. This time the meal was dull.", {"food": -1}),
+        ("The soup was excellent. The food was poor.", {"food": -1}),
+        ("A beautiful restaurant.", {"ambiance": 1}),
+        ("We like dining with friends.", {}),
         ("I parked the car in March.", {}),
         ("", {}),
         ("😀😀😀", {}),
@@ -159,16 +171,16 @@ def test_a_word_in_another_sense_counts_for_nothing() -> None:
 
 
 def test_a_clause_that_refers_back_never_reaches_into_another_review() -> None:
-    clauses = {"The food was great.": 0.2, "It was terrible.": 0.2, "It was awful.": 0.2}
+    clauses = {"The soup was great.": 0.2, "It was terrible.": 0.2, "It was awful.": 0.2}
 
     def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
         cosines = np.array([clauses.get(text, 1.0) for text in texts], dtype=np.float32)
         return np.column_stack([cosines, np.sqrt(1 - cosines**2)])
 
-    reviews = [("1", "The food was great."), ("2", "It was terrible.")]
+    reviews = [("1", "The soup was great."), ("2", "It was terrible.")]
     frame = ClauseExtractor().extract(reviews, attributes=RESTAURANT[:1], embed=embed).frame
     assert frame["polarity"].to_list() == [1, 0]
-    whole = [("1", "The food was great. It was terrible. It was awful.")]
+    whole = [("1", "The soup was great. It was terrible. It was awful.")]
     frame = ClauseExtractor().extract(whole, attributes=RESTAURANT[:1], embed=embed).frame
     assert frame["polarity"].to_list() != [1]
 

@@ -27,7 +27,10 @@ def test_words_are_inflected(word: str, form: str) -> None:
 
 
 def test_words_that_only_look_inflected_are_left_alone() -> None:
-    assert inflect_word("setting") == ("set", "sets", "setting")
+    assert inflect_word("setting") == ("setting", "settings")
+    assert {"dining", "dined"}.isdisjoint(inflect_word("din"))
+    assert {"shed", "feed", "seed"}.isdisjoint({*inflect_word("she"), *inflect_word("fee")})
+    assert "plugged" in inflect_word("plug")
     assert "seated" not in inflect_word("seating")
     assert inflect_word("好") == ("好",)
 
