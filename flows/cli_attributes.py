@@ -6,7 +6,6 @@ import typer
 
 from flows.console import explain_errors, print_json, print_table
 from flows.options import Config, Json, split_names
-from tasks.platform.errors import ConfigError
 
 
 def register(app: typer.Typer, attributes_app: typer.Typer) -> None:
@@ -51,37 +50,35 @@ def drivers(
         str | None, typer.Option(help="Column whose rows are not independent.")
     ] = None,
     gold: Annotated[
-        str | None, typer.Option(help="File of labelled reviews, to correct for misreading.")
+        str | None,
+        typer.Option(
+            help="File of labels for some 200 reviews chosen at random, to correct for misreading: review_id or row, and a column an attribute."
+        ),
     ] = None,
     config: Config = None,
     is_json: Json = False,
 ) -> None:
     """From a file of reviews to what moves the rating.
 
+    With --gold the effects are those of what the reviews say, not of what was read: labels are
+    Positive, Negative or unknown.
+
     Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food,service,noise
+    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food --gold labels.csv
     """
     with explain_errors(is_json=is_json):
-        if gold is not None:
-            raise ConfigError("--gold is not available in this version; leave it out")
         from flows.tables import find_drivers
 
         answer = find_drivers(
             file, text=text, outcome=outcome, attributes=split_names(attributes),
-            controls=split_names(controls), cluster=cluster, config=config,
+            controls=split_names(controls), cluster=cluster, gold=gold, config=config,
         )  # fmt: skip
         if is_json:
             print_json(answer)
             return
-        names = (
-            "attribute",
-            "estimate",
-            "ci_low",
-            "ci_high",
-            "naive",
-            "n_positive",
-            "n_negative",
-            "verdict",
-        )
+        names = ["attribute", "estimate", "ci_low", "ci_high", "naive", "n_positive", "n_negative"]
+        names[4:4] = ["uncorrected"] if answer["corrected"] else []
+        names.append("verdict")
         print_table(
             f"Effect on {outcome} of going from a complaint to praise (n = {answer['n']:,})",
             names,

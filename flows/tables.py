@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from flows.console import print_json, print_line
-from tasks.effects.drivers import estimate_drivers
+from tasks.effects.drivers import CONFIDENCE, estimate_drivers
 from tasks.effects.read import read_table
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
@@ -16,6 +16,8 @@ from tasks.text.extract import name_attributes
 from tasks.text.extractors import make_extractor
 from tasks.text.task import STORE, open_store
 
+_PREFIX = "whyrec__"
+"""Set before the names of columns made here, so that they meet none of the file's."""
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 
@@ -113,34 +115,90 @@ def find_drivers(
     attributes: Sequence[str],
     controls: Sequence[str],
     cluster: str | None,
+    gold: str | None,
     config: str | None,
 ) -> dict[str, Any]:
-    """Read attributes out of the texts and estimate what each does to the outcome, all at once."""
+    """Read attributes out of the texts and estimate what each does to the outcome, all at once.
+
+    With a `gold` file of labelled reviews the effects are corrected for misreading.
+    """
     frame = read_texts(path)
     if outcome not in frame.columns:
         raise InputError(
             f"there is no column {outcome!r}; the file has {', '.join(frame.columns[:20])}"
         )
-    rows = read_attributes(
-        frame, text=text, attributes=attributes, extractor="clauses", config=config
-    )
-    named = rows.with_columns(name=pl.lit("whyrec__") + pl.col("attribute"))
-    wide = named.filter(pl.col("is_mentioned")).pivot(on="name", index="row", values="polarity")
     names = [attribute.name for attribute in name_attributes(attributes)]
-    table = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    table = table.join(wide, on="row", how="left").drop("row")
-    absent = [f"whyrec__{name}" for name in names if f"whyrec__{name}" not in table.columns]
-    table = table.with_columns(pl.lit(None, dtype=pl.Int8).alias(name) for name in absent)
+    labels = None if gold is None else read_gold(gold, frame, names)
+    rows = read_attributes(frame, text=text, attributes=attributes, extractor=None, config=config)
     found = estimate_drivers(
-        table,
+        widen_readings(frame, rows, names),
         outcome=outcome,
-        attributes=[f"whyrec__{name}" for name in names],
+        attributes=[_PREFIX + name for name in names],
         controls=controls,
         cluster=cluster,
+        gold=labels,
     )
-    drivers = [{**row, "attribute": row["attribute"].removeprefix("whyrec__")} for row in found]
+    drivers = [{**row, "attribute": row["attribute"].removeprefix(_PREFIX)} for row in found]
     return {
         "n": max((row["n"] for row in drivers), default=0),
         "drivers": drivers,
-        "corrected": False,
+        "corrected": gold is not None,
     }
+
+
+def widen_readings(frame: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """`frame` with a column of polarities and one of confidences for each attribute read."""
+    said = rows.filter(pl.col("is_mentioned"))
+    table = frame.with_row_index("whyrec__row").with_columns(pl.col("whyrec__row").cast(pl.Int64))
+    for name in names:
+        part = said.filter(pl.col("attribute") == name).select(
+            pl.col("row").alias("whyrec__row"),
+            pl.col("polarity").alias(_PREFIX + name),
+            pl.col("confidence").alias(_PREFIX + name + CONFIDENCE),
+        )
+        table = table.join(part, on="whyrec__row", how="left", maintain_order="left")
+    return table.drop("whyrec__row")
+
+
+def read_gold(path: str, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Labels of some rows of `frame`: `row` and a column for each attribute, named as it is read.
+
+    A review is found by `row` (its position, from 0), or by `review_id`: the value of the column of
+    that name (or `id`) in `frame`, else its position. Raises InputError when one cannot be found.
+    """
+    gold = read_texts(path)
+    spelled = {name_attributes([column])[0].name: column for column in gold.columns if column}
+    missing = [name for name in names if name not in spelled]
+    if missing:
+        raise InputError(
+            f"{path} has no column for {', '.join(missing)}; it has {', '.join(gold.columns[:20])}"
+        )
+    return pl.DataFrame({
+        "row": _find_rows(gold, frame, path),
+        **{_PREFIX + name: gold[spelled[name]] for name in names},
+    })  # fmt: skip
+
+
+def _find_rows(gold: pl.DataFrame, frame: pl.DataFrame, path: str) -> pl.Series:
+    """Position in `frame` of each labelled review."""
+    key = next((name for name in ("row", "review_id", "id") if name in gold.columns), None)
+    if key is None:
+        raise InputError(f"{path} needs a column review_id or row, which says what is labelled")
+    wanted = gold[key].cast(pl.String)
+    column = next((name for name in (key, "review_id", "id") if name in frame.columns), None)
+    if key == "row" or column is None:
+        known = pl.Series([str(row) for row in range(frame.height)])
+    else:
+        known = frame[column].cast(pl.String)
+    if not known.is_unique().all():
+        raise InputError(f"{column} of the reviews is not unique, so labels cannot be joined by it")
+    absent = wanted.filter(~wanted.is_in(known.to_list()))
+    if len(absent) or wanted.null_count():
+        example = absent[0] if len(absent) else "an empty one"
+        where = "row numbers" if column is None or key == "row" else f"column {column}"
+        raise InputError(
+            f"{len(absent) + wanted.null_count()} of {len(wanted)} labelled reviews of {path} are "
+            f"not in the file of reviews (such as {example}, sought among its {where})"
+        )
+    places = {value: row for row, value in enumerate(known.to_list())}
+    return pl.Series([places[value] for value in wanted.to_list()], dtype=pl.Int64)

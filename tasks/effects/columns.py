@@ -14,6 +14,8 @@ from tasks.effects.text_controls import reduce_vectors
 from tasks.platform.errors import EstimationError, InputError
 
 SMALL_ROWS: Final = 200
+UNDECIDED: Final = "no majority"
+"""What labelled data hold where raters disagreed: a missing value, wherever it stands."""
 
 
 def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
@@ -45,7 +47,8 @@ def read_column(series: pl.Series, name: str) -> FloatArray:
     """`series` as numbers with NaN for missing; raises InputError when it holds text."""
     values = read_numbers(series)
     if series.dtype == pl.String or not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
-        is_text = np.isnan(values) & series.is_not_null().to_numpy()
+        is_said = series.is_not_null() & (series.cast(pl.String).str.to_lowercase() != UNDECIDED)
+        is_text = np.isnan(values) & is_said.fill_null(value=False).to_numpy()
         if is_text.any():
             example = repr(series.filter(pl.Series(is_text))[0])[:40]
             raise InputError(

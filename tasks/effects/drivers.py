@@ -1,17 +1,36 @@
 """What moves the rating, from one table in memory: attributes with a polarity, and an outcome."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from tasks.effects.columns import build_controls, check_columns, drop_incomplete, read_clusters
+from tasks.effects.columns import (
+    UNDECIDED,
+    build_controls,
+    check_columns,
+    drop_incomplete,
+    read_clusters,
+    read_column,
+)
 from tasks.effects.credibility import Rules
-from tasks.effects.estimate import HEADLINE, Method, Window, estimate_effects
-from tasks.effects.moments import INTERCEPT, Moments, compute_moments
-from tasks.effects.panel import treatment_names
+from tasks.effects.estimate import (
+    HEADLINE,
+    Method,
+    Row,
+    Window,
+    add_q_values,
+    contrast_weights,
+    estimate_effects,
+    fill_row,
+)
+from tasks.effects.impute import Gold, Labels, Reading
+from tasks.effects.intervals import make_interval
+from tasks.effects.measured import OUTCOME, Table, correct_effects, table_moments
+from tasks.effects.moments import IntArray
 from tasks.effects.plr import assign_folds
 from tasks.platform.errors import ConfigError, InputError
 
@@ -19,9 +38,25 @@ _POLARITIES: Final[dict[str, int]] = {
     "positive": 1, "negative": -1, "1": 1, "-1": -1, "1.0": 1, "-1.0": -1, "0": 0, "0.0": 0,
     "neutral": 0, "unknown": 0, "not mentioned": 0, "": 0,
 }  # fmt: skip
-_UNDECIDED: Final = "no majority"
+_NUMBERS: Final = ("estimate", "std_error", "ci_low", "ci_high", "p_value", "robustness_value")
+_SEED: Final = 20240301
 _MAX_CELLS: Final = 40_000_000
 """Floats held in Gram matrices: fewer groups of clusters when the table is wide."""
+
+
+CONFIDENCE: Final = "__confidence"
+"""Ending of the column that says how sure the reading of an attribute is; null: not mentioned."""
+_ROW: Final = "__row"
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """Rows that can be used: `numbers` are their positions in the table that was given."""
+
+    frame: pl.DataFrame
+    numbers: IntArray
+    table: Table
+    notes: tuple[str, ...]
 
 
 def estimate_drivers(
@@ -34,41 +69,52 @@ def estimate_drivers(
     method: Method | None = None,
     max_levels: int = 20,
     rules: Rules | None = None,
+    gold: pl.DataFrame | None = None,
 ) -> list[dict[str, Any]]:
     """Effect of each attribute's polarity on `outcome`, negative to positive, all at once.
 
     Each attribute is a column of polarities: -1, 0, 1 or "Negative", "Positive", "unknown" (null
     means not mentioned; rows where raters found "no majority" are dropped). Without a cluster
-    column every row is its own cluster.
+    column every row is its own cluster. `gold`, labels of a random sample of the rows, has the
+    columns `row` (position in `frame`) and one for each attribute; with it the effects are
+    corrected for misreading (`tasks.effects.measured`), and `frame` needs a column of confidences
+    (`<attribute>__confidence`, in [0, 1], null where not mentioned) beside each attribute.
 
     Keys of a row: attribute, contrast, estimate, std_error, ci_low, ci_high, naive, naive_ci_low,
-    naive_ci_high, n, n_positive, n_negative, verdict, reasons, p_value, q_value, robustness_value.
+    naive_ci_high, n, n_positive, n_negative, verdict, reasons, p_value, q_value, robustness_value;
+    and `uncorrected`, the estimate that takes every reading for true, when there is gold.
 
     Raises ConfigError, InputError and EstimationError as `estimate_table` does.
     """
-    method = method or Method(min_mentions=10)
-    moments, notes = drivers_moments(
+    method, rules = method or Method(min_mentions=10), rules or Rules()
+    prepared = _prepare(
         frame, outcome=outcome, attributes=attributes, controls=controls, cluster=cluster,
         folds=method.folds, max_levels=max_levels,
     )  # fmt: skip
+    read = _read_labels(prepared.frame, attributes)
     rows = estimate_effects(
-        moments,
+        table_moments(prepared.table, np.arange(len(read)), read[None]),
         window=Window("table", "all", date.min, date.max),
         attributes=attributes,
-        outcome=outcome,
+        outcome=OUTCOME,
         method=method,
-        rules=rules or Rules(),
+        rules=rules,
     )
-    dropped = ("source", "window", "window_start", "window_end", "outcome", "estimator")
+    rows = [row for row in rows if row["contrast"] == HEADLINE]
+    notes = list(prepared.notes)
+    if gold is not None:
+        sample, dropped = _read_gold(gold, prepared, attributes, frame.height)
+        notes += dropped
+        rows = _correct(rows, prepared, read, sample, method, rules)
+    dropped_keys = ("source", "window", "window_start", "window_end", "outcome", "estimator")
     return [
-        {key: value for key, value in row.items() if key not in dropped}
+        {key: value for key, value in row.items() if key not in dropped_keys}
         | {"reasons": [*row["reasons"], *notes]}
         for row in rows
-        if row["contrast"] == HEADLINE
     ]
 
 
-def drivers_moments(
+def _prepare(
     frame: pl.DataFrame,
     *,
     outcome: str,
@@ -77,30 +123,94 @@ def drivers_moments(
     cluster: str | None,
     folds: int,
     max_levels: int,
-) -> tuple[Moments, list[str]]:
-    """Moments of the table, one bucket a cluster as far as memory allows, and what was dropped."""
+) -> _Prepared:
+    """Rows that have what is needed, one bucket a cluster as far as memory allows."""
     _check_roles(outcome, attributes, controls)
     check_columns(frame, [outcome, *attributes, *controls, *([cluster] if cluster else [])])
-    kept, notes = drop_incomplete(frame, [outcome], cluster)
+    numbered = frame.with_row_index(_ROW)
+    kept, notes = drop_incomplete(numbered, [outcome], cluster)
     kept, undecided = _drop_undecided(kept, attributes)
     if kept.height == 0:
         raise InputError(f"none of {frame.height} rows has {outcome} and its attributes")
     built = build_controls(kept, list(controls), max_levels=max_levels)
-    columns = [np.ones(kept.height), *built.matrix.T]
-    for name in attributes:
-        polarity = read_polarity(kept[name])
-        columns += [polarity == 1, polarity == -1]
-    columns.append(kept[outcome].cast(pl.Float64).to_numpy())
-    names = [f"control {i}" for i in range(built.matrix.shape[1])]
     codes, clusters = read_clusters(kept, cluster)
-    n_buckets = max(min(len(clusters), _MAX_CELLS // len(columns) ** 2), folds)
-    moments = compute_moments(
-        np.column_stack(columns).astype(np.float64),
-        assign_folds(clusters, n_buckets)[codes],
-        columns=[INTERCEPT, *names, *treatment_names(attributes), outcome],
+    width = 2 + built.matrix.shape[1] + 2 * len(attributes)
+    n_buckets = max(min(len(clusters), _MAX_CELLS // width**2), folds)
+    table = Table(
+        controls=built.matrix,
+        outcome=read_column(kept[outcome], outcome),
+        bucket=assign_folds(clusters, n_buckets)[codes],
         n_buckets=n_buckets,
+        attributes=tuple(attributes),
     )
-    return moments, [*notes, *undecided, *built.notes]
+    numbers = kept[_ROW].to_numpy().astype(np.int64)
+    return _Prepared(kept, numbers, table, (*notes, *undecided, *built.notes))
+
+
+def _read_labels(frame: pl.DataFrame, attributes: Sequence[str]) -> Labels:
+    """Polarities of shape (n, k)."""
+    return np.column_stack([read_polarity(frame[name]) for name in attributes]).astype(np.int8)
+
+
+def _read_gold(
+    gold: pl.DataFrame, prepared: _Prepared, attributes: Sequence[str], height: int
+) -> tuple[Gold, list[str]]:
+    """Labels of rows that can be used, and how many could not."""
+    check_columns(gold, ["row", *attributes])
+    numbers = gold["row"].cast(pl.Int64).to_numpy()
+    if len(set(numbers.tolist())) < len(numbers):
+        raise InputError("some reviews are labelled twice in the gold file; keep one line each")
+    if ((numbers < 0) | (numbers >= height)).any():
+        raise InputError(f"gold rows run to {numbers.max()}; the table has rows 0 to {height - 1}")
+    decided, notes = _drop_undecided(gold, attributes)
+    place = {int(number): position for position, number in enumerate(prepared.numbers)}
+    is_used = decided["row"].cast(pl.Int64).is_in(list(place))
+    if not is_used.all():
+        notes.append(f"{(~is_used).sum():,} labelled reviews are not among the rows that are used")
+    used = decided.filter(is_used)
+    rows = np.array([place[int(number)] for number in used["row"]], dtype=np.int64)
+    return Gold(rows, _read_labels(used, attributes)), [f"gold: {note}" for note in notes]
+
+
+def _correct(
+    rows: Sequence[Row],
+    prepared: _Prepared,
+    read: Labels,
+    gold: Gold,
+    method: Method,
+    rules: Rules,
+) -> list[Row]:
+    """Rows with corrected effects."""
+    names = prepared.table.attributes
+    confidence = np.column_stack([
+        read_column(prepared.frame[name + CONFIDENCE], name + CONFIDENCE) for name in names
+    ])  # fmt: skip
+    reading = Reading(read, ~np.isnan(confidence), np.nan_to_num(confidence))
+    corrected = correct_effects(
+        prepared.table, reading, gold, method=method, rng=np.random.default_rng(_SEED)
+    )
+    done = {name: position for position, name in enumerate(corrected.attributes)}
+    width = prepared.table.controls.shape[1] + 1 + 2 * len(names)
+    filled = []
+    for row in rows:
+        name, base = row["attribute"], row | {"uncorrected": row["estimate"]}
+        if name not in done:
+            reason = f"after correction, {corrected.refused[name]}"
+            empty = dict.fromkeys(_NUMBERS)
+            filled.append(base | empty | {"verdict": "no result", "reasons": [reason]})
+            continue
+        at = done[name]
+        interval = make_interval(
+            float(corrected.estimate[at]),
+            float(corrected.std_error[at]),
+            degrees=float(corrected.degrees[at]),
+            confidence=method.confidence,
+        )
+        weights = corrected.fit.weights(contrast_weights(name, HEADLINE))
+        row = fill_row(base, corrected.fit, weights, interval, None, rules, width)
+        note = f"corrected for misreading with {corrected.n_gold:,} labelled reviews"
+        filled.append(row | {"reasons": [*row["reasons"], note]})
+    return add_q_values(filled, confidence=method.confidence)
 
 
 def read_polarity(series: pl.Series) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -110,7 +220,7 @@ def read_polarity(series: pl.Series) -> np.ndarray[Any, np.dtype[np.int64]]:
     if len(unknown):
         raise InputError(
             f"{series.name} holds {unknown.head(3).to_list()}; allowed are Positive, Negative, "
-            f"unknown, {_UNDECIDED!r}, 1, -1, 0 and nothing"
+            f"unknown, {UNDECIDED!r}, 1, -1, 0 and nothing"
         )
     return text.replace_strict(_POLARITIES, return_dtype=pl.Int64).to_numpy()
 
@@ -126,10 +236,10 @@ def _drop_undecided(
 ) -> tuple[pl.DataFrame, list[str]]:
     is_split = pl.Series(np.zeros(frame.height, dtype=bool))
     for name in attributes:
-        is_split |= _as_text(frame[name]) == _UNDECIDED
+        is_split |= _as_text(frame[name]) == UNDECIDED
     if not is_split.any():
         return frame, []
-    note = f"{is_split.sum():,} rows with {_UNDECIDED!r} on an attribute were dropped"
+    note = f"{is_split.sum():,} rows with {UNDECIDED!r} on an attribute were dropped"
     return frame.filter(~is_split), [note]
 
 

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, Final
 
 from tasks.effects import credibility
+from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Rules
 from tasks.effects.moments import INTERCEPT, Moments
 from tasks.effects.naive import estimate_naive
@@ -280,11 +281,24 @@ def _fill(
     weights = fit.weights(wanted)
     interval = fit.interval(weights, confidence=method.confidence)
     beside = _naive_interval(row, naive, method)
+    return fill_row(_with_naive(row, beside), fit, weights, interval, beside, rules, width)
+
+
+def fill_row(
+    row: Row,
+    fit: Fit,
+    weights: FloatArray,
+    interval: Interval,
+    naive: Interval | None,
+    rules: Rules,
+    width: int,
+) -> Row:
+    """`row` with the numbers of a contrast and its verdict; `width` columns were in the model."""
     findings = credibility.check_fit(fit, weights, interval, n_columns=width, rules=rules)
-    findings += credibility.check_naive(interval, beside) if beside else []
+    findings += credibility.check_naive(interval, naive) if naive else []
     verdict, reasons = credibility.decide_verdict(findings)
     used = weights != 0
-    return _with_naive(row, beside) | {
+    return row | {
         "estimate": interval.estimate,
         "std_error": interval.std_error,
         "ci_low": interval.ci_low,

@@ -500,7 +500,7 @@ def _influence(
     """
     own_square, own_cross = block[:, :-1, :-1], block[:, :-1, -1]
     scores = own_cross - own_square @ theta
-    is_filled = np.einsum("gii->g", block) > 0
+    is_filled = (block != 0).reshape(len(block), -1).any(axis=1)
     if variance != "cr3":
         moved = np.linalg.solve(square, scores.T).T
     else:
