@@ -78,12 +78,13 @@ def _check_packages(_settings: Settings, _site: Site) -> Finding:
 
 
 def _check_encoder(settings: Settings, _site: Site) -> Finding:
-    from tasks.text.task import open_encoder
+    from tasks.text.task import choose_model, describe_encoder
 
-    encoder = open_encoder(settings.text)
-    return Finding(
-        "encoder", True, f"{settings.text.model}, revision {encoder.revision}, on {encoder.device}"
-    )
+    model = choose_model(settings.text)
+    encoder, notes = describe_encoder(settings.text)
+    found = f"{model.name}, revision {model.revision}, on {encoder}"
+    advice = "set text.precision or text.backend to what this machine has"
+    return Finding("encoder", True, "; ".join([found, *notes]), advice if notes else "")
 
 
 def _check_warehouse(_settings: Settings, site: Site) -> Finding:

@@ -228,6 +228,7 @@ def embed_texts(night: Night, joined: Iterable[PeriodRef]) -> None:
         for shard in text.list_shards(period, night.settings.text)
     }
     done: dict[str, EmbeddingRef] = night.engine.require(text.embed_shard, calls)
+    encoder, notes = text.describe_encoder(night.settings.text)
     night.keep(list(done.values()))
     ran = {event.name for event in read_events(Path(night.run.events)) if event.state != "cached"}
     new = [ref for label, ref in done.items() if f"{text.embed_shard.name} {label}" in ran]
@@ -238,7 +239,9 @@ def embed_texts(night: Night, joined: Iterable[PeriodRef]) -> None:
         "n_cached": sum(ref.rows for ref in done.values()) - sum(ref.new for ref in new),
         "n_cut": sum(ref.cut for ref in new),
         "model": f"{model.name} {model.revision}",
+        "device": encoder,
     }
+    night.notes += notes
 
 
 def extract_attributes(night: Night, joined: Iterable[PeriodRef]) -> dict[PeriodRef, AttributesRef]:

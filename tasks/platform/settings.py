@@ -88,7 +88,15 @@ class TextSettings(Section):
     )
     revision: str | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    batch_tokens: int = Field(8192, ge=64, le=1_000_000)
+    backend: Literal["auto", "torch", "openvino"] = Field(
+        "auto", description="what computes on a CPU; 'auto': openvino where it is installed"
+    )
+    precision: Literal["exact", "fast", "fastest", "static"] = Field(
+        "exact", description="float32, bfloat16, int8, or a table of token vectors"
+    )
+    batch_tokens: int | None = Field(
+        None, ge=64, le=1_000_000, description="nothing: 1024 on a CPU, 8192 on a GPU"
+    )
     max_tokens: int = Field(256, ge=8, le=8192, description="longer texts are cut, and counted")
     shard_texts: int = Field(5000, ge=1, le=1_000_000)
     is_remote_allowed: bool = Field(False, description="let models be fetched from a hub")

@@ -7,7 +7,9 @@ Only safetensors are read, remote code never runs, and nothing is fetched unless
 
 import hashlib
 import json
+import logging
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -19,9 +21,21 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.platform.errors import ConfigError, OutOfMemoryError
+from tasks.text.backends import static
+from tasks.text.backends.base import (
+    REFERENCE,
+    Backend,
+    BackendName,
+    Pooling,
+    Precision,
+    Tier,
+    Vectors,
+)
+from tasks.text.backends.cache import find_cache_root, make_key, provide_folder
+from tasks.text.backends.choose import Choice, choose_tier, recall_quality
+from tasks.text.backends.probe import Quality, hash_texts, measure_quality, read_texts
 
 if TYPE_CHECKING:
-    import torch
     from tokenizers import Tokenizer
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -39,11 +53,12 @@ _IDENTITY: Final = re.compile(
 _LENGTH_STEP: Final = 16
 """Texts are padded to multiples of this many tokens: attention adds up in vectors of 16 floats, and
 another multiple of 8 would change the last bit."""
-_MIN_BATCH_TOKENS: Final = 1024
-"""Smaller batches are filled up with empty rows: matrix products of fewer rows than some 400 take
-another kernel and differ in the last bit, so a vector would depend on what travelled beside it."""
+_BATCH_TOKENS: Final = {"cpu": 1024, "cuda": 8192}
+"""On a CPU a batch's inner values, 6 kB a token, should stay in its caches: 8192 take twice as long."""
 _TOKENIZE_CHARS: Final = 4_000_000
 _SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,7 +66,7 @@ class Encoded:
     """Vectors of n texts and what it took.
 
     `vectors` has shape (n, dim), float32, rows of length 1; `n_cut` texts were longer than the
-    allowed number of tokens and lost their end; `n_tokens` were read.
+    allowed number of tokens and lost their end; `n_tokens` were read, of equal texts once.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -64,11 +79,12 @@ class Encoder:
 
     `model` is "all-MiniLM-L6-v2" (packaged, works offline, weights checked), a folder, or a hub
     name, which must lie in the local cache unless `is_remote_allowed`. On a GPU it computes in
-    bfloat16, on a CPU in float32. On a CPU a text's vector is the same to the last bit whatever
-    batch it was in.
+    bfloat16. On a CPU `precision` says how near to float32 torch the vectors are, and `backend` who
+    computes them: see `backends.choose`. There a text's vector is the same to the last bit whatever
+    batch it was in. `cache` is where conversions are kept.
 
     Raises ConfigError when the model cannot be found, is not what was packaged, holds no
-    safetensors or asks for code of its own.
+    safetensors or asks for code of its own, or when `backend` is not installed.
     """
 
     def __init__(
@@ -77,19 +93,26 @@ class Encoder:
         *,
         device: Device = "auto",
         max_tokens: int = 256,
-        batch_tokens: int = 8192,
+        batch_tokens: int | None = None,
         revision: str | None = None,
         is_remote_allowed: bool = False,
+        backend: BackendName = "torch",
+        precision: Precision = "exact",
+        cache: Path | None = None,
     ) -> None:
-        if max_tokens < 3 or batch_tokens < 1:
+        if max_tokens < 3 or (batch_tokens is not None and batch_tokens < 1):
             raise ConfigError(
                 f"max_tokens={max_tokens} and batch_tokens={batch_tokens} were given; "
                 "at least 3 and 1 are needed"
             )
         self.model = model
         self.max_tokens = max_tokens
-        self.batch_tokens = batch_tokens
+        self.precision = precision
+        self._asked_batch_tokens = batch_tokens
         self._asked_device = device
+        self._asked_backend = backend
+        self._cache = cache
+        self._loading = threading.RLock()
         self._hub_revision = revision
         self._is_remote_allowed = is_remote_allowed
 
@@ -111,9 +134,38 @@ class Encoder:
             )
         return self._asked_device
 
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of a batch, padding included."""
+        return self._asked_batch_tokens or _BATCH_TOKENS[self.device]
+
+    @property
+    def choice(self) -> Choice:
+        """The tier that computes and why; measures it first where that was never done before.
+
+        Raises ConfigError when the asked backend is not installed.
+        """
+        with self._loading:
+            return self._choice
+
+    @property
+    def is_static(self) -> bool:
+        """Whether vectors are sums of token vectors; the network then only made their table."""
+        return self.precision == "static"
+
+    def describe(self) -> str:
+        """What it runs on, and by which tier, for people."""
+        made = "token vectors, made by " if self.is_static else ""
+        return f"{self.device} ({made}{self.choice})"
+
     @cached_property
     def dim(self) -> int:
         """Length of a vector."""
+        hidden = self._hidden_size
+        return min(hidden, static.MAX_DIM) if self.is_static else hidden
+
+    @cached_property
+    def _hidden_size(self) -> int:
         config = _read_json(self.folder / "config.json")
         for key in ("hidden_size", "dim", "d_model", "n_embd"):
             if isinstance(config.get(key), int):
@@ -126,15 +178,30 @@ class Encoder:
     def revision(self) -> str:
         """16 hex digits that change when the vectors would: weights, tokenizer, pooling, cut, precision."""
         parts = {
-            "files": {
-                path.relative_to(self.folder).as_posix(): _sha256_of(path)
-                for path in _list_identity_files(self.folder)
-            },
-            "pooling": self._pooling,
+            **self._identity,
             "max_tokens": self.max_tokens,
-            "precision": "bf16" if self.device == "cuda" else "fp32",
+            "precision": self._name_precision(),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    @cached_property
+    def _identity(self) -> dict[str, object]:
+        """What of the model decides the network."""
+        files = {
+            path.relative_to(self.folder).as_posix(): _sha256_of(path)
+            for path in _list_identity_files(self.folder)
+        }
+        return {"files": files, "pooling": self._pooling}
+
+    def _name_precision(self) -> str:
+        """What of the tier decides the vectors."""
+        tier = self.choice.tier
+        name = {"cuda": "bf16", "cpu": "fp32" if tier == REFERENCE else str(tier)}[self.device]
+        if self.device == "cpu" and tier.numbers == "int8":
+            from tasks.text.backends import quantise
+
+            name = f"{name} {quantise.RECIPE} {hash_texts()}"
+        return f"{static.RECIPE} {name}" if self.is_static else name
 
     def encode(
         self, texts: Sequence[str], *, progress: Progress | None = None
@@ -143,27 +210,31 @@ class Encoder:
         return self.encode_counted(texts, progress=progress).vectors
 
     def encode_counted(self, texts: Sequence[str], *, progress: Progress | None = None) -> Encoded:
-        """Vectors of `texts` in their order, with what was cut.
+        """Vectors of `texts` in their order, with what was cut; equal texts are read once.
 
         Batches hold at most `batch_tokens` tokens with padding, longest texts first; a batch that
         does not fit the device is halved. Raises OutOfMemoryError when one text does not fit.
         """
-        tokens, n_cut = self._tokenize(texts)
-        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        places = np.array([rows[text] for text in texts], dtype=np.intp)
+        tokens, is_cut = self._tokenize(list(rows))
+        times = np.bincount(places, minlength=len(rows))
+        vectors = np.zeros((len(rows), self.dim), dtype=np.float32)
         n_done = 0
-        for rows in _plan_batches([len(ids) for ids in tokens], self.batch_tokens):
-            vectors[rows] = self._encode_or_halve([tokens[row] for row in rows])
-            n_done += len(rows)
+        for batch in _plan_batches([len(ids) for ids in tokens], self.batch_tokens):
+            vectors[batch] = self._encode_or_halve([tokens[row] for row in batch])
+            n_done += int(times[batch].sum())
             if progress is not None:
                 progress(n_done, len(texts))
-        return Encoded(vectors, n_cut, sum(len(ids) for ids in tokens))
+        n_cut = int((is_cut * times).sum())
+        return Encoded(vectors[places], n_cut, sum(len(ids) for ids in tokens))
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Tokens that each text is read as, at most `max_tokens`; shape (n,)."""
         return np.array([len(ids) for ids in self._tokenize(texts)[0]], dtype=np.int64)
 
     @cached_property
-    def _pooling(self) -> Literal["mean", "cls"]:
+    def _pooling(self) -> Pooling:
         path = self.folder / "1_Pooling" / "config.json"
         if not path.is_file():
             return "mean"
@@ -213,42 +284,118 @@ class Encoder:
         return value if isinstance(value, int) else 0
 
     @cached_property
-    def _network(self) -> "torch.nn.Module":
-        import torch
-        from transformers import AutoModel
-        from transformers.utils import logging as transformers_logging
+    def _choice(self) -> Choice:
+        if self.device == "cuda":
+            return Choice(Tier("torch", "bf16"))
+        choice = choose_tier(self.precision, self._asked_backend, measure=self._measure_tier)
+        for note in choice.notes:
+            log.warning("encoder: %s; using %s", note, choice.tier)
+        return choice
 
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        if not list(self.folder.glob("*.safetensors")):
-            raise ConfigError(
-                f"{self.folder} holds no .safetensors weights; other formats are not read"
-            )
-        try:
-            network = AutoModel.from_pretrained(
-                self.folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=torch.bfloat16 if self.device == "cuda" else torch.float32,
-            )
-        except (OSError, ValueError, ImportError, KeyError) as error:
-            raise ConfigError(
-                f"cannot load the model in {self.folder}: {_first_line(error)}"
-            ) from error
-        module: torch.nn.Module = network.eval().to(self.device)
-        return module
+    def _measure_tier(self, tier: Tier) -> Quality:
+        """How near a tier comes to the reference with this model, on the built-in texts."""
 
-    def _tokenize(self, texts: Sequence[str]) -> tuple[list[npt.NDArray[np.int32]], int]:
-        """Token ids of each text, and how many texts were cut."""
+        def measure() -> Quality:
+            found, wanted = (self._embed_built_in(self._open(t)) for t in (tier, REFERENCE))
+            return measure_quality(found, wanted)
+
+        return recall_quality(self._cache_root, self._describe_conversion(tier), measure)
+
+    def _embed_built_in(self, backend: Backend) -> Vectors:
+        tokens, _ = self._tokenize(read_texts("probes"))
+        vectors = np.zeros((len(tokens), self._hidden_size), dtype=np.float32)
+        for rows in _plan_batches([len(ids) for ids in tokens], self.batch_tokens):
+            batch = [tokens[row] for row in rows]
+            vectors[rows] = self._run(backend, batch)
+        return vectors
+
+    def _describe_conversion(self, tier: Tier) -> dict[str, object]:
+        """What decides the outcome of a conversion, beside the processor."""
+        versions = {name: metadata.version(name) for name in {"torch", tier.library}}
+        return {**self._identity, "tier": str(tier), "versions": versions}
+
+    @property
+    def _cache_root(self) -> Path:
+        return self._cache or find_cache_root()
+
+    @property
+    def _backend(self) -> Backend:
+        with self._loading:
+            return self._opened_backend
+
+    @cached_property
+    def _opened_backend(self) -> Backend:
+        return self._open(self._choice.tier)
+
+    def _open(self, tier: Tier) -> Backend:
+        """The backend of a tier, its weights loaded."""
+        if tier.library == "torch":
+            from tasks.text.backends.torch_backend import TorchBackend
+
+            numbers: Literal["fp32", "bf16"] = "fp32" if tier.numbers == "fp32" else "bf16"
+            return TorchBackend(self.folder, self._pooling, device=self.device, numbers=numbers)
+        from tasks.text.backends import openvino_backend, quantise
+
+        model = openvino_backend.read_model(self._convert())
+        if tier.numbers == "int8":
+            model = quantise.quantise_model(model, quantise.read_ranges(self._find_ranges()))
+        return openvino_backend.OpenVinoBackend(model, numbers=tier.numbers)
+
+    def _convert(self) -> Path:
+        """Folder of the network as OpenVINO's files; converts it where that was never done."""
+        from tasks.text.backends.openvino_backend import convert_network
+
+        parts = {**self._describe_conversion(Tier("openvino", "fp32")), "is": "network"}
+        return provide_folder(
+            self._cache_root,
+            make_key(parts),
+            lambda target: convert_network(self.folder, self._pooling, target),
+        )
+
+    def _find_ranges(self) -> Path:
+        """Folder of the ranges that int8 stands on; measures them where that was never done."""
+        from tasks.text.backends import openvino_backend, quantise
+
+        def measure(target: Path) -> None:
+            tokens, _ = self._tokenize(read_texts("ranges"))
+            padded = (_pad_batch([ids], self._pad_id, least_tokens=0) for ids in tokens)
+            model = openvino_backend.read_model(self._convert())
+            quantise.write_ranges(quantise.measure_ranges(model, padded), target)
+
+        parts = self._describe_conversion(Tier("openvino", "int8"))
+        return provide_folder(
+            self._cache_root,
+            make_key({**parts, "is": quantise.RECIPE, "texts": hash_texts()}),
+            measure,
+        )
+
+    @cached_property
+    def _opened_table(self) -> static.TokenTable:
+        """Vectors of all tokens; made by the network where that was never done."""
+
+        def make(target: Path) -> None:
+            ids = static.list_token_texts(self._tokenizer)  # all of one width: nothing is padded
+            parts = np.array_split(ids, -(-ids.size // self.batch_tokens))
+            vectors = np.concatenate([self._backend.embed(p, np.ones_like(p)) for p in parts])
+            static.write_table(static.make_table(vectors), target)
+
+        parts = {**self._identity, "is": self._name_precision()}
+        folder = provide_folder(self._cache_root, make_key(parts), make)
+        return static.read_table(folder, special=static.list_special_tokens(self._tokenizer))
+
+    def _tokenize(
+        self, texts: Sequence[str]
+    ) -> tuple[list[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]:
+        """Token ids of each text, and whether it was cut, shape (n,)."""
         tokens: list[npt.NDArray[np.int32]] = []
-        n_cut = 0
+        is_cut: list[bool] = []
         for chunk in _chunk_by_length(texts, _TOKENIZE_CHARS):
             for encoding in self._tokenizer.encode_batch_fast(
                 [_clean_text(text) for text in chunk]
             ):
                 tokens.append(np.array(encoding.ids, dtype=np.int32))
-                n_cut += bool(encoding.overflowing)
-        return tokens, n_cut
+                is_cut.append(bool(encoding.overflowing))
+        return tokens, np.array(is_cut, dtype=np.bool_)
 
     def _encode_or_halve(self, batch: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
         """Vectors of a batch, shape (rows, dim); halves it for as long as it does not fit."""
@@ -262,36 +409,24 @@ class Encoder:
                     f"one text of {len(batch[0])} tokens does not fit on {self.device}; "
                     "lower text.max_tokens or set text.device = 'cpu'"
                 ) from error
-        self._release_memory()
+        self._backend.release()
         middle = len(batch) // 2
         return np.concatenate(
             [self._encode_or_halve(batch[:middle]), self._encode_or_halve(batch[middle:])]
         )
 
-    def _release_memory(self) -> None:
-        if self.device == "cuda":
-            import torch
-
-            torch.cuda.empty_cache()
-
     def _forward(self, batch: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
         """Vectors of one batch, shape (rows, dim)."""
-        import torch
+        if not self.is_static:
+            return self._run(self._backend, batch)
+        with self._loading:
+            table = self._opened_table
+        return table.embed(batch)
 
-        ids, mask = _pad_batch(batch, self._pad_id, is_filled=self.device == "cpu")
-        with torch.inference_mode():
-            attention = torch.from_numpy(mask).to(self.device)
-            hidden = self._network(
-                input_ids=torch.from_numpy(ids).to(self.device), attention_mask=attention
-            ).last_hidden_state.float()
-            if self._pooling == "cls":
-                pooled = hidden[:, 0]
-            else:
-                weight = attention.unsqueeze(-1).float()
-                pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
-            unit = torch.nn.functional.normalize(pooled, dim=1)[: len(batch)]
-        vectors: npt.NDArray[np.float32] = unit.cpu().numpy()
-        return vectors
+    def _run(self, backend: Backend, batch: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
+        """Vectors of one batch by the network, shape (rows, hidden size)."""
+        ids, mask = _pad_batch(batch, self._pad_id, least_tokens=backend.least_tokens)
+        return backend.embed(ids, mask)[: len(batch)]
 
 
 def _find_model(model: str, revision: str | None, *, is_remote_allowed: bool) -> Path:
@@ -412,11 +547,11 @@ def _plan_batches(lengths: Sequence[int], batch_tokens: int) -> list[npt.NDArray
 
 
 def _pad_batch(
-    batch: list[npt.NDArray[np.int32]], pad_id: int, *, is_filled: bool
+    batch: list[npt.NDArray[np.int32]], pad_id: int, *, least_tokens: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Ids and mask of shape (rows, width); `is_filled` adds empty rows up to the least batch."""
+    """Ids and mask of shape (rows, width); empty rows are added up to `least_tokens`."""
     width = -(-max(len(ids) for ids in batch) // _LENGTH_STEP) * _LENGTH_STEP
-    n_rows = max(len(batch), -(-_MIN_BATCH_TOKENS // width)) if is_filled else len(batch)
+    n_rows = max(len(batch), -(-least_tokens // width))
     ids = np.full((n_rows, width), pad_id, dtype=np.int64)
     mask = np.zeros((n_rows, width), dtype=np.int64)
     mask[:, 0] = 1
@@ -433,6 +568,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or "out of memory" in message
         or "can't allocate memory" in message
+        or "bad_alloc" in message
     )
 
 

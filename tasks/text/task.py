@@ -40,6 +40,8 @@ def open_encoder(settings: TextSettings) -> Encoder:
         settings.model,
         revision=settings.revision,
         device=settings.device,
+        backend=settings.backend,
+        precision=settings.precision,
         batch_tokens=settings.batch_tokens,
         max_tokens=settings.max_tokens,
         is_remote_allowed=settings.is_remote_allowed,
@@ -67,6 +69,13 @@ def choose_extractor(settings: ExtractSettings) -> ExtractorChoice:
 def choose_model(settings: TextSettings) -> ModelChoice:
     """Name and revision of the encoder; raises ConfigError when it is not there."""
     return ModelChoice(name=settings.model, revision=open_encoder(settings).revision)
+
+
+def describe_encoder(settings: TextSettings) -> tuple[str, tuple[str, ...]]:
+    """What computes the vectors, and notes on what was asked for and is not used."""
+    encoder = open_encoder(settings)
+    used = f"text.precision '{settings.precision}': {encoder.choice.tier} is used"
+    return encoder.describe(), tuple(f"{used}; {note}" for note in encoder.choice.notes)
 
 
 def read_reviews(period: PeriodRef, site: Site) -> pl.DataFrame:

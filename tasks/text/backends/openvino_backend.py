@@ -1,0 +1,88 @@
+"""The network in OpenVINO (https://docs.openvino.ai): fused kernels for CPUs, in fp32, bf16 or int8.
+
+The network is traced in torch once and kept as OpenVINO's own files; later starts need no torch.
+"""
+
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from tasks.text.backends.base import Pooling, Tokens, Vectors
+from tasks.text.backends.processor import count_threads, has_fast
+from tasks.text.backends.torch_backend import load_network, pool_network
+
+if TYPE_CHECKING:
+    import openvino
+
+MODEL_FILE: Final = "model.xml"
+
+
+class OpenVinoBackend:
+    """A compiled network; its vectors are the same to the last bit in any batch.
+
+    `model` is the converted network, with quantised inputs and weights for "int8".
+    """
+
+    least_tokens = 0
+
+    def __init__(self, model: "openvino.Model", *, numbers: Literal["fp32", "bf16", "int8"]):
+        self._compiled = compile_model(model, numbers=numbers)
+        self._requests = threading.local()
+
+    def embed(self, ids: Tokens, mask: Tokens) -> Vectors:
+        """Unit vectors, shape (rows, dim)."""
+        # A request holds its own tensors: one for each thread that asks.
+        if not hasattr(self._requests, "request"):
+            self._requests.request = self._compiled.create_infer_request()
+        vectors: Vectors = self._requests.request.infer([ids, mask])[0].copy()
+        return vectors
+
+    def release(self) -> None:
+        """Drop the tensors of the largest batch so far."""
+        self._compiled.release_memory()
+        self._requests = threading.local()
+
+
+def compile_model(
+    model: "openvino.Model", *, numbers: Literal["fp32", "bf16", "int8"]
+) -> "openvino.CompiledModel":
+    """`model` for this processor; what int8 leaves over runs in bf16 where the processor has it."""
+    import openvino
+
+    is_half = numbers == "bf16" or (numbers == "int8" and has_fast("bf16"))
+    options = {
+        "INFERENCE_PRECISION_HINT": "bf16" if is_half else "f32",
+        "INFERENCE_NUM_THREADS": count_threads(),
+        "NUM_STREAMS": 1,
+    }
+    return openvino.Core().compile_model(model, "CPU", options)
+
+
+def read_model(folder: Path) -> "openvino.Model":
+    """The converted network that `convert_network` wrote."""
+    import openvino
+
+    return openvino.Core().read_model(folder / MODEL_FILE)
+
+
+def convert_network(folder: Path, pooling: Pooling, target: Path) -> None:
+    """Trace the network in `folder` with its pooling and write it, in fp32, into `target`."""
+    import openvino
+    import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    module = pool_network(load_network(folder, numbers="fp32"), pooling)
+    ids = torch.ones((2, 16), dtype=torch.int64)
+    mask = torch.ones_like(ids)
+    mask[1, 12:] = 0  # a mask without a gap would be traced away
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # the tracer warns of every shape it takes as given
+        # `openvino.convert_model` does the same, and reports its use to a server on the way.
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(module, example_input=(ids, mask))
+        model = frontend.convert(frontend.load(decoder))
+    anything = openvino.PartialShape([-1, -1])
+    model.reshape(dict.fromkeys(model.inputs, anything))
+    openvino.save_model(model, target / MODEL_FILE, compress_to_fp16=False)
