@@ -377,7 +377,9 @@ class Encoder:
             ids = static.list_token_texts(self._tokenizer)  # all of one width: nothing is padded
             parts = np.array_split(ids, -(-ids.size // self.batch_tokens))
             vectors = np.concatenate([self._backend.embed(p, np.ones_like(p)) for p in parts])
-            static.write_table(static.make_table(vectors), target)
+            static.write_table(
+                static.make_table(vectors, static.rank_tokens(self._tokenizer)), target
+            )
 
         parts = {**self._identity, "is": self._name_precision()}
         folder = provide_folder(self._cache_root, make_key(parts), make)
@@ -551,7 +553,7 @@ def _pad_batch(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Ids and mask of shape (rows, width); empty rows are added up to `least_tokens`."""
     width = -(-max(len(ids) for ids in batch) // _LENGTH_STEP) * _LENGTH_STEP
-    n_rows = max(len(batch), -(-least_tokens // width))
+    n_rows = max(len(batch), least_tokens // width)
     ids = np.full((n_rows, width), pad_id, dtype=np.int64)
     mask = np.zeros((n_rows, width), dtype=np.int64)
     mask[:, 0] = 1

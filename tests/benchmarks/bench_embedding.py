@@ -96,6 +96,7 @@ def main() -> None:
     for _ in range(options.rounds):
         for runner in (*runners.values(), peer):
             runner.time_once()
+        print(f"round took {sum(r.wall[-1] for r in (*runners.values(), peer)):.0f} s", flush=True)
     n_tokens = next(iter(encoders.values())).count_tokens(texts).sum()
     print(f"{len(texts)} texts, {n_tokens} tokens, {options.rounds} rounds")
     print(f"peer: median {len(texts) / statistics.median(peer.wall):.0f} texts/s")
@@ -106,8 +107,8 @@ def main() -> None:
             f"    speed-up wall {divide(peer.wall, runner.wall)}, processor {divide(peer.busy, runner.busy)}"
         )
         print(f"    {compare(found[name], wanted)}; {count_same(encoders[name], texts)}")
-    for name, encoder in encoders.items():
-        bench_store(name, encoder, texts)
+    name, encoder = next(iter(encoders.items()))
+    bench_store(name, encoder, texts)
 
 
 def compare(vectors: np.ndarray, wanted: np.ndarray) -> str:
@@ -140,9 +141,9 @@ def overlap(a: np.ndarray, b: np.ndarray, k: int = 10) -> float:
 
 def count_same(encoder: Encoder, texts: list[str]) -> str:
     """Of how many splits the vectors are the same to the last bit."""
-    whole = encoder.encode(texts[:70])
-    same = [np.array_equal(encoder.encode(texts[n:70:7]), whole[n::7]) for n in range(7)]
-    return f"bit-identical in other company: {sum(same)} of 7 splits"
+    whole = encoder.encode(texts[:28])
+    same = [np.array_equal(encoder.encode(texts[n:28:4]), whole[n::4]) for n in range(4)]
+    return f"bit-identical in other company: {sum(same)} of 4 splits"
 
 
 def bench_store(name: str, encoder: Encoder, texts: list[str]) -> None:

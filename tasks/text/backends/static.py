@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MAX_DIM: Final = 256
-RECIPE: Final = "static-1"
+RECIPE: Final = "static-2"
 """Names how the table comes about; change it with the code here."""
 _FILE: Final = "tokens.npy"
 _SMOOTH: Final = 1e-4
@@ -70,16 +70,30 @@ def list_special_tokens(tokenizer: "Tokenizer") -> npt.NDArray[np.bool_]:
     return special
 
 
-def make_table(vectors: Vectors, *, max_dim: int = MAX_DIM) -> Vectors:
-    """Weighted principal components, (vocabulary, dim), of the tokens' own vectors, (vocabulary, d)."""
+def rank_tokens(tokenizer: "Tokenizer") -> npt.NDArray[np.int64]:
+    """Place of each token among the words by how common it is, from 1, shape (vocabulary,).
+
+    Vocabularies list words and pieces from common to rare. Single characters, punctuation and places
+    kept free stand before them in no such order, and count as the commonest.
+    """
+    tokens = [tokenizer.id_to_token(n) or "" for n in range(tokenizer.get_vocab_size())]
+    bare = [token.removeprefix("##").lstrip("▁Ġ") for token in tokens]
+    is_word = np.array([len(token) > 1 and token.isalpha() for token in bare])
+    return np.where(is_word, np.cumsum(is_word), 1).astype(np.int64)
+
+
+def make_table(vectors: Vectors, rank: npt.NDArray[np.int64], *, max_dim: int = MAX_DIM) -> Vectors:
+    """Weighted principal components, (vocabulary, dim), of the tokens' own vectors, (vocabulary, d).
+
+    `rank` is each token's place from common to rare, shape (vocabulary,).
+    """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     values, axes = np.linalg.eigh(centred.T @ centred)
     kept = axes[:, np.argsort(-values, kind="stable")[:max_dim]]
     # An axis may point either way: its largest part is made positive.
     largest = np.take_along_axis(kept, np.abs(kept).argmax(axis=0, keepdims=True), axis=0)
     components = centred @ (kept * np.sign(largest))
-    rank = np.arange(1, len(vectors) + 1)
-    frequency = (1 / rank) / (1 / rank).sum()
+    frequency = (1 / rank) / (1 / np.arange(1, rank.max() + 1)).sum()
     weighted: Vectors = (components * (_SMOOTH / (_SMOOTH + frequency))[:, None]).astype(np.float32)
     return weighted
 

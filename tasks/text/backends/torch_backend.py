@@ -9,7 +9,7 @@ from tasks.text.backends.base import Pooling, Tokens, Vectors
 if TYPE_CHECKING:
     import torch
 
-_LEAST_TOKENS: Final = 512
+_LEAST_TOKENS: Final = 1024
 """Matrix products of fewer rows than some 400 take another kernel and differ in the last bit."""
 
 

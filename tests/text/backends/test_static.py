@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.text.backends.static import TokenTable, make_table
+from tasks.text.backends.static import TokenTable, make_table, rank_tokens
 from tasks.text.encoder import Encoder
 
 
@@ -42,17 +42,25 @@ def test_a_table_is_kept_and_gives_the_same_again(
 def test_common_tokens_count_less_than_rare_ones() -> None:
     rng = np.random.default_rng(1)
     vectors = rng.normal(size=(2000, 8)).astype(np.float32)
-    lengths = np.linalg.norm(make_table(vectors), axis=1)
+    lengths = np.linalg.norm(make_table(vectors, np.arange(1, 2001)), axis=1)
     centred = np.linalg.norm(vectors - vectors.mean(axis=0), axis=1)
     share = lengths / centred
     assert share[0] < 0.01 < share[-1]
     assert (np.diff(share) > 0).all()
 
 
+def test_words_are_ranked_by_their_place_and_characters_count_as_common(encoder: Encoder) -> None:
+    tokenizer = encoder._tokenizer
+    rank = rank_tokens(tokenizer)
+    place = {word: rank[tokenizer.token_to_id(word)] for word in ("x", "##x", "it", "is", "sound")}
+    assert place["x"] == place["##x"] == 1
+    assert place["it"] < place["is"] < place["sound"] <= len(rank)
+
+
 def test_components_come_in_order_of_their_variance() -> None:
     rng = np.random.default_rng(2)
     vectors = (rng.normal(size=(5000, 3)) * [1, 9, 4]).astype(np.float32)
-    table = make_table(vectors, max_dim=2)
+    table = make_table(vectors, np.arange(1, 5001), max_dim=2)
     assert table.shape == (5000, 2)
     spread = table[2500:].std(axis=0)
     assert spread[0] > 1.5 * spread[1]
