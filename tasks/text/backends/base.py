@@ -35,7 +35,7 @@ class Backend(Protocol):
 
     least_tokens: int
     """Batches of fewer tokens, padding included, are filled up with empty rows, so that a text's
-    vector does not depend on what travels beside it; 0 where it never does."""
+    vector depends as little as can be on what travels beside it; 0 where it never does."""
 
     def embed(self, ids: Tokens, mask: Tokens) -> Vectors:
         """Unit vectors, shape (rows, dim), of token ids and their mask, both (rows, width)."""
