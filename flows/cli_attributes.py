@@ -18,7 +18,9 @@ def attributes_extract(
     file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
     text: Annotated[str, typer.Option(help="Column of the text.")],
     attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
-    extractor: Annotated[str, typer.Option(help="clauses (no labels needed).")] = "clauses",
+    extractor: Annotated[
+        str, typer.Option(help="clauses (words and meaning) or llm (a language model).")
+    ] = "clauses",
     out: Annotated[
         str | None, typer.Option(help="CSV or Parquet file to write; default standard output.")
     ] = None,

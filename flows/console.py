@@ -77,6 +77,11 @@ def print_error(message: str) -> None:
     Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), message))
 
 
+def print_note(text: str) -> None:
+    """One line on standard error, beside an answer that it is no part of."""
+    Console(stderr=True, soft_wrap=True).print(Text(text))
+
+
 def print_line(text: str) -> None:
     """One line of plain text (never markup) on standard output."""
     Console(soft_wrap=True).print(Text(text))

@@ -6,19 +6,23 @@ from typing import Any
 
 import polars as pl
 
-from flows.console import print_json, print_line
+from flows.console import print_json, print_line, print_note
 from tasks.effects.drivers import CONFIDENCE, estimate_drivers
 from tasks.effects.read import read_table
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
-from tasks.text.extract import name_attributes
+from tasks.text.extract import Extraction, name_attributes
 from tasks.text.extractors import make_extractor
-from tasks.text.task import STORE, open_store
+from tasks.text.task import MODELS, STORE, open_store
 
 _PREFIX = "whyrec__"
 """Set before the names of columns made here, so that they meet none of the file's."""
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+COLUMNS = (
+    "row", "attribute", "is_mentioned", "polarity", "confidence", "span_start", "span_end",
+)  # fmt: skip
+"""Columns of what is written, one row per text and attribute."""
 
 
 def read_texts(path: str) -> pl.DataFrame:
@@ -47,8 +51,8 @@ def read_attributes(
     attributes: Sequence[str],
     extractor: str | None,
     config: str | None,
-) -> pl.DataFrame:
-    """One row per text and attribute: row, attribute, is_mentioned, polarity, confidence, span."""
+) -> Extraction:
+    """What the texts say of the attributes; texts are named by their row."""
     if not attributes:
         raise ConfigError("--attributes is empty; name some, as in price,battery")
     if text not in frame.columns:
@@ -56,19 +60,22 @@ def read_attributes(
             f"there is no column {text!r}; the file has {', '.join(frame.columns[:20])}"
         )
     settings = load_settings(config)
-    reader = make_extractor(settings.extract, extractor)
+    lake = resolve_site(settings).lake.root
+    reader = make_extractor(settings.extract, extractor, kept=lake / MODELS)
     configured = {attribute.name: attribute for attribute in settings.extract.attributes}
     wanted = [configured.get(named.name, named) for named in name_attributes(attributes)]
-    store = open_store(str(resolve_site(settings).lake.root / STORE), settings.text)
+    store = open_store(str(lake / STORE), settings.text)
     texts = frame[text].cast(pl.String).fill_null("").to_list()
-    found = reader.extract(
+    return reader.extract(
         [(str(row), body) for row, body in enumerate(texts)],
         attributes=wanted,
         embed=lambda part: store.embed(part).vectors,
     )
-    return found.frame.with_columns(row=pl.col("review_id").cast(pl.Int64)).select(
-        "row", "attribute", "is_mentioned", "polarity", "confidence", "span_start", "span_end"
-    )
+
+
+def number_rows(found: pl.DataFrame) -> pl.DataFrame:
+    """What was read, or skipped, with the text's row as a number in place of its name."""
+    return found.select(pl.col("review_id").cast(pl.Int64).alias("row"), pl.exclude("review_id"))
 
 
 def extract_file(
@@ -83,18 +90,43 @@ def extract_file(
 ) -> None:
     """Extract from a file and write the rows where they are wanted."""
     frame = read_texts(path)
-    rows = read_attributes(
+    found = read_attributes(
         frame, text=text, attributes=attributes, extractor=extractor, config=config
     )
+    rows = number_rows(found.frame).select(COLUMNS)
+    skipped = number_rows(found.skipped)
     if out is not None:
         write_rows(rows, out)
-    if is_json:
-        summary = {"texts": frame.height, "rows": rows.height, "out": out}
-        print_json(summary if out else rows.to_dicts())
+    if is_json and out is not None:
+        counts = {"texts": frame.height, "rows": rows.height, "out": out}
+        told = {"skipped": skipped.to_dicts(), "cut": found.n_cut, "tokens": found.n_tokens}
+        print_json({**counts, **told})
+    elif is_json:
+        print_json([*rows.to_dicts(), *list_skipped(skipped, attributes)])
     elif out is None:
         print_line(rows.write_csv().rstrip("\n"))
     else:
         print_line(f"{rows.height:,} rows of {frame.height:,} texts written to {out}")
+    if note := describe_left_out(found):
+        print_note(note)
+
+
+def list_skipped(skipped: pl.DataFrame, attributes: Sequence[str]) -> list[dict[str, Any]]:
+    """A row without an answer for each skipped text and attribute, with the reason."""
+    unknown = dict.fromkeys(("is_mentioned", "polarity", "confidence", "span_start", "span_end"))
+    return [
+        {"row": row, "attribute": attribute.name, **unknown, "skipped": reason}
+        for row, reason in skipped.iter_rows()
+        for attribute in name_attributes(attributes)
+    ]
+
+
+def describe_left_out(found: Extraction) -> str:
+    """How many texts were not read, and why, and how many were cut; empty when none."""
+    reasons = found.skipped.group_by("reason", maintain_order=True).len()
+    parts = [f"{count:,} skipped ({reason})" for reason, count in reasons.iter_rows()]
+    parts += [f"{found.n_cut:,} cut, too long"] if found.n_cut else []
+    return f"of the texts: {', '.join(parts)}" if parts else ""
 
 
 def write_rows(rows: pl.DataFrame, out: str) -> None:
@@ -129,7 +161,8 @@ def find_drivers(
         )
     names = [attribute.name for attribute in name_attributes(attributes)]
     labels = None if gold is None else read_gold(gold, frame, names)
-    rows = read_attributes(frame, text=text, attributes=attributes, extractor=None, config=config)
+    read = read_attributes(frame, text=text, attributes=attributes, extractor=None, config=config)
+    rows = number_rows(read.frame)
     found = estimate_drivers(
         widen_readings(frame, rows, names),
         outcome=outcome,

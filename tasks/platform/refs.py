@@ -131,13 +131,15 @@ class EmbeddingRef(Ref):
 class AttributesRef(Ref):
     """Attributes read from the reviews of one period; one row per review and attribute.
 
-    `summary` holds, as JSON, how often each was mentioned and some sentences that show it.
+    `summary` holds, as JSON, how often each was mentioned and some sentences that show it; of
+    `skipped` reviews nothing was read (empty, or beyond a budget).
     """
 
     period: PeriodRef
     file: FileRef
     summary: FileRef
     rows: int
+    skipped: int = 0
 
 
 class EffectsRef(Ref):

@@ -7,7 +7,7 @@ refused. Read once at the edge (`load_settings`); logic receives plain values or
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -18,9 +18,14 @@ SourceKind = Literal["amazon-2014", "amazon-2018", "amazon-2023", "finefood", "s
 
 
 class Section(BaseModel):
-    """Base of every group of settings: frozen, unknown keys refused."""
+    """Base of every group of settings: frozen, unknown keys refused.
+
+    Fields named in `unkeyed` never enter a cache key: what of them decides an answer travels to
+    tasks by itself, as a revision.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    unkeyed: ClassVar[frozenset[str]] = frozenset()
 
 
 class PathSettings(Section):
@@ -116,11 +121,40 @@ def default_attributes() -> tuple[AttributeSettings, ...]:
     return tuple(AttributeSettings(**row) for row in rows)
 
 
+class LlmSettings(Section):
+    """The language model of the extractor "llm", what it is asked, and what it may cost."""
+
+    model: str = Field(
+        "SmolLM2-135M-Instruct",
+        description="'SmolLM2-135M-Instruct' (packaged), a hub name, a folder or a .gguf file",
+    )
+    revision: str | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 on a GPU, fp32 on a CPU"
+    )
+    mode: Literal["likelihood", "json"] = Field(
+        "likelihood", description="compare labels by likelihood, or let the model write JSON"
+    )
+    prompt: str = Field("reviews-1", description="a shipped prompt or a TOML file like it")
+    batch_tokens: int = Field(16_384, ge=256, le=10_000_000)
+    max_tokens: int = Field(512, ge=8, le=32_768, description="longer reviews are cut, and counted")
+    budget_reviews: int | None = Field(None, ge=0, description="reviews read per period or file")
+    budget_tokens: int | None = Field(None, ge=0, description="tokens read per period or file")
+    budget_s: float | None = Field(
+        None, ge=0, description="seconds per period or file; answers then depend on the machine"
+    )
+    is_remote_allowed: bool = Field(False, description="let models be fetched from a hub")
+
+
 class ExtractSettings(Section):
     """Which attributes are read, and how."""
 
-    extractor: Literal["clauses"] = "clauses"
+    unkeyed: ClassVar[frozenset[str]] = frozenset({"llm"})
+
+    extractor: Literal["clauses", "llm"] = "clauses"
     attributes: tuple[AttributeSettings, ...] = Field(default_factory=default_attributes)
+    llm: LlmSettings = LlmSettings()
 
     @property
     def names(self) -> tuple[str, ...]:

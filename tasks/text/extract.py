@@ -43,12 +43,14 @@ class Extraction:
 
     `frame` has `EXTRACTION_SCHEMA` and no rows of reviews that were not read; those are named in
     `skipped` (`SKIPPED_SCHEMA`) with the reason, so that read and skipped reviews add up.
-    `n_tokens` went through a language model (0 for extractors that use none).
+    `n_tokens` went through a language model (0 for extractors that use none); `n_cut` of the reviews
+    were too long for it and lost their end.
     """
 
     frame: pl.DataFrame
     skipped: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SKIPPED_SCHEMA))
     n_tokens: int = 0
+    n_cut: int = 0
 
 
 class AttributeLike(Protocol):

@@ -22,6 +22,8 @@ from tasks.text.summary import merge_summaries, summarise_attributes
 
 STORE = "embeddings"
 """Folder of the lake that holds the vectors."""
+MODELS = "models"
+"""Folder of the lake that holds converted language models."""
 CANDIDATES = 4
 """Sentences kept per period, attribute and polarity, for the report to choose from."""
 
@@ -137,7 +139,8 @@ def extract_attributes(
     """Read the configured attributes out of a period's reviews; ratings are not looked at."""
     reviews = read_reviews(period, run.site).select("review_id", "event_date", "text", "rating")
     store = open_store(_store_root(run), run.text)
-    found = make_extractor(extract, extractor.name).extract(
+    reader = make_extractor(extract, extractor.name, kept=run.site.lake.root / MODELS)
+    found = reader.extract(
         list(zip(reviews["review_id"], reviews["text"], strict=True)),
         attributes=extract.attributes,
         embed=lambda texts: store.embed(texts).vectors,
@@ -158,6 +161,7 @@ def extract_attributes(
         file=run.site.lake.put_frame("attributes", frame),
         summary=run.site.lake.put_bytes("summaries", ".json", json.dumps(summary).encode()),
         rows=frame.height,
+        skipped=found.skipped.height,
     )
 
 
