@@ -101,6 +101,7 @@ def make_night_key(night: Night) -> str:
         "as_of": night.as_of.isoformat(),
         "settings": settings,
         "model": describe_inputs(stages.choose_model(night)),
+        "extractor": describe_inputs(stages.choose_extractor(night)),
         "code": [hash_function_code(task.fn) for task in stages.CACHED_TASKS],
         "drops": [
             [row["source"], row["table_name"], row["drop_id"], row["staged_sha256"]]

@@ -32,7 +32,7 @@ from tasks.platform.warehouse import fetch_dicts
 from tasks.quality import task as quality
 from tasks.report import task as report
 from tasks.text import task as text
-from tasks.text.task import ModelChoice
+from tasks.text.task import ExtractorChoice, ModelChoice
 
 EXAMPLES_PER_SIDE = 3
 MAX_NOTES = 5
@@ -248,7 +248,7 @@ def extract_attributes(night: Night, joined: Iterable[PeriodRef]) -> dict[Period
     """What the reviews of each period say of each attribute; published as it is read."""
     periods = list(dict.fromkeys(joined))
     model = text.choose_model(night.settings.text)
-    extractor = text.choose_extractor(night.settings.extract)
+    extractor = choose_extractor(night)
     calls = {
         label_period(period): {
             "period": period,
@@ -261,6 +261,8 @@ def extract_attributes(night: Night, joined: Iterable[PeriodRef]) -> dict[Period
     done: dict[str, AttributesRef] = night.engine.require(text.extract_attributes, calls)
     refs = [done[label_period(period)] for period in periods]
     night.keep(refs)
+    if night.text_cost is not None:
+        night.text_cost["n_skipped"] = sum(ref.skipped for ref in refs)
     with night.site.warehouse.connect() as connection:
         parts = find_unpublished(connection, text.list_parts(refs, night.run))
     wanted = {part.fingerprint for part in parts}
@@ -365,3 +367,8 @@ def read_snapshot(settings: Settings) -> int:
 def choose_model(night: Night) -> ModelChoice:
     """What of the encoder decides the night's vectors."""
     return text.choose_model(night.settings.text)
+
+
+def choose_extractor(night: Night) -> ExtractorChoice:
+    """What of the extractor decides what the night reads."""
+    return text.choose_extractor(night.settings.extract)

@@ -338,13 +338,17 @@ class TaskRow(Row):
 
 
 class TextCost(Row):
-    """What reading the texts took. Distinct texts are embedded once ever; the rest are hits."""
+    """What reading the texts took. Distinct texts are embedded once ever; the rest are hits.
+
+    From `n_skipped` reviews no attributes were read: they were empty or beyond a budget.
+    """
 
     n_texts: Count
     n_distinct: Count
     n_new: Count
     n_cached: Count
     n_cut: Count = 0
+    n_skipped: Count = 0
     model: Name = ""
     device: Name = ""
     seconds: Seconds = None

@@ -223,6 +223,14 @@ def test_a_stopped_gate_shows_the_check_and_keeps_yesterday(held_night: NightRep
     assert "41 of 310 rows at fault" in text
 
 
+def test_reviews_that_nothing_was_read_from_are_said(night: NightReport) -> None:
+    assert night.text_cost is not None
+    assert "no attributes were read" not in render_html(night)
+    cost = night.text_cost.model_copy(update={"n_skipped": 7})
+    page = render_html(night.model_copy(update={"text_cost": cost}))
+    assert "From 7 reviews no attributes were read" in page
+
+
 def test_an_empty_night_has_no_zeros(empty_night: NightReport) -> None:
     text = Page(render_html(empty_night)).text
     body = text.split("Morning report")[1]
