@@ -40,6 +40,12 @@ def effects_graph(
     prior: Annotated[
         str | None, typer.Option(help="JSON file of suggested edges; they are marked as such.")
     ] = None,
+    ask_llm: Annotated[
+        bool,
+        typer.Option(
+            "--ask-llm", help="Let the language model of extract.llm suggest edges from the names."
+        ),
+    ] = False,
     use_prior: Annotated[
         bool, typer.Option("--use-prior", help="Let adjustment sets believe suggested edges.")
     ] = False,
@@ -71,6 +77,7 @@ def effects_graph(
             treatments=list(split_names(treatment)),
             cluster=cluster,
             prior=prior,
+            ask_llm=ask_llm,
             config=config,
             use_prior=use_prior,
             out=out,

@@ -14,9 +14,12 @@ from tasks.effects.graph_answer import draw_answer
 from tasks.effects.graph_data import assign_tiers
 from tasks.effects.graph_drawing import Layout
 from tasks.effects.graph_model import Graph
-from tasks.effects.graph_prior import EdgePrior, read_prior
+from tasks.effects.graph_prior import EdgePrior, read_prior, score_prior
 from tasks.effects.graph_search import Method
 from tasks.platform.errors import ConfigError, InputError, StorageError
+from tasks.platform.settings import load_settings
+from tasks.platform.site import resolve_site
+from tasks.text.extractors import MODELS, open_llm
 
 MAX_PRIOR_BYTES = 5_000_000
 
@@ -31,6 +34,7 @@ def graph_file(
     treatments: Sequence[str] = (),
     cluster: str | None = None,
     prior: str | None = None,
+    ask_llm: bool = False,
     use_prior: bool = False,
     out: str | None = None,
     layout: Layout = "wide",
@@ -52,6 +56,8 @@ def graph_file(
     if not columns and not tiers:
         columns = [name for name in frame.columns if name != cluster]
     priors = [] if prior is None else [load_prior(prior, columns, tiers, cluster)]
+    if ask_llm:
+        priors.append(ask_model(columns, tiers, cluster, config))
     graph = discover_graph(
         frame, columns=columns, tiers=tiers, method=method, alpha=alpha,
         bootstraps=bootstraps, min_stability=min_stability, cluster=cluster, priors=priors,
@@ -97,6 +103,21 @@ def load_prior(
     except (ValueError, RecursionError, OSError) as error:
         raise InputError(f"{file} could not be read as JSON ({str(error)[:150]})") from error
     return read_prior(document, assign_tiers(columns, tiers, cluster=cluster))
+
+
+def ask_model(
+    columns: Sequence[str], tiers: Sequence[Sequence[str]], cluster: str | None, config: str | None
+) -> EdgePrior:
+    """Edges that the language model of the settings suggests, from the names of the columns alone.
+
+    Raises ConfigError for too many pairs or a model that is not there.
+    """
+    settings = load_settings(config)
+    kept = resolve_site(settings).lake.root / MODELS
+    reader = open_llm(settings.extract.llm, kept)
+    roles = assign_tiers(columns, tiers, cluster=cluster)
+    name = Path(settings.extract.llm.model).name
+    return score_prior(reader.score_continuations, roles, suggested_by=name)
 
 
 def write_drawing(

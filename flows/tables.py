@@ -13,8 +13,8 @@ from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
 from tasks.text.extract import Extraction, name_attributes
-from tasks.text.extractors import make_extractor
-from tasks.text.task import MODELS, STORE, open_store
+from tasks.text.extractors import MODELS, make_extractor
+from tasks.text.task import STORE, open_store
 
 _PREFIX = "whyrec__"
 """Set before the names of columns made here, so that they meet none of the file's."""

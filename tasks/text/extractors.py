@@ -12,6 +12,9 @@ from tasks.text.extract import Extractor
 from tasks.text.llm import Budget, LlmExtractor
 from tasks.text.llm_model import CausalModel
 
+MODELS: Final = "models"
+"""Folder of the lake that holds converted language models."""
+
 
 @cache
 def open_llm(settings: LlmSettings, kept: Path | None) -> LlmExtractor:

@@ -41,7 +41,7 @@ from tasks.text.llm_prompt import (
     lay_out,
     load_prompt,
 )
-from tasks.text.llm_score import Ids, LabelScorer
+from tasks.text.llm_score import Branch, Ids, LabelScorer, score_plainly
 from tasks.text.llm_spans import SpanFinder
 
 Clock = Callable[[], float]
@@ -149,6 +149,14 @@ class LlmExtractor:
             n_tokens=asker.n_shared + spent if n_read else 0,
             n_cut=plan.n_cut,
         )
+
+    def score_continuations(self, prompt: str, continuations: Sequence[str]) -> list[float]:
+        """Log-likelihood of each continuation behind a prompt of one's own, review or not."""
+        branch = Branch(
+            self.model.encode_opening(prompt), tuple(map(self.model.encode, continuations))
+        )
+        scores = score_plainly(self.model.network, (), [()], [branch], device=self.model.device)
+        return [float(score) for score in scores[0, 0]]
 
     @cached_property
     def scorer(self) -> LabelScorer:

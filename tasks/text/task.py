@@ -16,14 +16,12 @@ from tasks.platform.site import Site
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
 from tasks.text.encoder import Encoder
-from tasks.text.extractors import make_extractor
+from tasks.text.extractors import MODELS, make_extractor
 from tasks.text.store import EmbeddingStore
 from tasks.text.summary import merge_summaries, summarise_attributes
 
 STORE = "embeddings"
 """Folder of the lake that holds the vectors."""
-MODELS = "models"
-"""Folder of the lake that holds converted language models."""
 CANDIDATES = 4
 """Sentences kept per period, attribute and polarity, for the report to choose from."""
 

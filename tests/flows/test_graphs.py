@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from flows.cli_graph import register
+from tests.text.conftest import build_tiny_llm
 
 ARGUMENTS = ["--tiers", "age;mail;visits", "--bootstraps", "5"]
 QUESTION = ["--treatment", "mail", "--outcome", "visits"]
@@ -84,3 +85,16 @@ def test_a_prior_that_is_no_json_is_refused(table, tmp_path):
 def test_without_tiers_all_columns_but_the_cluster_are_searched(table):
     document = json.loads(run(table, "--cluster", "age", "--bootstraps", "2", "--json").stdout)
     assert [node["name"] for node in document["nodes"]] == ["mail", "visits"]
+
+
+def test_a_language_model_s_suggestions_are_marked_as_its_own(table, tmp_path):
+    build_tiny_llm(tmp_path / "tiny-model")
+    config = tmp_path / "whyrec.toml"
+    config.write_text(f'[extract.llm]\nmodel = "{tmp_path / "tiny-model"}"\ndevice = "cpu"\n')
+    result = run(table, *ARGUMENTS, "--ask-llm", "--config", config, "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    told = {edge["suggested_by"] for edge in document["edges"]} - {None}
+    notes = [note for note in document["notes"] if "tiny-model suggests" in note]
+    assert told or notes
+    assert told <= {"tiny-model"}

@@ -266,6 +266,19 @@ def test_marks_in_a_review_reach_the_model_as_nothing(model: CausalModel) -> Non
     assert decoded[0] == decoded[1]
 
 
+def test_continuations_of_any_prompt_are_scored_by_their_own_tokens(model: CausalModel) -> None:
+    import torch
+
+    found = LlmExtractor(model).score_continuations("is it good?", [" yes", " no"])
+    ids = model.encode("is it good?")
+    for value, text in zip(found, (" yes", " no"), strict=True):
+        more = model.encode(text)
+        with torch.inference_mode():
+            logits = model.network(input_ids=torch.tensor([[*ids, *more]])).logits[0]
+        read_off = logits.log_softmax(-1)[len(ids) - 1 : -1][range(len(more)), list(more)]
+        assert value == pytest.approx(float(read_off.sum()), abs=SAME)
+
+
 def test_the_extractor_is_found_by_name_and_kept_for_the_process(tiny_llm: Path) -> None:
     settings = ExtractSettings(llm=LlmSettings(model=str(tiny_llm), device="cpu"))
     extractor = make_extractor(settings, "llm")
