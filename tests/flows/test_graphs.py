@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from flows.cli_graph import register
+from tasks.text.llm import LlmExtractor
 from tests.text.conftest import build_tiny_llm
 
 ARGUMENTS = ["--tiers", "age;mail;visits", "--bootstraps", "5"]
@@ -87,14 +88,20 @@ def test_without_tiers_all_columns_but_the_cluster_are_searched(table):
     assert [node["name"] for node in document["nodes"]] == ["mail", "visits"]
 
 
-def test_a_language_model_s_suggestions_are_marked_as_its_own(table, tmp_path):
+def test_a_language_model_s_suggestions_are_marked_as_its_own(table, tmp_path, monkeypatch):
     build_tiny_llm(tmp_path / "tiny-model")
     config = tmp_path / "whyrec.toml"
     config.write_text(f'[extract.llm]\nmodel = "{tmp_path / "tiny-model"}"\ndevice = "cpu"\n')
+    whole = LlmExtractor.score_continuations
+
+    def believe(self, prompt, continuations):
+        scores = whole(self, prompt, continuations)
+        is_liked = "Does age directly cause mail?" in prompt
+        return [scores[0] + 99, scores[1]] if is_liked else [-1.0, 0.0]
+
+    monkeypatch.setattr(LlmExtractor, "score_continuations", believe)
     result = run(table, *ARGUMENTS, "--ask-llm", "--config", config, "--json")
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
-    told = {edge["suggested_by"] for edge in document["edges"]} - {None}
-    notes = [note for note in document["notes"] if "tiny-model suggests" in note]
-    assert told or notes
-    assert told <= {"tiny-model"}
+    (edge,) = [edge for edge in document["edges"] if edge["suggested_by"] == "tiny-model"]
+    assert (edge["source"], edge["target"], edge["origin"]) == ("age", "mail", "both")
