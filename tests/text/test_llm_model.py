@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tasks.platform.errors import ConfigError
 from tasks.text import llm_model
 from tasks.text.llm_model import CausalModel, keep_copy
-from tasks.text.llm_score import Branch, score_plainly
+from tasks.text.llm_score import Branch, LabelScorer, score_plainly
 from tests.text.conftest import build_tiny_llm
 
 BRANCH = Branch((7, 8), ((9,), (10, 11)))
@@ -22,10 +23,10 @@ def test_a_kept_copy_scores_as_the_model_that_it_was_made_of(
     tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    original = llm_model._load_folder(tiny_llm)
+    original = llm_model._load_folder(tiny_llm, torch.float32)
     original[1].tie_weights()
 
-    def convert(file: Path) -> tuple[object, object]:
+    def convert(file: Path, _: object) -> tuple[object, object]:
         calls.append(file.name)
         return original
 
@@ -46,9 +47,11 @@ def test_a_kept_copy_scores_as_the_model_that_it_was_made_of(
 
 
 def test_tied_weights_are_kept_once_and_read_twice(tmp_path: Path) -> None:
-    tokenizer, network = llm_model._load_folder(build_tiny_llm(tmp_path / "m", kind="gpt2"))
+    tokenizer, network = llm_model._load_folder(
+        build_tiny_llm(tmp_path / "m", kind="gpt2"), torch.float32
+    )
     keep_copy(tokenizer, network, tmp_path / "kept")
-    again = llm_model._load_folder(tmp_path / "kept")[1]
+    again = llm_model._load_folder(tmp_path / "kept", torch.float32)[1]
     found = score_plainly(again, (3, 4), [(20, 21)], [BRANCH])
     np.testing.assert_allclose(
         found, score_plainly(network, (3, 4), [(20, 21)], [BRANCH]), atol=1e-6
@@ -103,6 +106,16 @@ def test_revision_follows_weights_tokenizer_template_and_precision(
         path.write_bytes(before)
 
 
+def test_bfloat16_is_read_as_such_and_scores_nearly_the_same(tiny_llm: Path) -> None:
+    whole = CausalModel(str(tiny_llm), device="cpu").network
+    half = CausalModel(str(tiny_llm), device="cpu", precision="bf16").network
+    assert (whole.dtype, half.dtype) == (torch.float32, torch.bfloat16)
+    reviews = [(20, 21), (22,)]
+    found = LabelScorer(half, (3, 4, 5), precision="bf16").score(reviews, [BRANCH])
+    exact = score_plainly(whole, (3, 4, 5), reviews, [BRANCH])
+    np.testing.assert_allclose(found, exact, atol=0.5)
+
+
 def test_revision_needs_no_torch(tiny_llm: Path) -> None:
     code = (
         "import sys; from tasks.text.llm_model import CausalModel;"
@@ -142,7 +155,7 @@ def test_an_encoder_is_no_language_model(tiny_model: Path) -> None:
 def test_a_masked_language_model_is_refused(tmp_path: Path) -> None:
     from transformers import BertConfig, BertLMHeadModel
 
-    tokenizer, _ = llm_model._load_folder(build_tiny_llm(tmp_path / "m"))
+    tokenizer, _ = llm_model._load_folder(build_tiny_llm(tmp_path / "m"), torch.float32)
     config = BertConfig(
         vocab_size=400,
         hidden_size=16,
