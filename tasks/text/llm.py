@@ -49,6 +49,8 @@ Clock = Callable[[], float]
 
 NO_TEXT: Final = "no text"
 _MIN_TOKENS: Final = 8
+_BEHIND_REVIEW: Final = 256
+"""Tokens allowed for a question and its answer where a model looks back over a window only."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ class LlmExtractor:
             device=self.model.device,
             precision=self.model.precision,
             batch_tokens=self._batch_tokens,
+            longest=self._max_tokens + _BEHIND_REVIEW,
         )
 
     @cached_property
@@ -179,6 +182,7 @@ class LlmExtractor:
             self.model.encode_opening(layout.prefix),
             device=self.model.device,
             batch_tokens=self._batch_tokens,
+            longest=self._max_tokens + _BEHIND_REVIEW,
         )
 
     def _make_asker(self, names: Sequence[str]) -> Asker:

@@ -23,6 +23,7 @@ from tasks.text.llm_score import (
     plan_batches,
     read_logits,
     run_or_halve,
+    sees_all,
     to_additive,
 )
 
@@ -114,7 +115,13 @@ class JsonWriter:
         *,
         device: Literal["cpu", "cuda"] = "cpu",
         batch_tokens: int = 16_384,
+        longest: int = 1024,
     ) -> None:
+        if not sees_all(network, len(prefix) + longest):
+            raise ConfigError(
+                f"this model does not look back over a prompt of {len(prefix)} tokens and {longest} "
+                "behind it, which writing JSON needs; set extract.llm.mode = 'likelihood'"
+            )
         self._network = network
         self.prefix = prefix
         self._device: Literal["cpu", "cuda"] = device

@@ -288,6 +288,7 @@ def keep_copy(tokenizer: Any, network: Any, folder: Path) -> None:
             save_file(state, str(scratch / "model.safetensors"), metadata={"format": "pt"})
             text = json.dumps({**config, "architectures": [type(network).__name__]}, indent=1)
             (scratch / "config.json").write_text(text, encoding="utf-8")
+            scratch.chmod(0o755)  # a folder made as temporary is its maker's alone
             scratch.rename(folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

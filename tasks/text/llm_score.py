@@ -63,7 +63,8 @@ class LabelScorer:
 
     `network` is a causal language model of transformers in evaluation mode. Models that keep no
     keys and values, or that read positions from a plain mask, are found out by a short check and
-    scored from scratch: slower, and right.
+    scored from scratch: slower, and right. So are those that look back less far than over the
+    prefix and `longest` tokens behind it, for which a mask of ancestors is not enough.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class LabelScorer:
         device: Literal["cpu", "cuda"] = "cpu",
         precision: Literal["fp32", "bf16"] = "fp32",
         batch_tokens: int = 16_384,
+        longest: int = 1024,
     ) -> None:
         self._network = network
         self.prefix = prefix
@@ -81,7 +83,11 @@ class LabelScorer:
         self._batch_tokens = batch_tokens
         self._guard = threading.Lock()
         self._kept: Cache | None = None
-        self.is_reusing = bool(prefix) and self._suits_trees(_CHECK_GAP[precision])
+        self.is_reusing = (
+            bool(prefix)
+            and sees_all(network, len(prefix) + longest)
+            and self._suits_trees(_CHECK_GAP[precision])
+        )
 
     def score(self, reviews: Sequence[Ids], branches: Sequence[Branch]) -> Scores:
         """Summed log-probabilities of shape (reviews, branches, labels); unequal counts hold nan.
@@ -251,6 +257,14 @@ def read_logits(network: Any, columns: Sequence[int], **inputs: Any) -> "torch.T
     else:
         found = network(**inputs).logits[:, kept]
     return found.float()
+
+
+def sees_all(network: Any, n_tokens: int) -> bool:
+    """Whether every layer looks back over `n_tokens`: some only see a window that slides."""
+    config = network.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    is_used = getattr(config, "use_sliding_window", True)
+    return not (isinstance(window, int) and is_used and window < n_tokens)
 
 
 def run_or_halve(

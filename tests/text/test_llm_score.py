@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.platform.errors import OutOfMemoryError
+from tasks.platform.errors import ConfigError, OutOfMemoryError
 from tasks.text import llm_score
+from tasks.text.llm_json import JsonWriter
 from tasks.text.llm_model import CausalModel
 from tasks.text.llm_score import Branch, LabelScorer, plan_batches, score_plainly
 from tests.text.conftest import build_tiny_llm
@@ -87,6 +88,31 @@ def test_a_model_that_ignores_the_mask_is_found_out_and_scored_from_scratch(
     assert not scorer.is_reusing
     np.testing.assert_allclose(scorer.score([(20, 21)], branches), expected, atol=SAME)
     assert scorer.count_tokens((20, 21), branches) == 2 * (35 + 2 + 1) + 3
+
+
+def test_a_model_that_looks_back_over_a_window_is_scored_from_scratch(model: CausalModel) -> None:
+    """A tree's mask would let its layers see more than they ever learned to."""
+    import torch
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=400, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, sliding_window=40, initializer_range=0.3,
+    )  # fmt: skip
+    network = MistralForCausalLM(config).eval()
+    branches = [Branch((7,), ((9,), (10, 11)))]
+    scorer = LabelScorer(network, PREFIX, longest=20)
+    assert not scorer.is_reusing
+    review = tuple(range(20, 35))
+    ids = torch.tensor([[*PREFIX, *review, 7]])
+    with torch.inference_mode():
+        expected = float(network(input_ids=ids).logits[0, -1].log_softmax(-1)[9])
+    assert scorer.score([review], branches)[0, 0, 0] == pytest.approx(expected, abs=SAME)
+    wide = LabelScorer(network, PREFIX[:5], longest=20)
+    assert wide.is_reusing
+    with pytest.raises(ConfigError, match="does not look back over a prompt of 35 tokens"):
+        JsonWriter(network, PREFIX, longest=20)
 
 
 def test_what_questions_begin_with_is_counted_once(model: CausalModel) -> None:
