@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from tasks.platform.errors import ConfigError
 from tasks.text.backends.base import Pooling, Tokens, Vectors
+from tasks.text.devices import release_memory
+from tasks.text.model_files import first_line, require_safetensors
 
 if TYPE_CHECKING:
     import torch
@@ -42,10 +44,7 @@ class TorchBackend:
 
     def release(self) -> None:
         """Empty the GPU's cache of freed blocks."""
-        if self._device == "cuda":
-            import torch
-
-            torch.cuda.empty_cache()
+        release_memory(self._device)
 
 
 def load_network(folder: Path, *, numbers: Literal["fp32", "bf16"]) -> "torch.nn.Module":
@@ -55,8 +54,7 @@ def load_network(folder: Path, *, numbers: Literal["fp32", "bf16"]) -> "torch.nn
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    if not list(folder.glob("*.safetensors")):
-        raise ConfigError(f"{folder} holds no .safetensors weights; other formats are not read")
+    require_safetensors(folder)
     try:
         network = AutoModel.from_pretrained(
             folder,
@@ -66,8 +64,7 @@ def load_network(folder: Path, *, numbers: Literal["fp32", "bf16"]) -> "torch.nn
             dtype=torch.bfloat16 if numbers == "bf16" else torch.float32,
         )
     except (OSError, ValueError, ImportError, KeyError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"cannot load the model in {folder}: {reason}") from error
+        raise ConfigError(f"cannot load the model in {folder}: {first_line(error)}") from error
     module: torch.nn.Module = network.eval()
     return module
 
