@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.console import explain_errors, print_json, print_table
+from flows.console import explain_errors, print_json, print_line, print_table
 from flows.options import Config, Json, split_names
 from tasks.platform.errors import ConfigError
 
@@ -13,6 +13,7 @@ def register(app: typer.Typer, attributes_app: typer.Typer) -> None:
     """Add `drivers` to the command and the others to its group `attributes`."""
     app.command()(drivers)
     attributes_app.command("extract")(attributes_extract)
+    attributes_app.command("evaluate")(attributes_evaluate)
 
 
 def attributes_extract(
@@ -37,6 +38,47 @@ def attributes_extract(
             file, text=text, attributes=split_names(attributes), extractor=extractor, out=out,
             config=config, is_json=is_json,
         )  # fmt: skip
+
+
+def attributes_evaluate(
+    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
+    text: Annotated[str, typer.Option(help="Column of the text.")],
+    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="File of labels, by its column review_id or row; default the texts' file."
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Columns of labels, a,b,c or {}_label; default the attributes' names."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
+    ] = None,
+    extractor: Annotated[str | None, typer.Option(help="Default that of the settings.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """How well attributes are read, against labels: Positive, Negative, neutral or 0, unknown or nothing.
+
+    Example: whyrec attributes evaluate reviews.csv --text body --attributes food,service --columns "{}_label"
+    """
+    with explain_errors(is_json=is_json):
+        from flows.attributes import TABLE, evaluate_file, list_scores, tell_dropped
+
+        document = evaluate_file(
+            file, text=text, attributes=split_names(attributes), labels=labels,
+            columns=split_names(columns), key=key, extractor=extractor, seed=seed, config=config,
+        )  # fmt: skip
+        if is_json:
+            print_json(document)
+            return
+        print_table(f"Read by {document['extractor']}", TABLE, list_scores(document))
+        if said := tell_dropped(document):
+            print_line(said)
 
 
 def drivers(
