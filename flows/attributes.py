@@ -1,30 +1,40 @@
-"""Commands on what texts say of attributes, beyond reading them: evaluate."""
+"""Commands on what texts say of attributes, beyond reading them: evaluate, distil."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from pydantic import ValidationError
 
-from flows.tables import read_texts
-from tasks.platform.errors import ConfigError, InputError
-from tasks.platform.labels import UNDECIDED, read_labels
-from tasks.platform.settings import Settings, load_settings
+from flows.console import print_line
+from flows.tables import number_rows, read_texts, show_rows
+from tasks.platform.errors import ConfigError
+from tasks.platform.labels import UNDECIDED
+from tasks.platform.settings import DistilledSettings, ExtractSettings, Settings, load_settings
 from tasks.platform.site import resolve_site
+from tasks.text.distilled import DistilledExtractor, take_labels
 from tasks.text.evaluate import (
     describe_evaluation,
     evaluate_answers,
     mean_macro_f1,
     read_answers,
 )
-from tasks.text.extract import AttributeLike, Embed, Extraction, name_attributes
-from tasks.text.extractors import make_extractor
+from tasks.text.extract import AttributeLike, Embed, Extraction, Extractor, name_attributes
+from tasks.text.extractors import BY_LABELS, DISTILLED, learn_extractor, make_extractor
+from tasks.text.labelled import (
+    ID_KEY,
+    check_column,
+    join_labels,
+    match_lesson,
+    read_label_file,
+    take_columns,
+)
 from tasks.text.task import STORE, open_store
 
-ROW_KEY = "row"
-ID_KEY = "review_id"
 Labels = npt.NDArray[np.int64]
 
 
@@ -63,15 +73,7 @@ def list_reviews(frame: pl.DataFrame, text: str) -> list[tuple[str, str]]:
     return [(str(row), body) for row, body in enumerate(texts)]
 
 
-def check_column(frame: pl.DataFrame, name: str) -> None:
-    """Raise InputError, with what there is, when a column is not there."""
-    if name not in frame.columns:
-        raise InputError(
-            f"there is no column {name!r}; the file has {', '.join(frame.columns[:20])}"
-        )
-
-
-def join_labels(
+def list_labels(
     frame: pl.DataFrame,
     *,
     names: Sequence[str],
@@ -79,69 +81,104 @@ def join_labels(
     columns: Sequence[str],
     key: str | None,
 ) -> dict[str, Labels]:
-    """Labels of each attribute for every row of `frame`, UNDECIDED where nobody labelled it.
-
-    They are columns of `frame` itself, or of the file `labels`, whose column review_id (else row,
-    counted from 0) says which review each line is of; `key` is the column of `frame` with that id.
-    Raises InputError when a column is missing, an id stands there twice or nothing fits.
-    """
-    wanted = name_columns(names, columns)
+    """Labels of each attribute for every row of `frame`: its own columns, or those of a file."""
     if labels is None:
-        for column in wanted:
-            check_column(frame, column)
-        return {
-            name: read_labels(frame[column]) for name, column in zip(names, wanted, strict=True)
-        }
-    table = read_texts(labels)
-    for column in wanted:
-        check_column(table, column)
-    places = find_places(frame, table, key=key, where=labels)
-    found = {}
-    for name, column in zip(names, wanted, strict=True):
-        values = np.full(frame.height, UNDECIDED, dtype=np.int64)
-        known = read_labels(table[column])
-        values[places[places >= 0]] = known[places >= 0]
-        found[name] = values
-    return found
+        return take_columns(frame, names, columns)
+    return join_labels(read_texts(labels), list_ids(frame, key), names=names, columns=columns)
 
 
-def name_columns(names: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """Columns of the labels: `columns` one by one, or one pattern with {}, or the names themselves."""
-    if not columns:
-        return list(names)
-    if len(columns) == 1 and "{}" in columns[0]:
-        return [columns[0].replace("{}", name) for name in names]
-    if len(columns) != len(names):
+def list_ids(frame: pl.DataFrame, key: str | None) -> list[str]:
+    """What labels may call the rows of `frame`: column `key`, else review_id, else their numbers."""
+    if key is not None:
+        check_column(frame, key)
+    name = key or ID_KEY
+    if name not in frame.columns:
+        return [str(row) for row in range(frame.height)]
+    return frame[name].cast(pl.String).to_list()
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How a distilled extractor is to be taught; None where the settings decide."""
+
+    teacher: str | None = None
+    labels: str | None = None
+    columns: tuple[str, ...] = ()
+    sample: int | None = None
+
+
+def open_reader(
+    desk: Desk,
+    extractor: str | None,
+    reviews: Sequence[tuple[str, str]],
+    ids: Sequence[str],
+    *,
+    teaching: Teaching,
+) -> tuple[Extractor, frozenset[str]]:
+    """The extractor that was asked for, and the texts that people's labels taught it.
+
+    A distilled one is fitted to labels, if there are any, or to what its teacher reads out of a
+    sample of the reviews. `ids` are what labels call the reviews. Raises ConfigError and InputError.
+    """
+    settings = change_teaching(desk.settings.extract, teaching)
+    if (extractor or settings.extractor) != DISTILLED:
+        return make_extractor(settings, extractor), frozenset()
+    texts = [text for _, text in reviews]
+    lesson = None
+    if settings.distilled.labels is not None and settings.distilled.teacher == BY_LABELS:
+        named = Path(settings.distilled.labels)
+        table = read_label_file(named if teaching.labels else desk.settings.root / named)
+        known = list(zip(ids, texts, strict=True))
+        lesson = take_labels(
+            *match_lesson(table, known, names=desk.names, columns=teaching.columns), name=BY_LABELS
+        )
+    reader = learn_extractor(settings, texts, desk.attributes, desk.embed, lesson=lesson)
+    return reader, frozenset(lesson.texts if lesson else ())
+
+
+def change_teaching(settings: ExtractSettings, teaching: Teaching) -> ExtractSettings:
+    """The settings with what the command says otherwise; naming labels makes a person the teacher."""
+    teacher = teaching.teacher or (BY_LABELS if teaching.labels else None)
+    said = {"teacher": teacher, "labels": teaching.labels, "sample": teaching.sample}
+    kept = settings.distilled.model_dump() | {k: v for k, v in said.items() if v is not None}
+    try:
+        return settings.model_copy(update={"distilled": DistilledSettings(**kept)})
+    except ValidationError as error:
         raise ConfigError(
-            f"--columns names {len(columns)} columns for {len(names)} attributes; name one for each, "
-            "or give a pattern as {}_label"
-        )
-    return list(columns)
+            f"the distilled extractor cannot be taught so: {error.errors()[0]['msg']}; "
+            "--teacher is clauses, llm or labels (with --labels FILE), --sample at least 50"
+        ) from error
 
 
-def find_places(
-    frame: pl.DataFrame, table: pl.DataFrame, *, key: str | None, where: str
-) -> npt.NDArray[np.int64]:
-    """The row of `frame` that each line of `table` is about, -1 where there is none; shape (lines,)."""
-    column = ID_KEY if ID_KEY in table.columns else ROW_KEY
-    if column not in table.columns:
-        raise InputError(f"{where} has no column {ID_KEY} and none called {ROW_KEY}; add either")
-    if table[column].is_duplicated().any():
-        twice = table[column].filter(table[column].is_duplicated())[0]
-        raise InputError(f"{where} labels {column} {twice!r} more than once; leave one line of it")
-    if column == ID_KEY:
-        check_column(frame, key or ID_KEY)
-        ids = frame[key or ID_KEY].cast(pl.String).to_list()
-    else:
-        ids = [str(row) for row in range(frame.height)]
-    rows = {value: row for row, value in enumerate(ids)}
-    places = [rows.get(value, -1) for value in table[column].cast(pl.String).to_list()]
-    if not any(place >= 0 for place in places):
-        raise InputError(
-            f"none of the {table.height} lines of {where} is of a row of the texts; "
-            f"their {column} should say which"
-        )
-    return np.array(places, dtype=np.int64)
+def extract_distilled(
+    path: str,
+    *,
+    text: str,
+    attributes: Sequence[str],
+    key: str | None,
+    teaching: Teaching,
+    out: str | None,
+    config: str | None,
+    is_json: bool,
+) -> None:
+    """Teach a distilled extractor on a file's texts and let it read them all."""
+    frame = read_texts(path)
+    desk = open_desk(attributes, config)
+    reviews = list_reviews(frame, text)
+    reader, _ = open_reader(desk, DISTILLED, reviews, list_ids(frame, key), teaching=teaching)
+    found = reader.extract(reviews, attributes=desk.attributes, embed=desk.embed)
+    show_rows(number_rows(found.frame), frame.height, out=out, is_json=is_json)
+    if isinstance(reader, DistilledExtractor) and out is not None and not is_json:
+        print_line(tell_agreement(reader.probe.about))
+
+
+def tell_agreement(about: Mapping[str, Any]) -> str:
+    """How a probe was taught and agrees with its teacher, in words."""
+    return (
+        f"taught by {about['teacher']} on {about['n_labelled']:,} reviews; on {about['n_random']:,} "
+        f"drawn at random, unseen, it agrees with {show(about['agreement'])} of the answers, and is "
+        f"sure of {show(about['coverage'])}, of which it agrees with {show(about['sure_agreement'])}"
+    )
 
 
 def evaluate_file(
@@ -154,23 +191,31 @@ def evaluate_file(
     columns: Sequence[str],
     key: str | None,
     seed: int,
+    teaching: Teaching,
     config: str | None,
 ) -> dict[str, Any]:
-    """Read attributes out of a file's texts and compare with its labels; the JSON document."""
+    """Read attributes out of a file's texts and compare with its labels; the JSON document.
+
+    What people's labels taught the extractor is left out of the comparison.
+    """
     frame = read_texts(path)
     desk = open_desk(attributes, config)
     reviews = list_reviews(frame, text)
-    truth = join_labels(frame, names=desk.names, labels=labels, columns=columns, key=key)
-    reader = make_extractor(desk.settings.extract, extractor)
-    is_asked = np.any([column != UNDECIDED for column in truth.values()], axis=0)
-    asked = [review for review, is_wanted in zip(reviews, is_asked, strict=True) if is_wanted]
+    truth = list_labels(frame, names=desk.names, labels=labels, columns=columns, key=key)
+    reader, taught = open_reader(desk, extractor, reviews, list_ids(frame, key), teaching=teaching)
+    is_labelled = np.any([column != UNDECIDED for column in truth.values()], axis=0)
+    is_new = np.array([body not in taught for _, body in reviews], dtype=bool)
+    asked = [reviews[row] for row in np.flatnonzero(is_labelled & is_new)]
     found = reader.extract(asked, attributes=desk.attributes, embed=desk.embed)
+    about = dict(reader.probe.about) if isinstance(reader, DistilledExtractor) else None
     return {
         "extractor": extractor or desk.settings.extract.extractor,
         "revision": reader.revision,
         **compare(found, truth, desk.names, seed=seed),
         "n_texts": frame.height,
-        "n_unlabelled": int((~is_asked).sum()),
+        "n_unlabelled": int((~is_labelled).sum()),
+        "n_taught": int((is_labelled & ~is_new).sum()),
+        "taught": about,
     }
 
 
@@ -226,6 +271,7 @@ def tell_dropped(document: dict[str, Any]) -> str:
     undecided = sum(row["n_undecided"] for row in document["attributes"])
     parts = (
         (document["n_unlabelled"], "texts without a decided label"),
+        (document["n_taught"], "texts whose labels taught it"),
         (undecided, "labels without majority beside decided ones"),
         (document["n_skipped"], "texts that the extractor skipped"),
     )

@@ -8,6 +8,13 @@ from flows.console import explain_errors, print_json, print_line, print_table
 from flows.options import Config, Json, split_names
 from tasks.platform.errors import ConfigError
 
+Teacher = Annotated[
+    str | None, typer.Option(help="Who teaches the distilled extractor: clauses, llm or labels.")
+]
+Sample = Annotated[
+    int | None, typer.Option(help="Reviews that the teacher of the distilled extractor reads.")
+]
+
 
 def register(app: typer.Typer, attributes_app: typer.Typer) -> None:
     """Add `drivers` to the command and the others to its group `attributes`."""
@@ -20,7 +27,21 @@ def attributes_extract(
     file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
     text: Annotated[str, typer.Option(help="Column of the text.")],
     attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
-    extractor: Annotated[str, typer.Option(help="clauses (no labels needed).")] = "clauses",
+    extractor: Annotated[
+        str, typer.Option(help="clauses (no labels needed), distilled (taught, then fast).")
+    ] = "clauses",
+    teacher: Teacher = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="File of labelled reviews (review_id, row or text) that teach it."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns of labels, a,b,c or {}_label; default their names.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
+    ] = None,
+    sample: Sample = None,
     out: Annotated[
         str | None, typer.Option(help="CSV or Parquet file to write; default standard output.")
     ] = None,
@@ -29,9 +50,25 @@ def attributes_extract(
 ) -> None:
     """Read attributes out of texts: mentioned or not, polarity, confidence, and the words it was read from.
 
-    Example: whyrec attributes extract reviews.csv --text body --attributes price,battery --out read.csv
+    Examples: whyrec attributes extract reviews.csv --text body --attributes price,battery --out read.csv
+
+    whyrec attributes extract reviews.csv --text body --attributes price --extractor distilled --labels mine.csv --out read.csv
     """
     with explain_errors(is_json=is_json):
+        if extractor == "distilled":
+            from flows.attributes import Teaching, extract_distilled
+
+            teaching = Teaching(teacher, labels, split_names(columns), sample)
+            extract_distilled(
+                file, text=text, attributes=split_names(attributes), key=key, teaching=teaching,
+                out=out, config=config, is_json=is_json,
+            )  # fmt: skip
+            return
+        if teacher or labels or sample:
+            raise ConfigError(
+                "--teacher, --labels and --sample teach the distilled extractor; "
+                "add --extractor distilled or leave them out"
+            )
         from flows.tables import extract_file
 
         extract_file(
@@ -57,7 +94,15 @@ def attributes_evaluate(
     key: Annotated[
         str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
     ] = None,
-    extractor: Annotated[str | None, typer.Option(help="Default that of the settings.")] = None,
+    extractor: Annotated[
+        str | None, typer.Option(help="clauses or distilled; default that of the settings.")
+    ] = None,
+    teacher: Teacher = None,
+    teacher_labels: Annotated[
+        str | None,
+        typer.Option(help="File of labelled reviews that teach it; they are not compared."),
+    ] = None,
+    sample: Sample = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     config: Config = None,
     is_json: Json = False,
@@ -67,16 +112,27 @@ def attributes_evaluate(
     Example: whyrec attributes evaluate reviews.csv --text body --attributes food,service --columns "{}_label"
     """
     with explain_errors(is_json=is_json):
-        from flows.attributes import TABLE, evaluate_file, list_scores, tell_dropped
+        from flows.attributes import (
+            TABLE,
+            Teaching,
+            evaluate_file,
+            list_scores,
+            tell_agreement,
+            tell_dropped,
+        )
 
+        teaching = Teaching(teacher, teacher_labels, split_names(columns), sample)
         document = evaluate_file(
             file, text=text, attributes=split_names(attributes), labels=labels,
-            columns=split_names(columns), key=key, extractor=extractor, seed=seed, config=config,
+            columns=split_names(columns), key=key, extractor=extractor, seed=seed, teaching=teaching,
+            config=config,
         )  # fmt: skip
         if is_json:
             print_json(document)
             return
         print_table(f"Read by {document['extractor']}", TABLE, list_scores(document))
+        if document["taught"]:
+            print_line(tell_agreement(document["taught"]))
         if said := tell_dropped(document):
             print_line(said)
 

@@ -78,7 +78,7 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
         periods = stages.plan_periods(night)
         joined = merge_periods(periods, night.as_of, min_rows=night.settings.text.shard_texts)
         stages.embed_texts(night, joined.values())
-        read = stages.extract_attributes(night, joined.values())
+        read = stages.extract_attributes(night, joined)
         examples = stages.choose_examples(night, read)
         attributes = {period: read[joined[period]] for period in periods}
         verdicts = effect_stages.conclude_effects(night, periods, attributes)
@@ -101,6 +101,7 @@ def make_night_key(night: Night) -> str:
         "as_of": night.as_of.isoformat(),
         "settings": settings,
         "model": describe_inputs(stages.choose_model(night)),
+        "extractor": describe_inputs(stages.choose_extractor(night)),
         "code": [hash_function_code(task.fn) for task in stages.CACHED_TASKS],
         "drops": [
             [row["source"], row["table_name"], row["drop_id"], row["staged_sha256"]]

@@ -32,7 +32,7 @@ from tasks.platform.warehouse import fetch_dicts
 from tasks.quality import task as quality
 from tasks.report import task as report
 from tasks.text import task as text
-from tasks.text.task import ModelChoice
+from tasks.text.task import ExtractorChoice, ModelChoice
 
 EXAMPLES_PER_SIDE = 3
 MAX_NOTES = 5
@@ -40,6 +40,7 @@ CACHED_TASKS = (
     ingest.stage_drop,
     quality.check_drop,
     text.embed_shard,
+    text.fit_probe,
     text.extract_attributes,
     text.choose_examples,
     effects.make_panel,
@@ -241,18 +242,58 @@ def embed_texts(night: Night, joined: Iterable[PeriodRef]) -> None:
     }
 
 
-def extract_attributes(night: Night, joined: Iterable[PeriodRef]) -> dict[PeriodRef, AttributesRef]:
-    """What the reviews of each period say of each attribute; published as it is read."""
-    periods = list(dict.fromkeys(joined))
-    model = text.choose_model(night.settings.text)
-    extractor = text.choose_extractor(night.settings.extract)
+def fit_probes(night: Night, periods: Iterable[PeriodRef]) -> dict[str, FileRef]:
+    """A probe a source, taught on the periods that its control basis is fitted on; {} when none is used.
+
+    It is fitted again only when these periods, what teaches it or its settings change.
+    """
+    extract = night.settings.extract
+    if not text.is_taught(extract):
+        return {}
+    labels = text.keep_labels(extract, night.settings.root, night.site)
+    shared = {
+        "extract": extract,
+        "model": text.choose_model(night.settings.text),
+        "extractor": choose_extractor(night),
+        "labels": labels,
+    }
+    by_source: dict[str, list[PeriodRef]] = {}
+    for period in periods:
+        by_source.setdefault(period.source, []).append(period)
+    min_rows = night.settings.effects.basis_min_rows
     calls = {
-        label_period(period): {
-            "period": period,
-            "extract": night.settings.extract,
-            "model": model,
-            "extractor": extractor,
+        source: {
+            "periods": tuple(
+                effects.choose_basis_periods(known, as_of=night.as_of, min_rows=min_rows)
+            ),
+            **shared,
         }
+        for source, known in by_source.items()
+    }
+    done: dict[str, FileRef] = night.engine.require(text.fit_probe, calls)
+    night.keep([labels, *done.values()])
+    about = {source: text.describe_probe(ref, night.run) for source, ref in done.items()}
+    night.text_cost = {**(night.text_cost or {}), "probes": about}
+    return done
+
+
+def extract_attributes(
+    night: Night, joined: Mapping[PeriodRef, PeriodRef]
+) -> dict[PeriodRef, AttributesRef]:
+    """What the reviews of each period say of each attribute; published as it is read.
+
+    `joined` maps periods to the longer ones that they are read in.
+    """
+    probes = fit_probes(night, joined)
+    periods = list(dict.fromkeys(joined.values()))
+    extract = text.trim_settings(night.settings.extract)
+    shared = {
+        "extract": extract,
+        "model": text.choose_model(night.settings.text),
+        "extractor": choose_extractor(night),
+    }
+    calls = {
+        label_period(period): {"period": period, "probe": probes.get(period.source), **shared}
         for period in periods
     }
     done: dict[str, AttributesRef] = night.engine.require(text.extract_attributes, calls)
@@ -362,3 +403,10 @@ def read_snapshot(settings: Settings) -> int:
 def choose_model(night: Night) -> ModelChoice:
     """What of the encoder decides the night's vectors."""
     return text.choose_model(night.settings.text)
+
+
+def choose_extractor(night: Night) -> ExtractorChoice:
+    """What of the extractor decides what the night reads, a file of labels included."""
+    extract = night.settings.extract
+    labels = text.keep_labels(extract, night.settings.root, night.site)
+    return text.choose_extractor(extract, labels)

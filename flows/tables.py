@@ -64,7 +64,12 @@ def read_attributes(
         attributes=wanted,
         embed=lambda part: store.embed(part).vectors,
     )
-    return found.frame.with_columns(row=pl.col("review_id").cast(pl.Int64)).select(
+    return number_rows(found.frame)
+
+
+def number_rows(found: pl.DataFrame) -> pl.DataFrame:
+    """What was read, by the row of the file that it was read from."""
+    return found.with_columns(row=pl.col("review_id").cast(pl.Int64)).select(
         "row", "attribute", "is_mentioned", "polarity", "confidence", "span_start", "span_end"
     )
 
@@ -84,15 +89,20 @@ def extract_file(
     rows = read_attributes(
         frame, text=text, attributes=attributes, extractor=extractor, config=config
     )
+    show_rows(rows, frame.height, out=out, is_json=is_json)
+
+
+def show_rows(rows: pl.DataFrame, n_texts: int, *, out: str | None, is_json: bool) -> None:
+    """Write the rows to `out`, else print them; say how many there are."""
     if out is not None:
         write_rows(rows, out)
     if is_json:
-        summary = {"texts": frame.height, "rows": rows.height, "out": out}
+        summary = {"texts": n_texts, "rows": rows.height, "out": out}
         print_json(summary if out else rows.to_dicts())
     elif out is None:
         print_line(rows.write_csv().rstrip("\n"))
     else:
-        print_line(f"{rows.height:,} rows of {frame.height:,} texts written to {out}")
+        print_line(f"{rows.height:,} rows of {n_texts:,} texts written to {out}")
 
 
 def write_rows(rows: pl.DataFrame, out: str) -> None:

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from flows.attributes import join_labels, name_columns
+from flows.attributes import list_labels
 from flows.cli import app
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import UNDECIDED
+from tasks.text.labelled import name_columns
 
 REVIEWS = pl.DataFrame({"review_id": ["a", "b", "c"], "food": ["Positive", "no majority", None]})
 
@@ -22,7 +23,7 @@ def write_labels(folder: Path, **columns: list[object]) -> str:
 
 
 def join(labels: str | None = None, *, frame: pl.DataFrame = REVIEWS) -> list[int]:
-    found = join_labels(frame, names=["food"], labels=labels, columns=(), key=None)
+    found = list_labels(frame, names=["food"], labels=labels, columns=(), key=None)
     return found["food"].tolist()
 
 
@@ -42,13 +43,13 @@ def test_labels_in_a_file_find_their_review_by_row(tmp_path: Path) -> None:
 
 def test_a_review_that_is_labelled_twice_is_named(tmp_path: Path) -> None:
     path = write_labels(tmp_path, row=[2, 2], food=["Negative", "Positive"])
-    with pytest.raises(InputError, match="labels row 2 more than once"):
+    with pytest.raises(InputError, match="row 2 is labelled more than once"):
         join(path)
 
 
 def test_labels_of_other_reviews_are_refused(tmp_path: Path) -> None:
     path = write_labels(tmp_path, review_id=["x"], food=["Negative"])
-    with pytest.raises(InputError, match="none of the 1 lines"):
+    with pytest.raises(InputError, match="none of the 1 labelled lines"):
         join(path)
 
 
