@@ -1,7 +1,7 @@
-"""Commands on what texts say of attributes, beyond reading them: evaluate, distil."""
+"""Commands on what texts say of attributes, beyond reading them: evaluate, distil, discover."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tasks.platform.errors import ConfigError
 from tasks.platform.labels import UNDECIDED
 from tasks.platform.settings import DistilledSettings, ExtractSettings, Settings, load_settings
 from tasks.platform.site import resolve_site
+from tasks.text.discover import discover_attributes, write_toml
 from tasks.text.distilled import DistilledExtractor, take_labels
 from tasks.text.evaluate import (
     describe_evaluation,
@@ -277,3 +278,23 @@ def tell_dropped(document: dict[str, Any]) -> str:
     )
     said = ", ".join(f"{count:,} {what}" for count, what in parts if count)
     return f"left out: {said}" if said else ""
+
+
+def discover_file(
+    path: str, *, text: str, most: int, out: str | None, config: str | None
+) -> dict[str, Any]:
+    """Propose attributes from a file's texts, as a part of whyrec.toml in `out`; the JSON document."""
+    frame = read_texts(path)
+    texts = [body for _, body in list_reviews(frame, text)]
+    settings = load_settings(config)
+    store = open_store(str(resolve_site(settings).lake.root / STORE), settings.text)
+    proposals = discover_attributes(texts, lambda part: store.embed(part).vectors, most=most)
+    snippet = write_toml(proposals, n_texts=frame.height)
+    if out is not None:
+        Path(out).write_text(snippet, encoding="utf-8")
+    return {
+        "texts": frame.height,
+        "attributes": [asdict(one) for one in proposals],
+        "toml": snippet,
+        "out": out,
+    }

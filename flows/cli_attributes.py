@@ -21,6 +21,7 @@ def register(app: typer.Typer, attributes_app: typer.Typer) -> None:
     app.command()(drivers)
     attributes_app.command("extract")(attributes_extract)
     attributes_app.command("evaluate")(attributes_evaluate)
+    attributes_app.command("discover")(attributes_discover)
 
 
 def attributes_extract(
@@ -135,6 +136,41 @@ def attributes_evaluate(
             print_line(tell_agreement(document["taught"]))
         if said := tell_dropped(document):
             print_line(said)
+
+
+def attributes_discover(
+    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
+    text: Annotated[str, typer.Option(help="Column of the text.")],
+    most: Annotated[int, typer.Option("--max", min=1, help="Attributes to propose.")] = 12,
+    out: Annotated[
+        str | None, typer.Option(help="File for the part of whyrec.toml; default standard output.")
+    ] = None,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Propose attributes from a corpus (English): names, seeds, counts, examples, to edit in whyrec.toml.
+
+    Example: whyrec attributes discover reviews.csv --text body --max 12 --out attributes.toml
+    """
+    with explain_errors(is_json=is_json):
+        from flows.attributes import discover_file
+
+        document = discover_file(file, text=text, most=most, out=out, config=config)
+        if is_json:
+            print_json(document)
+        elif not document["attributes"]:
+            print_line("no result: nothing is judged often enough in these texts")
+        elif out is None:
+            print_line(document["toml"].rstrip("\n"))
+        else:
+            print_table(
+                f"Proposed from {document['texts']:,} texts, written to {out}",
+                ("attribute", "reviews", "seeds"),
+                [
+                    [row["name"], row["n_reviews"], ", ".join(row["seeds"][:6])]
+                    for row in document["attributes"]
+                ],
+            )
 
 
 def drivers(

@@ -11,6 +11,7 @@ from flows.attributes import list_labels
 from flows.cli import app
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import UNDECIDED
+from tasks.platform.settings import load_settings
 from tasks.text.labelled import name_columns
 
 REVIEWS = pl.DataFrame({"review_id": ["a", "b", "c"], "food": ["Positive", "no majority", None]})
@@ -82,3 +83,16 @@ def test_what_was_read_is_compared_with_labels(
     shown = CliRunner().invoke(app, arguments)
     assert "food" in shown.stdout
     assert "left out: 1 texts without a decided label" in shown.stdout
+
+
+def test_a_proposal_is_written_as_a_part_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bodies = [f"The battery was {said}. I read it." for said in ("great", "awful") * 6]
+    pl.DataFrame({"body": bodies}).write_csv("reviews.csv")
+    arguments = ["attributes", "discover", "reviews.csv", "--text", "body", "--out", "found.toml"]
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    assert [row["name"] for row in json.loads(result.stdout)["attributes"]] == ["battery"]
+    assert load_settings("found.toml").extract.names == ("battery",)
