@@ -1,4 +1,4 @@
-"""Commands on what texts say of attributes, beyond reading them: evaluate, distil, discover."""
+"""Commands on what texts say of attributes, beyond reading them: evaluate, distil, discover, explain."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +16,7 @@ from tasks.platform.errors import ConfigError
 from tasks.platform.labels import UNDECIDED
 from tasks.platform.settings import DistilledSettings, ExtractSettings, Settings, load_settings
 from tasks.platform.site import resolve_site
+from tasks.text.attribution import open_gradients
 from tasks.text.discover import discover_attributes, write_toml
 from tasks.text.distilled import DistilledExtractor, take_labels
 from tasks.text.evaluate import (
@@ -24,6 +25,7 @@ from tasks.text.evaluate import (
     mean_macro_f1,
     read_answers,
 )
+from tasks.text.explain import cut_words, explain_words, mark_spans
 from tasks.text.extract import AttributeLike, Embed, Extraction, Extractor, name_attributes
 from tasks.text.extractors import BY_LABELS, DISTILLED, learn_extractor, make_extractor
 from tasks.text.labelled import (
@@ -34,7 +36,7 @@ from tasks.text.labelled import (
     read_label_file,
     take_columns,
 )
-from tasks.text.task import STORE, open_store
+from tasks.text.task import STORE, open_encoder, open_store
 
 Labels = npt.NDArray[np.int64]
 
@@ -298,3 +300,82 @@ def discover_file(
         "toml": snippet,
         "out": out,
     }
+
+
+def explain_text(
+    text: str,
+    *,
+    path: str | None,
+    row: int,
+    attributes: Sequence[str],
+    extractor: str | None,
+    key: str | None,
+    teaching: Teaching,
+    config: str | None,
+) -> dict[str, Any]:
+    """What one text says of attributes, from which words; the JSON document.
+
+    The text is `text` itself, or row `row` of column `text` of the file `path`, whose reviews then
+    teach a distilled extractor. Of a probe's answers it is said what each word did to them.
+    """
+    desk = open_desk(attributes, config)
+    if path is None:
+        reviews, ids, at = [("0", text)], ["0"], 0
+    else:
+        frame = read_texts(path)
+        reviews, ids, at = list_reviews(frame, text), list_ids(frame, key), row
+    if at >= len(reviews):
+        raise ConfigError(f"--row {row} is not there; {path} has {len(reviews):,} rows, from 0")
+    body = reviews[at][1]
+    reader, _ = open_reader(desk, extractor, reviews, ids, teaching=teaching)
+    found = reader.extract([("0", body)], attributes=desk.attributes, embed=desk.embed)
+    answers = [explain_answer(answer, body, reader, desk) for answer in found.frame.to_dicts()]
+    spans = [(one["start"], one["end"]) for one in answers if one["start"] is not None]
+    return {
+        "text": body,
+        "marked": mark_spans(body, spans),
+        "extractor": extractor or desk.settings.extract.extractor,
+        "attributes": answers,
+        "skipped": found.skipped["reason"].to_list(),
+    }
+
+
+def explain_answer(
+    answer: Mapping[str, Any], body: str, reader: Extractor, desk: Desk
+) -> dict[str, Any]:
+    """One answer of an extraction, with its span, and what each word did where a probe gave it."""
+    start, end = answer["span_start"], answer["span_end"]
+    span = None if start is None else body[start:end]
+    words, gap = [], None
+    is_explained = isinstance(reader, DistilledExtractor) and answer["is_mentioned"]
+    if isinstance(reader, DistilledExtractor) and is_explained and span is not None:
+        encoder = open_encoder(desk.settings.text)
+        attribution = explain_words(
+            span, reader.probe, desk.attributes, at=desk.names.index(answer["attribute"]),
+            label=answer["polarity"], embed=desk.embed,
+            gradients=open_gradients(encoder.folder, max_tokens=desk.settings.text.max_tokens),
+        )  # fmt: skip
+        words, gap = cut_words(span, attribution), round(attribution.gap, 4)
+    return {
+        "attribute": answer["attribute"],
+        "is_mentioned": answer["is_mentioned"],
+        "polarity": answer["polarity"],
+        "confidence": answer["confidence"],
+        "start": start,
+        "end": end,
+        "span": span,
+        "words": [word for word in words if word["share"]],
+        "gap": gap,
+    }
+
+
+def list_answers(document: Mapping[str, Any]) -> list[list[str]]:
+    """Rows of attribute, what is said, confidence and the words that did most, strongest first."""
+    says = {1: "praise", -1: "blame", 0: "neither"}
+    rows = []
+    for one in document["attributes"]:
+        strongest = sorted(one["words"], key=lambda word: -abs(word["share"]))[:5]
+        told = ", ".join(f"{word['text']} {word['share']:+.2f}" for word in strongest)
+        said = says[one["polarity"]] if one["is_mentioned"] else "not mentioned"
+        rows.append([one["attribute"], said, show(one["confidence"]), told or (one["span"] or "")])
+    return rows

@@ -22,6 +22,7 @@ def register(app: typer.Typer, attributes_app: typer.Typer) -> None:
     attributes_app.command("extract")(attributes_extract)
     attributes_app.command("evaluate")(attributes_evaluate)
     attributes_app.command("discover")(attributes_discover)
+    attributes_app.command("explain")(attributes_explain)
 
 
 def attributes_extract(
@@ -171,6 +172,55 @@ def attributes_discover(
                     for row in document["attributes"]
                 ],
             )
+
+
+def attributes_explain(
+    text: Annotated[str, typer.Option(help="The text; with FILE, its column of texts.")],
+    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    file: Annotated[
+        str | None, typer.Argument(help="CSV, JSON lines or Parquet file that the text is in.")
+    ] = None,
+    row: Annotated[int, typer.Option(min=0, help="Row of FILE, from 0.")] = 0,
+    extractor: Annotated[
+        str | None, typer.Option(help="clauses or distilled; default that of the settings.")
+    ] = None,
+    teacher: Teacher = None,
+    labels: Annotated[
+        str | None, typer.Option(help="File of labelled reviews that teach it.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns of labels, a,b,c or {}_label; default their names.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
+    ] = None,
+    sample: Sample = None,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Where a text says what of attributes; of the distilled extractor also what each word did (log-odds).
+
+    Examples: whyrec attributes explain --text "Great food, but so loud" --attributes food,noise
+
+    whyrec attributes explain reviews.csv --text body --row 7 --attributes food --extractor distilled
+    """
+    with explain_errors(is_json=is_json):
+        from flows.attributes import Teaching, explain_text, list_answers
+
+        teaching = Teaching(teacher, labels, split_names(columns), sample)
+        document = explain_text(
+            text, path=file, row=row, attributes=split_names(attributes), extractor=extractor,
+            key=key, teaching=teaching, config=config,
+        )  # fmt: skip
+        if is_json:
+            print_json(document)
+            return
+        print_line(document["marked"])
+        print_table(
+            f"Read by {document['extractor']}",
+            ("attribute", "says", "confidence", "from"),
+            list_answers(document),
+        )
 
 
 def drivers(

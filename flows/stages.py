@@ -43,6 +43,7 @@ CACHED_TASKS = (
     text.fit_probe,
     text.extract_attributes,
     text.choose_examples,
+    text.explain_sentences,
     effects.make_panel,
     effects.freeze_basis,
     effects.make_moments,
@@ -284,7 +285,7 @@ def extract_attributes(
 
     `joined` maps periods to the longer ones that they are read in.
     """
-    probes = fit_probes(night, joined)
+    night.probes = fit_probes(night, joined)
     periods = list(dict.fromkeys(joined.values()))
     extract = text.trim_settings(night.settings.extract)
     shared = {
@@ -293,7 +294,7 @@ def extract_attributes(
         "extractor": choose_extractor(night),
     }
     calls = {
-        label_period(period): {"period": period, "probe": probes.get(period.source), **shared}
+        label_period(period): {"period": period, "probe": night.probes.get(period.source), **shared}
         for period in periods
     }
     done: dict[str, AttributesRef] = night.engine.require(text.extract_attributes, calls)
@@ -321,9 +322,24 @@ def choose_examples(
         }
         for source in sources
     }
-    done = night.engine.require(text.choose_examples, calls)
+    done: dict[str, FileRef] = night.engine.require(text.choose_examples, calls)
+    done |= explain_sentences(night, done)
     night.keep(list(done.values()))
     return tuple(done.values())
+
+
+def explain_sentences(night: Night, examples: Mapping[str, FileRef]) -> dict[str, FileRef]:
+    """Examples of the sources that a probe reads, with what the words of some did to its answer."""
+    calls = {
+        source: {
+            "examples": examples[source],
+            "extract": night.settings.extract,
+            "model": text.choose_model(night.settings.text),
+            "probe": probe,
+        }
+        for source, probe in night.probes.items()
+    }
+    return night.engine.require(text.explain_sentences, calls) if calls else {}
 
 
 def write_report(night: Night, verdicts: VerdictsRef, examples: tuple[FileRef, ...]) -> ReportRef:

@@ -16,8 +16,10 @@ from tasks.platform.settings import DistilledSettings, ExtractSettings, TextSett
 from tasks.platform.site import Site
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
+from tasks.text.attribution import open_gradients
 from tasks.text.distilled import take_labels
 from tasks.text.encoder import Encoder
+from tasks.text.explain import explain_examples
 from tasks.text.extractors import (
     BY_LABELS,
     DISTILLED,
@@ -258,5 +260,27 @@ def choose_examples(
     lake = run.site.lake
     summaries = [json.loads(lake.read_bytes(ref.summary)) for ref in refs]
     rows = [{"source": source, **row} for row in merge_summaries(summaries, per_side=per_side)]
+    text = json.dumps(rows, sort_keys=True)
+    return lake.put_bytes("examples", ".json", text.encode(), rows=len(rows))
+
+
+@stage_task("text")
+def explain_sentences(
+    examples: FileRef,
+    extract: ExtractSettings,
+    model: ModelChoice,
+    probe: FileRef,
+    run: RunContext,
+) -> FileRef:
+    """The examples of one source, of which some sentences say what each word did to the probe's answer."""
+    lake = run.site.lake
+    store = open_store(_store_root(run), run.text)
+    rows = explain_examples(
+        json.loads(lake.read_bytes(examples)),
+        decode_probe(lake.read_bytes(probe)),
+        extract.attributes,
+        embed=lambda texts: store.embed(texts).vectors,
+        gradients=open_gradients(open_encoder(run.text).folder, max_tokens=run.text.max_tokens),
+    )
     text = json.dumps(rows, sort_keys=True)
     return lake.put_bytes("examples", ".json", text.encode(), rows=len(rows))

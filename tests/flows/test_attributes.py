@@ -89,10 +89,35 @@ def test_a_proposal_is_written_as_a_part_of_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    bodies = [f"The battery was {said}. I read it." for said in ("great", "awful") * 6]
+    bodies = [f"Parcel {n} came. The battery was great." for n in range(12)]
     pl.DataFrame({"body": bodies}).write_csv("reviews.csv")
     arguments = ["attributes", "discover", "reviews.csv", "--text", "body", "--out", "found.toml"]
     result = CliRunner().invoke(app, [*arguments, "--json"])
     assert result.exit_code == 0, result.output
     assert [row["name"] for row in json.loads(result.stdout)["attributes"]] == ["battery"]
     assert load_settings("found.toml").extract.names == ("battery",)
+
+
+def test_a_text_is_explained_by_the_words_it_was_read_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["attributes", "explain", "--text", "Great food. Then we left.", "--attributes"]
+    result = CliRunner().invoke(app, [*arguments, "food,noise", "--json"])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["marked"].startswith("[1: Great food")
+    assert [row["is_mentioned"] for row in document["attributes"]] == [True, False]
+    shown = CliRunner().invoke(app, [*arguments, "food"])
+    assert "[1: Great food" in shown.stdout
+
+
+def test_a_row_that_is_not_there_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pl.DataFrame({"body": ["Good."]}).write_csv("reviews.csv")
+    arguments = ["explain", "reviews.csv", "--text", "body", "--row", "1", "--attributes", "food"]
+    result = CliRunner().invoke(app, ["attributes", *arguments])
+    assert result.exit_code == 2
+    assert "--row 1 is not there" in result.stderr

@@ -65,6 +65,8 @@ def test_a_night_teaches_its_probe_once_and_anew_when_the_teacher_changes(
     by_labels = shop.run("nightly")
     assert {"text.fit_probe", "text.extract_attributes"} <= ran_stages(by_labels)
     assert probes(shop, by_labels)["teacher"].startswith("labels-")
+    assert "text.explain_sentences" in ran_stages(by_labels)
+    assert '<mark class="words">' in Path(by_labels["report"]).read_text()
     write_labels(shop.folder, flip=-1)
     again = shop.run("nightly")
     assert {"text.fit_probe", "text.extract_attributes"} <= ran_stages(again)
