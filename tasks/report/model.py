@@ -374,6 +374,17 @@ class TaskRow(Row):
     message: Sentence = Field(default="", validation_alias=AliasChoices("message", "reason"))
 
 
+class ProbeRow(Row):
+    """How a fitted reader of attributes was taught; shares are of answers on unseen random reviews."""
+
+    teacher: Name = ""
+    n_labelled: Count = 0
+    n_random: Count = 0
+    agreement: Number = None
+    coverage: Number = None
+    sure_agreement: Number = None
+
+
 class TextCost(Row):
     """What reading the texts took. Distinct texts are embedded once ever; the rest are hits."""
 
@@ -385,6 +396,7 @@ class TextCost(Row):
     model: Name = ""
     device: Name = ""
     seconds: Seconds = None
+    probes: dict[Name, ProbeRow] = Field(default_factory=dict)
 
 
 class Reproducibility(Row):

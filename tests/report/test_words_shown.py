@@ -5,6 +5,7 @@ import pytest
 from tasks.report.model import MAX_PIECES, Example, NightReport
 from tasks.report.render import render_html
 from tests.report.conftest import make_attributes, make_night
+from tests.report.page import Page
 
 
 def explain(*words: tuple[str, float]) -> dict[str, object]:
@@ -56,3 +57,9 @@ def test_a_report_without_words_reads_back_as_it_was() -> None:
     report = make_night()
     again = NightReport.model_validate_json(report.model_dump_json())
     assert again.attributes == report.attributes
+
+
+def test_a_probe_is_shown_with_its_teacher_and_how_well_they_agree() -> None:
+    text = " ".join(Page(render_html(make_night())).text.split())
+    assert "read by a probe that clauses-1 taught on 800 reviews" in text
+    assert "agrees with 93.9% of the teacher's answers; it is sure of 95.2%" in text
