@@ -108,3 +108,8 @@ def test_real_restaurant_reviews_name_their_aspects_and_a_small_change_moves_lit
         kept = [text for text in texts if rng.random() > 0.05]
         again = names(discover_attributes(kept, embed))
         assert len(again & names(found)) >= MIN_OVERLAP * len(found)
+
+
+def test_what_stands_where_no_noun_does_is_not_proposed() -> None:
+    texts = [f"{number}. What arrived was great. The lamp was great." for number in range(30)]
+    assert names(discover_attributes(texts, embed)) == {"lamp"}

@@ -258,3 +258,27 @@ def test_equal_texts_share_a_fold() -> None:
     folds = part_reviews(["a", "b", "a", *map(str, range(200))])
     assert folds[0] == folds[2]
     assert set(folds.tolist()) == set(range(FOLDS))
+
+
+def test_a_text_without_words_mentions_nothing_even_if_all_that_were_taught_did() -> None:
+    texts, truth = write_reviews(200, seed=0)
+    said = np.where(truth == ABSENT, 1, truth)
+    lesson = take_labels(texts, dict(zip(NAMES, said.T, strict=True)), name="labels")
+    reader = fit_distilled(lesson, ATTRIBUTES, embed, threshold=0.6, base=None)
+    assert ABSENT not in reader.probe.classes
+    assert read(reader, ["", "x y"])["is_mentioned"].to_list() == [False, False, True, True]
+
+
+def test_of_reviews_that_say_the_same_the_chosen_half_takes_those_that_differ() -> None:
+    alike = [f"The food was great. {number}" for number in range(100)]
+    varied = [
+        f"The food {word} us beyond measure"
+        for word in "abc def ghi jkl mno pqr stu vwx yza bcd efg hij".split()
+    ]
+    rows, is_random = choose_sample(
+        [*alike, *varied], ATTRIBUTES[:1], embed, size=80, rng=np.random.default_rng(0)
+    )
+    random, chosen = set(rows[is_random].tolist()), set(rows[~is_random][:12].tolist())
+    left = set(range(100, 112)) - random
+    assert len(left) >= 3
+    assert left <= chosen
