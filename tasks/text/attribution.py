@@ -67,7 +67,9 @@ def open_gradients(folder: Path, *, max_tokens: int = 256) -> Gradients:
     import torch
     from tokenizers import Tokenizer
     from transformers import AutoModel
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise ConfigError(f"{folder} has no tokenizer.json; words of it cannot be explained")

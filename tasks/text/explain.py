@@ -11,7 +11,7 @@ from tasks.text.extract import AttributeLike, Embed
 from tasks.text.probe import Probe
 from tasks.text.readings import NEAREST, TRAITS, Floats
 
-MOST_SENTENCES: Final = 12
+MOST_SENTENCES: Final = 6
 """Sentences of a source whose words are explained on a night: some seconds of work."""
 
 
