@@ -4,14 +4,25 @@ from typing import Annotated
 
 import typer
 
-from flows.console import explain_errors, print_json, print_table
+from flows.console import explain_errors, print_json, print_line, print_table
 from flows.options import Config, Json, split_names
+from tasks.platform.errors import ConfigError
+
+Teacher = Annotated[
+    str | None, typer.Option(help="Who teaches the distilled extractor: clauses, llm or labels.")
+]
+Sample = Annotated[
+    int | None, typer.Option(help="Reviews that the teacher of the distilled extractor reads.")
+]
 
 
 def register(app: typer.Typer, attributes_app: typer.Typer) -> None:
     """Add `drivers` to the command and the others to its group `attributes`."""
     app.command()(drivers)
     attributes_app.command("extract")(attributes_extract)
+    attributes_app.command("evaluate")(attributes_evaluate)
+    attributes_app.command("discover")(attributes_discover)
+    attributes_app.command("explain")(attributes_explain)
 
 
 def attributes_extract(
@@ -19,8 +30,23 @@ def attributes_extract(
     text: Annotated[str, typer.Option(help="Column of the text.")],
     attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
     extractor: Annotated[
-        str, typer.Option(help="clauses (words and meaning) or llm (a language model).")
+        str,
+        typer.Option(
+            help="clauses (words and meaning), llm (a language model), distilled (taught, then fast)."
+        ),
     ] = "clauses",
+    teacher: Teacher = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="File of labelled reviews (review_id, row or text) that teach it."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns of labels, a,b,c or {}_label; default their names.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
+    ] = None,
+    sample: Sample = None,
     out: Annotated[
         str | None, typer.Option(help="CSV or Parquet file to write; default standard output.")
     ] = None,
@@ -29,15 +55,175 @@ def attributes_extract(
 ) -> None:
     """Read attributes out of texts: mentioned or not, polarity, confidence, and the words it was read from.
 
-    Example: whyrec attributes extract reviews.csv --text body --attributes price,battery --out read.csv
+    Examples: whyrec attributes extract reviews.csv --text body --attributes price,battery --out read.csv
+
+    whyrec attributes extract reviews.csv --text body --attributes price --extractor distilled --labels mine.csv --out read.csv
     """
     with explain_errors(is_json=is_json):
+        if extractor == "distilled":
+            from flows.attributes import Teaching, extract_distilled
+
+            teaching = Teaching(teacher, labels, split_names(columns), sample)
+            extract_distilled(
+                file, text=text, attributes=split_names(attributes), key=key, teaching=teaching,
+                out=out, config=config, is_json=is_json,
+            )  # fmt: skip
+            return
+        if teacher or labels or sample:
+            raise ConfigError(
+                "--teacher, --labels and --sample teach the distilled extractor; "
+                "add --extractor distilled or leave them out"
+            )
         from flows.tables import extract_file
 
         extract_file(
             file, text=text, attributes=split_names(attributes), extractor=extractor, out=out,
             config=config, is_json=is_json,
         )  # fmt: skip
+
+
+def attributes_evaluate(
+    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
+    text: Annotated[str, typer.Option(help="Column of the text.")],
+    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="File of labels, by its column review_id or row; default the texts' file."
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Columns of labels, a,b,c or {}_label; default the attributes' names."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
+    ] = None,
+    extractor: Annotated[
+        str | None, typer.Option(help="clauses or distilled; default that of the settings.")
+    ] = None,
+    teacher: Teacher = None,
+    teacher_labels: Annotated[
+        str | None,
+        typer.Option(help="File of labelled reviews that teach it; they are not compared."),
+    ] = None,
+    sample: Sample = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """How well attributes are read, against labels: Positive, Negative, neutral or 0, unknown or nothing.
+
+    Example: whyrec attributes evaluate reviews.csv --text body --attributes food,service --columns "{}_label"
+    """
+    with explain_errors(is_json=is_json):
+        from flows.attributes import (
+            TABLE,
+            Teaching,
+            evaluate_file,
+            list_scores,
+            tell_agreement,
+            tell_dropped,
+        )
+
+        teaching = Teaching(teacher, teacher_labels, split_names(columns), sample)
+        document = evaluate_file(
+            file, text=text, attributes=split_names(attributes), labels=labels,
+            columns=split_names(columns), key=key, extractor=extractor, seed=seed, teaching=teaching,
+            config=config,
+        )  # fmt: skip
+        if is_json:
+            print_json(document)
+            return
+        print_table(f"Read by {document['extractor']}", TABLE, list_scores(document))
+        if document["taught"]:
+            print_line(tell_agreement(document["taught"]))
+        if said := tell_dropped(document):
+            print_line(said)
+
+
+def attributes_discover(
+    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
+    text: Annotated[str, typer.Option(help="Column of the text.")],
+    most: Annotated[int, typer.Option("--max", min=1, help="Attributes to propose.")] = 12,
+    out: Annotated[
+        str | None, typer.Option(help="File for the part of whyrec.toml; default standard output.")
+    ] = None,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Propose attributes from a corpus (English): names, seeds, counts, examples, to edit in whyrec.toml.
+
+    Example: whyrec attributes discover reviews.csv --text body --max 12 --out attributes.toml
+    """
+    with explain_errors(is_json=is_json):
+        from flows.attributes import discover_file
+
+        document = discover_file(file, text=text, most=most, out=out, config=config)
+        if is_json:
+            print_json(document)
+        elif not document["attributes"]:
+            print_line("no result: nothing is judged often enough in these texts")
+        elif out is None:
+            print_line(document["toml"].rstrip("\n"))
+        else:
+            print_table(
+                f"Proposed from {document['texts']:,} texts, written to {out}",
+                ("attribute", "reviews", "seeds"),
+                [
+                    [row["name"], row["n_reviews"], ", ".join(row["seeds"][:6])]
+                    for row in document["attributes"]
+                ],
+            )
+
+
+def attributes_explain(
+    text: Annotated[str, typer.Option(help="The text; with FILE, its column of texts.")],
+    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    file: Annotated[
+        str | None, typer.Argument(help="CSV, JSON lines or Parquet file that the text is in.")
+    ] = None,
+    row: Annotated[int, typer.Option(min=0, help="Row of FILE, from 0.")] = 0,
+    extractor: Annotated[
+        str | None, typer.Option(help="clauses or distilled; default that of the settings.")
+    ] = None,
+    teacher: Teacher = None,
+    labels: Annotated[
+        str | None, typer.Option(help="File of labelled reviews that teach it.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns of labels, a,b,c or {}_label; default their names.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
+    ] = None,
+    sample: Sample = None,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Where a text says what of attributes; of the distilled extractor also what each word did (log-odds).
+
+    Examples: whyrec attributes explain --text "Great food, but so loud" --attributes food,noise
+
+    whyrec attributes explain reviews.csv --text body --row 7 --attributes food --extractor distilled
+    """
+    with explain_errors(is_json=is_json):
+        from flows.attributes import Teaching, explain_text, list_answers
+
+        teaching = Teaching(teacher, labels, split_names(columns), sample)
+        document = explain_text(
+            text, path=file, row=row, attributes=split_names(attributes), extractor=extractor,
+            key=key, teaching=teaching, config=config,
+        )  # fmt: skip
+        if is_json:
+            print_json(document)
+            return
+        print_line(document["marked"])
+        print_table(
+            f"Read by {document['extractor']}",
+            ("attribute", "says", "confidence", "from"),
+            list_answers(document),
+        )
 
 
 def drivers(

@@ -78,7 +78,7 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
         periods = stages.plan_periods(night)
         joined = merge_periods(periods, night.as_of, min_rows=night.settings.text.shard_texts)
         stages.embed_texts(night, joined.values())
-        read = stages.extract_attributes(night, joined.values())
+        read = stages.extract_attributes(night, joined)
         examples = stages.choose_examples(night, read)
         attributes = {period: read[joined[period]] for period in periods}
         verdicts = effect_stages.conclude_effects(night, periods, attributes)

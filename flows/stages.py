@@ -40,8 +40,10 @@ CACHED_TASKS = (
     ingest.stage_drop,
     quality.check_drop,
     text.embed_shard,
+    text.fit_probe,
     text.extract_attributes,
     text.choose_examples,
+    text.explain_sentences,
     effects.make_panel,
     effects.freeze_basis,
     effects.make_moments,
@@ -244,18 +246,58 @@ def embed_texts(night: Night, joined: Iterable[PeriodRef]) -> None:
     night.notes += notes
 
 
-def extract_attributes(night: Night, joined: Iterable[PeriodRef]) -> dict[PeriodRef, AttributesRef]:
-    """What the reviews of each period say of each attribute; published as it is read."""
-    periods = list(dict.fromkeys(joined))
-    model = text.choose_model(night.settings.text)
-    extractor = choose_extractor(night)
+def fit_probes(night: Night, periods: Iterable[PeriodRef]) -> dict[str, FileRef]:
+    """A probe a source, taught on the periods that its control basis is fitted on; {} when none is used.
+
+    It is fitted again only when these periods, what teaches it or its settings change.
+    """
+    extract = night.settings.extract
+    if not text.is_taught(extract):
+        return {}
+    labels = text.keep_labels(extract, night.settings.root, night.site)
+    shared = {
+        "extract": extract,
+        "model": text.choose_model(night.settings.text),
+        "extractor": choose_extractor(night),
+        "labels": labels,
+    }
+    by_source: dict[str, list[PeriodRef]] = {}
+    for period in periods:
+        by_source.setdefault(period.source, []).append(period)
+    min_rows = night.settings.effects.basis_min_rows
     calls = {
-        label_period(period): {
-            "period": period,
-            "extract": night.settings.extract,
-            "model": model,
-            "extractor": extractor,
+        source: {
+            "periods": tuple(
+                effects.choose_basis_periods(known, as_of=night.as_of, min_rows=min_rows)
+            ),
+            **shared,
         }
+        for source, known in by_source.items()
+    }
+    done: dict[str, FileRef] = night.engine.require(text.fit_probe, calls)
+    night.keep([labels, *done.values()])
+    about = {source: text.describe_probe(ref, night.run) for source, ref in done.items()}
+    night.text_cost = {**(night.text_cost or {}), "probes": about}
+    return done
+
+
+def extract_attributes(
+    night: Night, joined: Mapping[PeriodRef, PeriodRef]
+) -> dict[PeriodRef, AttributesRef]:
+    """What the reviews of each period say of each attribute; published as it is read.
+
+    `joined` maps periods to the longer ones that they are read in.
+    """
+    night.probes = fit_probes(night, joined)
+    periods = list(dict.fromkeys(joined.values()))
+    extract = text.trim_settings(night.settings.extract)
+    shared = {
+        "extract": extract,
+        "model": text.choose_model(night.settings.text),
+        "extractor": choose_extractor(night),
+    }
+    calls = {
+        label_period(period): {"period": period, "probe": night.probes.get(period.source), **shared}
         for period in periods
     }
     done: dict[str, AttributesRef] = night.engine.require(text.extract_attributes, calls)
@@ -285,9 +327,24 @@ def choose_examples(
         }
         for source in sources
     }
-    done = night.engine.require(text.choose_examples, calls)
+    done: dict[str, FileRef] = night.engine.require(text.choose_examples, calls)
+    done |= explain_sentences(night, done)
     night.keep(list(done.values()))
     return tuple(done.values())
+
+
+def explain_sentences(night: Night, examples: Mapping[str, FileRef]) -> dict[str, FileRef]:
+    """Examples of the sources that a probe reads, with what the words of some did to its answer."""
+    calls = {
+        source: {
+            "examples": examples[source],
+            "extract": night.settings.extract,
+            "model": text.choose_model(night.settings.text),
+            "probe": probe,
+        }
+        for source, probe in night.probes.items()
+    }
+    return night.engine.require(text.explain_sentences, calls) if calls else {}
 
 
 def write_report(night: Night, verdicts: VerdictsRef, examples: tuple[FileRef, ...]) -> ReportRef:
@@ -370,5 +427,7 @@ def choose_model(night: Night) -> ModelChoice:
 
 
 def choose_extractor(night: Night) -> ExtractorChoice:
-    """What of the extractor decides what the night reads."""
-    return text.choose_extractor(night.settings.extract)
+    """What of the extractor decides what the night reads, a file of labels included."""
+    extract = night.settings.extract
+    labels = text.keep_labels(extract, night.settings.root, night.site)
+    return text.choose_extractor(extract, labels)

@@ -36,6 +36,7 @@ class Night:
     notes: list[str] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
     text_cost: dict[str, Any] | None = None
+    probes: dict[str, FileRef] = field(default_factory=dict)
     files: dict[str, FileRef] = field(default_factory=dict)
 
     @property

@@ -93,12 +93,19 @@ def extract_file(
     found = read_attributes(
         frame, text=text, attributes=attributes, extractor=extractor, config=config
     )
+    show_extraction(found, frame.height, attributes, out=out, is_json=is_json)
+
+
+def show_extraction(
+    found: Extraction, n_texts: int, attributes: Sequence[str], *, out: str | None, is_json: bool
+) -> None:
+    """Write what was read to `out`, else print it; say how much there is and what was left out."""
     rows = number_rows(found.frame).select(COLUMNS)
     skipped = number_rows(found.skipped)
     if out is not None:
         write_rows(rows, out)
     if is_json and out is not None:
-        counts = {"texts": frame.height, "rows": rows.height, "out": out}
+        counts = {"texts": n_texts, "rows": rows.height, "out": out}
         told = {"skipped": skipped.to_dicts(), "cut": found.n_cut, "tokens": found.n_tokens}
         print_json({**counts, **told})
     elif is_json:
@@ -106,7 +113,7 @@ def extract_file(
     elif out is None:
         print_line(rows.write_csv().rstrip("\n"))
     else:
-        print_line(f"{rows.height:,} rows of {frame.height:,} texts written to {out}")
+        print_line(f"{rows.height:,} rows of {n_texts:,} texts written to {out}")
     if note := describe_left_out(found):
         print_note(note)
 

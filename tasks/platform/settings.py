@@ -9,7 +9,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.platform.errors import ConfigError
@@ -147,12 +155,38 @@ class LlmSettings(Section):
     is_remote_allowed: bool = Field(False, description="let models be fetched from a hub")
 
 
+class DistilledSettings(Section):
+    """The distilled extractor: who teaches it, and how much."""
+
+    teacher: Literal["clauses", "llm", "labels"] = Field(
+        "clauses", description="an extractor, or a person's labels in the file `labels`"
+    )
+    sample: int = Field(800, ge=50, le=100_000, description="reviews that an extractor labels")
+    seed: int = Field(0, ge=0, description="of the random half of the sample")
+    labels: str | None = Field(
+        None,
+        description="CSV, Parquet or JSON lines: review_id (else text) and a column per attribute",
+    )
+    threshold: float = Field(
+        0.6, ge=0, le=1, description="answers that are less likely count as unsure in the coverage"
+    )
+
+    @model_validator(mode="after")
+    def _labels_are_named(self) -> "DistilledSettings":
+        if self.teacher == "labels" and self.labels is None:
+            raise ValueError(
+                "teacher 'labels' needs the file of labels; set extract.distilled.labels"
+            )
+        return self
+
+
 class ExtractSettings(Section):
     """Which attributes are read, and how."""
 
     unkeyed: ClassVar[frozenset[str]] = frozenset({"llm"})
 
-    extractor: Literal["clauses", "llm"] = "clauses"
+    extractor: Literal["clauses", "llm", "distilled"] = "clauses"
+    distilled: DistilledSettings = DistilledSettings()
     attributes: tuple[AttributeSettings, ...] = Field(default_factory=default_attributes)
     llm: LlmSettings = LlmSettings()
 

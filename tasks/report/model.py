@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from tasks.report.clean import clean_tail, clean_text
 from tasks.report.fields import (
@@ -30,6 +37,8 @@ from tasks.report.graph_rows import GraphRow
 MAX_SIDE: Final = 180
 """Characters of a review kept on either side of the span an attribute was read from."""
 MAX_SPAN: Final = 240
+MAX_PIECES: Final = 120
+"""Words and gaps of a span that are shown one by one."""
 
 Verdict = Literal["credible", "weak", "not credible", "no result"]
 TaskState = Literal["ran", "cached", "retried", "failed", "skipped"]
@@ -264,11 +273,27 @@ class TruthRow(Row):
     value: Number = None
 
 
+class WordShare(Row):
+    """A piece of the marked words, and what it adds to the log-odds of what was read (0: nothing)."""
+
+    text: str = ""
+    share: float = Field(default=0.0, allow_inf_nan=False)
+
+    @field_validator("text", mode="after")
+    @classmethod
+    def _clean(cls, value: str) -> str:
+        cleaned = clean_text(value, limit=MAX_SPAN)
+        lead = " " if value[:1].isspace() else ""
+        trail = " " if value[-1:].isspace() and cleaned else ""
+        return f"{lead}{cleaned}{trail}"
+
+
 class Example(Row):
     """A sentence of a review around the words an attribute was read from.
 
     Built from the review's `text` and the character offsets `start`, `end` into it; kept as
-    three pieces, each cleaned and shortened on its own so that the marked words stay.
+    three pieces, each cleaned and shortened on its own so that the marked words stay. `words` are the
+    marked words once more, with what each did to the answer; empty where nobody asked.
     """
 
     review_id: Name = ""
@@ -277,6 +302,18 @@ class Example(Row):
     after: str = ""
     polarity: int = Field(default=0, ge=-1, le=1)
     rating: Number = None
+    words: tuple[WordShare, ...] = ()
+
+    @property
+    def levels(self) -> tuple[tuple[WordShare, int], ...]:
+        """Each word with its strength, -3 (against the answer) to 3, measured by the strongest word.
+
+        None of a span of more than `MAX_PIECES`: it is marked as a whole.
+        """
+        most = max((abs(word.share) for word in self.words), default=0.0)
+        if not most or len(self.words) > MAX_PIECES:
+            return ()
+        return tuple((word, round(3 * word.share / most)) for word in self.words)
 
     @model_validator(mode="before")
     @classmethod
@@ -337,6 +374,17 @@ class TaskRow(Row):
     message: Sentence = Field(default="", validation_alias=AliasChoices("message", "reason"))
 
 
+class ProbeRow(Row):
+    """How a fitted reader of attributes was taught; shares are of answers on unseen random reviews."""
+
+    teacher: Name = ""
+    n_labelled: Count = 0
+    n_random: Count = 0
+    agreement: Number = None
+    coverage: Number = None
+    sure_agreement: Number = None
+
+
 class TextCost(Row):
     """What reading the texts took. Distinct texts are embedded once ever; the rest are hits.
 
@@ -352,6 +400,7 @@ class TextCost(Row):
     model: Name = ""
     device: Name = ""
     seconds: Seconds = None
+    probes: dict[Name, ProbeRow] = Field(default_factory=dict)
 
 
 class Reproducibility(Row):

@@ -260,6 +260,7 @@ def _build_page(
         "positions": view_positions(report, most=limits.chart_rows, most_views=limits.detailed),
         "graphs": view_graphs(report, most_edges=limits.edges),
         "voices": _group_voices(report.attributes),
+        "has_words": any(one.levels for row in report.attributes for one in row.examples),
         "quarantine_reasons": sum_reasons(full)[: limits.reasons],
         "drifting": [drop for drop in report.drops if drop.drift],
         "fresh": [(row, find_age(row, full), is_stale(row, full)) for row in report.freshness],

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from pydantic import BaseModel
@@ -11,12 +12,24 @@ from pydantic import BaseModel
 from tasks.platform.lake import hash_file
 from tasks.platform.marts import MartPart, commit_parts
 from tasks.platform.refs import AttributesRef, EmbeddingRef, FileRef, PeriodRef, PublishedRef
-from tasks.platform.settings import ExtractSettings, TextSettings
+from tasks.platform.settings import DistilledSettings, ExtractSettings, TextSettings
 from tasks.platform.site import Site
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
+from tasks.text.attribution import open_gradients
+from tasks.text.distilled import take_labels
 from tasks.text.encoder import Encoder
-from tasks.text.extractors import MODELS, make_extractor
+from tasks.text.explain import explain_examples
+from tasks.text.extractors import (
+    BY_LABELS,
+    DISTILLED,
+    MODELS,
+    learn_extractor,
+    make_extractor,
+    revise_extractor,
+)
+from tasks.text.labelled import match_lesson, read_label_file
+from tasks.text.probe import decode_probe, encode_probe
 from tasks.text.store import EmbeddingStore
 from tasks.text.summary import merge_summaries, summarise_attributes
 
@@ -61,9 +74,38 @@ class ExtractorChoice(BaseModel):
     revision: str
 
 
-def choose_extractor(settings: ExtractSettings) -> ExtractorChoice:
-    """Name and revision of the configured extractor; raises ConfigError when it is not there."""
-    return ExtractorChoice(name=settings.extractor, revision=make_extractor(settings).revision)
+def choose_extractor(settings: ExtractSettings, labels: FileRef | None = None) -> ExtractorChoice:
+    """Name and revision of the configured extractor; raises ConfigError when it is not there.
+
+    `labels` is the file that teaches a distilled one, if a person does.
+    """
+    revision = revise_extractor(settings, labels=labels.sha256[:16] if labels else "")
+    return ExtractorChoice(name=settings.extractor, revision=revision)
+
+
+def trim_settings(settings: ExtractSettings) -> ExtractSettings:
+    """The settings without what plays no part in reading: how a probe is taught, when none is used."""
+    if settings.extractor == DISTILLED:
+        return settings
+    return settings.model_copy(update={"distilled": DistilledSettings()})
+
+
+def is_taught(settings: ExtractSettings) -> bool:
+    """Whether the extractor has to be fitted before it reads."""
+    return settings.extractor == DISTILLED
+
+
+def keep_labels(settings: ExtractSettings, folder: Path, site: Site) -> FileRef | None:
+    """The file of labels that teaches, kept in the lake; None when none does.
+
+    A relative path starts at `folder`. Raises InputError when it is absent or no table.
+    """
+    distilled = settings.distilled
+    if not is_taught(settings) or distilled.teacher != BY_LABELS or distilled.labels is None:
+        return None
+    path = folder / Path(distilled.labels).expanduser()
+    table = read_label_file(path)
+    return site.lake.put_bytes("labels", path.suffix, path.read_bytes(), rows=table.height)
 
 
 def choose_model(settings: TextSettings) -> ModelChoice:
@@ -127,18 +169,56 @@ def embed_shard(
 
 
 @stage_task("text")
+def fit_probe(
+    periods: tuple[PeriodRef, ...],
+    extract: ExtractSettings,
+    model: ModelChoice,
+    extractor: ExtractorChoice,
+    labels: FileRef | None,
+    run: RunContext,
+) -> FileRef:
+    """Teach the probe of one source on the reviews of some periods; ratings are not looked at."""
+    frames = [read_reviews(period, run.site).select("review_id", "text") for period in periods]
+    reviews = list(pl.concat(frames).iter_rows())
+    store = open_store(_store_root(run), run.text)
+    lesson = None
+    if labels is not None:
+        table = read_label_file(run.site.lake.locate(labels))
+        lesson = take_labels(*match_lesson(table, reviews, names=extract.names), name=BY_LABELS)
+    fitted = learn_extractor(
+        extract,
+        [text for _, text in reviews],
+        extract.attributes,
+        lambda texts: store.embed(texts).vectors,
+        lesson=lesson,
+        kept=run.site.lake.root / MODELS,
+    )
+    return run.site.lake.put_bytes(
+        "probes", ".safetensors", encode_probe(fitted.probe),
+        rows=int(fitted.probe.about["n_labelled"]),
+    )  # fmt: skip
+
+
+def describe_probe(probe: FileRef, run: RunContext) -> dict[str, Any]:
+    """How a probe was taught, and how well it agrees with its teacher."""
+    return dict(decode_probe(run.site.lake.read_bytes(probe)).about)
+
+
+@stage_task("text")
 def extract_attributes(
     period: PeriodRef,
     extract: ExtractSettings,
     model: ModelChoice,
     extractor: ExtractorChoice,
+    probe: FileRef | None,
     run: RunContext,
 ) -> AttributesRef:
     """Read the configured attributes out of a period's reviews; ratings are not looked at."""
     reviews = read_reviews(period, run.site).select("review_id", "event_date", "text", "rating")
     store = open_store(_store_root(run), run.text)
-    reader = make_extractor(extract, extractor.name, kept=run.site.lake.root / MODELS)
-    found = reader.extract(
+    fitted = None if probe is None else run.site.lake.read_bytes(probe)
+    kept = run.site.lake.root / MODELS
+    found = make_extractor(extract, extractor.name, kept=kept, probe=fitted).extract(
         list(zip(reviews["review_id"], reviews["text"], strict=True)),
         attributes=extract.attributes,
         embed=lambda texts: store.embed(texts).vectors,
@@ -193,5 +273,27 @@ def choose_examples(
     lake = run.site.lake
     summaries = [json.loads(lake.read_bytes(ref.summary)) for ref in refs]
     rows = [{"source": source, **row} for row in merge_summaries(summaries, per_side=per_side)]
+    text = json.dumps(rows, sort_keys=True)
+    return lake.put_bytes("examples", ".json", text.encode(), rows=len(rows))
+
+
+@stage_task("text")
+def explain_sentences(
+    examples: FileRef,
+    extract: ExtractSettings,
+    model: ModelChoice,
+    probe: FileRef,
+    run: RunContext,
+) -> FileRef:
+    """The examples of one source, of which some sentences say what each word did to the probe's answer."""
+    lake = run.site.lake
+    store = open_store(_store_root(run), run.text)
+    rows = explain_examples(
+        json.loads(lake.read_bytes(examples)),
+        decode_probe(lake.read_bytes(probe)),
+        extract.attributes,
+        embed=lambda texts: store.embed(texts).vectors,
+        gradients=open_gradients(open_encoder(run.text).folder, max_tokens=run.text.max_tokens),
+    )
     text = json.dumps(rows, sort_keys=True)
     return lake.put_bytes("examples", ".json", text.encode(), rows=len(rows))

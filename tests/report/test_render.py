@@ -75,7 +75,7 @@ def make_hostile_night(text: str) -> NightReport:
     for row in hostile["attributes"]:
         row["examples"] = [
             {"review_id": text, "text": f"before {text} after", "start": 7, "end": 7 + len(text),
-             "polarity": polarity}
+             "polarity": polarity, "words": [{"text": text, "share": 1.0}] * (polarity == 0)}
             for polarity in (-1, 0, 1)
         ]  # fmt: skip
     hostile["graphs"] = [

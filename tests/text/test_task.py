@@ -41,6 +41,7 @@ def test_a_night_counts_the_reviews_that_a_language_model_did_not_read(
         extract=extract,
         model=ModelChoice(name="m", revision="r"),
         extractor=ExtractorChoice(name=choice.name, revision=choice.revision),
+        probe=None,
         run=run,
     )
     assert ref.skipped == 3

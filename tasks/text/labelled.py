@@ -1,0 +1,130 @@
+"""Labels in a table, and the reviews that they are of."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.labels import UNDECIDED, read_labels
+
+ROW_KEY: Final = "row"
+ID_KEY: Final = "review_id"
+TEXT: Final = "text"
+Labels = npt.NDArray[np.int64]
+
+
+def read_label_file(path: Path, *, name: str | None = None) -> pl.DataFrame:
+    """The table of a CSV, Parquet or JSON-lines file; `name` is what it was called, with its suffix.
+
+    Raises InputError when it is absent or cannot be read as what it is called.
+    """
+    called = (name or path.name).lower()
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; check the path of the labels")
+    try:
+        if called.endswith(".parquet"):
+            return pl.read_parquet(path)
+        if called.endswith(".csv"):
+            return pl.read_csv(path, infer_schema_length=None)
+        return pl.read_ndjson(path, infer_schema_length=None)
+    except Exception as error:  # polars raises a dozen classes
+        first = str(error).splitlines()[0][:200]
+        raise InputError(
+            f"{path} could not be read ({first}); labels are a .csv, .parquet or .jsonl file"
+        ) from error
+
+
+def check_column(frame: pl.DataFrame, name: str) -> None:
+    """Raise InputError, with what there is, when a column is not there."""
+    if name not in frame.columns:
+        raise InputError(
+            f"there is no column {name!r}; the file has {', '.join(frame.columns[:20])}"
+        )
+
+
+def name_columns(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Columns of the labels: `columns` one by one, or one pattern with {}, or the names themselves."""
+    if not columns:
+        return list(names)
+    if len(columns) == 1 and "{}" in columns[0]:
+        return [columns[0].replace("{}", name) for name in names]
+    if len(columns) != len(names):
+        raise ConfigError(
+            f"--columns names {len(columns)} columns for {len(names)} attributes; name one for each, "
+            "or give a pattern as {}_label"
+        )
+    return list(columns)
+
+
+def take_columns(
+    table: pl.DataFrame, names: Sequence[str], columns: Sequence[str]
+) -> dict[str, Labels]:
+    """Labels of each attribute from its column (see `name_columns`), shape (rows of table,).
+
+    Raises InputError when a column is missing or holds what is no label.
+    """
+    wanted = name_columns(names, columns)
+    for column in wanted:
+        check_column(table, column)
+    return {name: read_labels(table[column]) for name, column in zip(names, wanted, strict=True)}
+
+
+def join_labels(
+    table: pl.DataFrame,
+    ids: Sequence[str],
+    *,
+    names: Sequence[str],
+    columns: Sequence[str] = (),
+) -> dict[str, Labels]:
+    """Labels of each attribute for the reviews with these ids, UNDECIDED where there are none.
+
+    `table` has a column review_id, else row, which then counts the reviews from 0. Raises
+    InputError when a column is missing, a review stands there twice or none is known.
+    """
+    places = find_places(table, ids)
+    found = {}
+    for name, known in take_columns(table, names, columns).items():
+        values = np.full(len(ids), UNDECIDED, dtype=np.int64)
+        values[places[places >= 0]] = known[places >= 0]
+        found[name] = values
+    return found
+
+
+def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The review that each line of `table` is about, -1 where there is none; shape (lines,)."""
+    column = ID_KEY if ID_KEY in table.columns else ROW_KEY
+    if column not in table.columns:
+        raise InputError(
+            f"the labels have no column {ID_KEY} and none called {ROW_KEY}; add either"
+        )
+    if table[column].is_duplicated().any():
+        twice = table[column].filter(table[column].is_duplicated())[0]
+        raise InputError(f"{column} {twice!r} is labelled more than once; leave one line of it")
+    known = ids if column == ID_KEY else [str(row) for row in range(len(ids))]
+    rows = {value: row for row, value in enumerate(known)}
+    places = [rows.get(value, -1) for value in table[column].cast(pl.String).to_list()]
+    if not any(place >= 0 for place in places):
+        raise InputError(
+            f"none of the {table.height} labelled lines is of a review that is read; "
+            f"their {column} should say which"
+        )
+    return np.array(places, dtype=np.int64)
+
+
+def match_lesson(
+    table: pl.DataFrame,
+    reviews: Sequence[tuple[str, str]],
+    *,
+    names: Sequence[str],
+    columns: Sequence[str] = (),
+) -> tuple[list[str], dict[str, Labels]]:
+    """Texts and labels to learn from: the table's own texts, else those of `reviews` (id, text)."""
+    if ID_KEY not in table.columns and ROW_KEY not in table.columns and TEXT in table.columns:
+        texts = table[TEXT].cast(pl.String).fill_null("").to_list()
+        return texts, take_columns(table, names, columns)
+    joined = join_labels(table, [one for one, _ in reviews], names=names, columns=columns)
+    return [text for _, text in reviews], joined

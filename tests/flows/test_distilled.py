@@ -1,0 +1,112 @@
+"""The distilled extractor, in a night and on a file: taught once, and again only when that changes."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app
+from tests.flows.conftest import CONFIG, Shop
+from tests.flows.nights import ran_stages, read_run, site_of
+from tests.text.toy import write_reviews
+
+TAUGHT = """
+[extract]
+extractor = "distilled"
+[extract.distilled]
+teacher = "{teacher}"
+sample = 60
+labels = "labels.csv"
+"""
+NAMES = ("price", "durability")
+
+
+def teach(shop: Shop, teacher: str) -> None:
+    head = "\n".join(
+        f'[[extract.attributes]]\nname = "{name}"\nseeds = ["{name}"]' for name in NAMES
+    )
+    settings = CONFIG + TAUGHT.format(teacher=teacher)
+    (shop.folder / "whyrec.toml").write_text(settings + head)
+
+
+def write_labels(folder: Path, *, n: int = 60, flip: int = 1) -> None:
+    """Labels of the first `n` of 60 reviews, upside down when `flip` is -1."""
+    texts, truth = write_reviews(60, seed=1)
+    texts, truth = texts[:n], truth[:n]
+    said = {9: "unknown", 1: "Positive", -1: "Negative"}
+    price, durability = ([said[v * flip if v != 9 else v] for v in side] for side in truth.T)
+    texts = [re.sub("noise", "durability", text.replace("food", "price")) for text in texts]
+    pl.DataFrame({"text": texts, "price": price, "durability": durability}).write_csv(
+        folder / "labels.csv"
+    )
+
+
+def probes(shop: Shop, document: dict[str, Any]) -> dict[str, Any]:
+    return dict(read_run(shop, document)["text"]["probes"]["sample"])
+
+
+def test_a_night_teaches_its_probe_once_and_anew_when_the_teacher_changes(
+    fresh: Shop, tmp_path: Path
+) -> None:
+    shop = fresh.copy(tmp_path / "shop")
+    teach(shop, "clauses")
+    first = shop.run("nightly")
+    assert "text.fit_probe" in ran_stages(first)
+    about = probes(shop, first)
+    assert about["teacher"].startswith("clauses-")
+    assert about["agreement"] > 0.7
+    assert ran_stages(shop.run("nightly")) == set()
+    teach(shop, "labels")
+    write_labels(shop.folder)
+    by_labels = shop.run("nightly")
+    assert {"text.fit_probe", "text.extract_attributes"} <= ran_stages(by_labels)
+    assert probes(shop, by_labels)["teacher"].startswith("labels-")
+    assert "text.explain_sentences" in ran_stages(by_labels)
+    assert '<mark class="words">' in Path(by_labels["report"]).read_text()
+    write_labels(shop.folder, flip=-1)
+    again = shop.run("nightly")
+    assert {"text.fit_probe", "text.extract_attributes"} <= ran_stages(again)
+    assert not ran_stages(again) & {"text.embed_shard", "ingest.stage_drop"}
+    with site_of(shop).warehouse.connect() as connection:
+        found = connection.execute(
+            "SELECT DISTINCT attribute FROM marts.review_attributes"
+        ).fetchall()
+    assert {name for (name,) in found} == set(NAMES)
+
+
+def test_a_file_of_labels_teaches_and_is_not_compared_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_labels(tmp_path, n=40)
+    texts, truth = write_reviews(60, seed=1)
+    texts = [text.replace("food", "price").replace("noise", "durability") for text in texts]
+    pl.DataFrame({"body": texts, "price": truth[:, 0], "durability": truth[:, 1]}).with_columns(
+        pl.col("price", "durability").cast(pl.String).replace("9", "unknown")
+    ).write_csv("reviews.csv")
+    arguments = [
+        "attributes", "evaluate", "reviews.csv", "--text", "body", "--attributes", ",".join(NAMES),
+        "--extractor", "distilled", "--teacher-labels", "labels.csv", "--json",
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["taught"]["n_labelled"] == 40
+    assert document["n_taught"] == 40
+    assert document["attributes"][0]["n"] == 20
+    assert document["macro_f1"] > 0.8
+
+
+def test_teaching_an_extractor_that_is_not_taught_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(
+        app, ["attributes", "extract", "x.csv", "--text", "a", "--attributes", "b", "--labels", "c"]
+    )
+    assert result.exit_code == 2
+    assert "add --extractor distilled" in result.stderr
