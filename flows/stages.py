@@ -42,6 +42,7 @@ CACHED_TASKS = (
     text.embed_shard,
     text.extract_attributes,
     text.choose_examples,
+    text.embed_items,
     effects.make_panel,
     effects.freeze_basis,
     effects.make_moments,
@@ -239,6 +240,21 @@ def embed_texts(night: Night, joined: Iterable[PeriodRef]) -> None:
         "n_cut": sum(ref.cut for ref in new),
         "model": f"{model.name} {model.revision}",
     }
+
+
+def embed_items(night: Night, periods: Sequence[PeriodRef]) -> dict[PeriodRef, FileRef]:
+    """Vectors of the texts of each period's items, where any of these has a text."""
+    if night.settings.effects.item_text_components == 0:
+        return {}
+    model = text.choose_model(night.settings.text)
+    marks = text.describe_item_texts(night.run, periods, as_of=night.as_of)
+    calls = {
+        label_period(period): {"period": period, "mark": mark, "model": model}
+        for period, mark in marks.items()
+    }
+    done: dict[str, FileRef] = night.engine.require(text.embed_items, calls)
+    night.keep(list(done.values()))
+    return {period: done[label_period(period)] for period in marks}
 
 
 def extract_attributes(night: Night, joined: Iterable[PeriodRef]) -> dict[PeriodRef, AttributesRef]:

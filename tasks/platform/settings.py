@@ -144,6 +144,12 @@ class EffectsSettings(Section):
     )
     basis_min_rows: int = Field(2000, ge=10)
     max_levels: int = Field(20, ge=1, le=500, description="one-hot levels per categorical control")
+    item_text_components: int = Field(
+        8, ge=0, le=64, description="controls made of the items' titles and descriptions; 0: none"
+    )
+    item_text_min_items: int = Field(
+        50, ge=2, description="items with a text that a source needs for that, in its basis"
+    )
     penalty: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
         1.0, description="ridge penalty of the nuisance regressions; auto: by cross-validation"
     )
