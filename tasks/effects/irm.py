@@ -99,7 +99,7 @@ def estimate_irm(
             seed=seed,
         )  # fmt: skip
     scores = [score_irm(one, outcome, is_treated, estimand=estimand, clip=clip) for one in splits]
-    return _put_together(scores, splits, cluster, estimand, clip)
+    return put_together(scores, splits, cluster, estimand, clip)
 
 
 def split_nuisances(
@@ -194,13 +194,14 @@ def cluster_error(influence: FloatArray, cluster: IntArray) -> tuple[float, int]
     return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1))), len(sums)
 
 
-def _put_together(
+def put_together(
     scores: Sequence[Score],
     splits: Sequence[Nuisances],
     cluster: IntArray,
     estimand: Estimand,
     clip: float,
 ) -> IrmFit:
+    """The fit of several splits' scores: medians, and what the learners disagree about beside."""
     estimates = np.array([score.estimate for score in scores])
     found = [cluster_error(score.influence, cluster) for score in scores]
     errors = np.array([error for error, _ in found])

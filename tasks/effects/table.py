@@ -18,6 +18,7 @@ import polars as pl
 from tasks.effects import credibility
 from tasks.effects.answer import ESTIMANDS, NAMES, Answer, Estimand, Estimator, Options
 from tasks.effects.answer_flexible import (
+    answer_balance,
     answer_forest,
     answer_ipw,
     answer_irm,
@@ -52,6 +53,7 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
         is_binary=False,
     ),
     "irm": Estimator(answer_irm, _EVERY, "an average, doubly robust"),
+    "balance": Estimator(answer_balance, _EVERY, "an average, by models and balancing weights"),
     "forest": Estimator(answer_forest, _EVERY, "an average of rows' effects, doubly robust"),
     "ipw": Estimator(answer_ipw, _EVERY, "an average, by weighting"),
     "diff": Estimator(
