@@ -67,7 +67,7 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
 DEFAULTS: Final = ("plr", "irm", "diff")
 LARGE_ROWS: Final = 20_000
 """Larger tables are asked for irm by name only: it takes minutes there."""
-_TRUSTED: Final = ("irm", "forest", "plr", "ipw", "diff")
+_TRUSTED: Final = ("balance", "irm", "forest", "plr", "ipw", "diff")
 _TRUSTED_IN_EXPERIMENTS: Final = ("lin", "cuped", "diff")
 """Which estimate the verdict over all is about: the first of these that has a result."""
 

@@ -167,7 +167,7 @@ class EffectsSettings(Section):
         2000, ge=0, le=100_000, description="reviews searched for the weekly causal graph; 0: none"
     )
     graph_bootstraps: int = Field(10, ge=0, le=1000, description="resamples for its stability")
-    second_opinions: tuple[Literal["irm", "forest"], ...] = Field(
+    second_opinions: tuple[Literal["irm", "balance", "forest"], ...] = Field(
         ("irm",), description="flexible estimators asked twice a month, beside the nightly one"
     )
     second_opinion_attributes: int = Field(
