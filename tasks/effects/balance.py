@@ -24,14 +24,8 @@ from typing import Final
 import numpy as np
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.irm import (
-    CLIP,
-    Estimand,
-    IrmFit,
-    Score,
-    check_estimand,
-    put_together,
-)
+from tasks.effects.estimand import Estimand, check_estimand
+from tasks.effects.irm import CLIP, IrmFit, Score, put_together
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import Nuisances, check_arms
 

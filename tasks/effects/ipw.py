@@ -11,13 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.irm import (
-    CLIP,
-    Estimand,
-    check_estimand,
-    cluster_error,
-    count_clipped,
-)
+from tasks.effects.estimand import Estimand, check_estimand
+from tasks.effects.irm import CLIP, cluster_error, count_clipped
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import check_arms
 

@@ -10,11 +10,12 @@ disagree about (section 3.4, "median method").
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from tasks.effects.basis import FloatArray
+from tasks.effects.estimand import Estimand, check_estimand
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import (
     Nuisances,
@@ -22,10 +23,8 @@ from tasks.effects.nuisance import (
     check_arms,
     cross_fit_nuisances,
 )
-from tasks.platform.errors import ConfigError, EstimationError
+from tasks.platform.errors import EstimationError
 
-Estimand = Literal["ate", "att", "atc"]
-ESTIMANDS: Final[tuple[Estimand, ...]] = ("ate", "att", "atc")
 CLIP: Final = 0.01
 
 
@@ -174,12 +173,6 @@ def score_irm(
     slope = float(model.psi_deriv.mean())
     influence = -sign * model.psi[:, 0, 0] / slope / len(outcome)
     return Score(sign * float(model.coef[0]), influence, _robustness(model))
-
-
-def check_estimand(estimand: str) -> None:
-    """Raise ConfigError for an estimand that is none."""
-    if estimand not in ESTIMANDS:
-        raise ConfigError(f"estimand is {estimand!r}; allowed are {', '.join(ESTIMANDS)}")
 
 
 def cluster_error(influence: FloatArray, cluster: IntArray) -> tuple[float, int]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from tasks.effects import credibility
-from tasks.effects.answer import ESTIMANDS, NAMES, Answer, Estimand, Estimator, Options
+from tasks.effects.answer import Answer, Estimator, Options
 from tasks.effects.answer_flexible import (
     answer_balance,
     answer_forest,
@@ -37,6 +37,7 @@ from tasks.effects.answer_linear import (
 )
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Rules, Verdict
+from tasks.effects.estimand import ESTIMANDS, NAMES, Estimand, check_estimand
 from tasks.effects.experiment import check_balance, check_sample_ratio
 from tasks.effects.intervals import Interval
 from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
@@ -143,14 +144,6 @@ def estimate_table(
         "reasons": [*reasons, *question.notes],
         **(collect_effects(question, options) if has_effects else {}),
     }
-
-
-def check_estimand(estimand: str) -> Estimand:
-    """`estimand` if there is such a one; raises ConfigError."""
-    for known in ESTIMANDS:
-        if estimand == known:
-            return known
-    raise ConfigError(f"--estimand {estimand!r}: allowed are {', '.join(ESTIMANDS)}")
 
 
 def choose_estimators(

@@ -11,7 +11,8 @@ from tasks.effects.balance import (
     score_balance,
     weigh_arm,
 )
-from tasks.effects.irm import ESTIMANDS, estimate_irm
+from tasks.effects.estimand import ESTIMANDS
+from tasks.effects.irm import estimate_irm
 from tasks.effects.nuisance import Nuisances
 from tasks.platform.errors import ConfigError, EstimationError
 from tests.effects.arms import Arms, make_arms

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks.effects.estimand import ESTIMANDS
 from tasks.effects.ipw import estimate_ipw
-from tasks.effects.irm import ESTIMANDS, deal_folds, estimate_irm, score_irm, split_nuisances
+from tasks.effects.irm import deal_folds, estimate_irm, score_irm, split_nuisances
 from tasks.effects.nuisance import Nuisances
 from tasks.platform.errors import ConfigError, EstimationError
 from tests.effects.arms import Arms, make_arms
