@@ -72,11 +72,11 @@ def answer_balance(question: Question, options: Options) -> Answer:
 
 
 def answer_ipw(question: Question, options: Options) -> Answer:
-    """Weighting alone: leans on the propensities only."""
+    """Weighting alone: by the propensities, and until the controls agree."""
     splits = learn(question, options)
     fit = estimate_ipw(
         average_nuisances(splits).propensity, question.raw_outcome, question.arms,
-        cluster=question.cluster, estimand=options.estimand,
+        cluster=question.cluster, basis=question.controls, estimand=options.estimand,
     )  # fmt: skip
     details = {
         "effective_treated": fit.effective_treated,

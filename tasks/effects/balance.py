@@ -66,10 +66,7 @@ def score_balance(
     nuisances: Nuisances, outcome: FloatArray, is_treated: IntArray, *, estimand: Estimand
 ) -> Score:
     """One split's estimate and influence; rows asked about are all, the treated or the others."""
-    asked = {
-        "ate": np.ones(len(outcome)), "att": is_treated * 1.0, "atc": 1.0 - is_treated,
-    }[estimand]  # fmt: skip
-    asked = asked / asked.sum()
+    asked = share_asked(is_treated, estimand=estimand)
     effect = nuisances.treated - nuisances.untreated
     average = float(asked @ effect)
     influence = asked * effect
@@ -84,6 +81,15 @@ def score_balance(
     return Score(average, influence - asked * average, None)
 
 
+def share_asked(is_treated: IntArray, *, estimand: Estimand) -> FloatArray:
+    """Share (n,) of each row among those that the estimand averages over; they sum to 1."""
+    asked = {
+        "ate": np.ones(len(is_treated)), "att": is_treated * 1.0, "atc": 1.0 - is_treated,
+    }[estimand]  # fmt: skip
+    shares: FloatArray = asked / asked.sum()
+    return shares
+
+
 def weigh_arm(
     propensity: FloatArray,
     is_treated: IntArray,
@@ -92,6 +98,8 @@ def weigh_arm(
     factor: FloatArray,
     *,
     estimand: Estimand,
+    trust: float = TRUST,
+    hold: float = HOLD,
 ) -> FloatArray:
     """Weights of the rows of one arm, about 1 in all, that make it resemble the rows `asked` about.
 
@@ -99,7 +107,7 @@ def weigh_arm(
     itself asked about keeps equal weights.
     """
     rows = np.flatnonzero(is_treated == arm)
-    e = np.clip(propensity[rows], HOLD, 1 - HOLD)
+    e = np.clip(propensity[rows], hold, 1 - hold)
     own = e if arm == 1 else 1 - e
     target = {"ate": np.ones_like(e), "att": e, "atc": 1 - e}[estimand]
     start = target / own
@@ -109,8 +117,8 @@ def weigh_arm(
     own_factor = factor[rows]
     gap = asked @ factor - start @ own_factor
     inner = own_factor.T @ own_factor
-    inner[np.diag_indices_from(inner)] += 1 / TRUST
-    # (K + I / TRUST)^-1 K-gap, through the factor: Woodbury
+    inner[np.diag_indices_from(inner)] += 1 / trust
+    # (K + I / trust)^-1 K-gap, through the factor: Woodbury
     weights: FloatArray = start + own_factor @ np.linalg.solve(inner, gap)
     return weights
 

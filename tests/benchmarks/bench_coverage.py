@@ -221,6 +221,7 @@ def judge_arms(
 ) -> Iterator[tuple[str, float, float]]:
     """Family, error and standard error of each estimator."""
     shared = {"cluster": world.rows}
+    basis = (world.x - world.x.mean(axis=0)) / world.x.std(axis=0)
     fits = {
         "irm": lambda e: estimate_irm(
             world.x, world.x, world.y, world.d, splits=splits, estimand=e, **shared
@@ -229,7 +230,7 @@ def judge_arms(
             world.y, world.d, splits=splits, estimand=e, **shared
         ),
         "ipw": lambda e: estimate_ipw(
-            splits[0].propensity, world.y, world.d, estimand=e, **shared
+            splits[0].propensity, world.y, world.d, basis=basis, estimand=e, **shared
         ),
         "forest": lambda e: estimate_forest(
             world.x, world.y, world.d, splits[0], estimand=e, **shared

@@ -99,6 +99,24 @@ def test_influence_adds_up_to_the_variance_and_to_nothing(world):
         assert abs(fit.influence.sum()) < 1e-9
 
 
+@pytest.mark.parametrize("estimand", ESTIMANDS)
+def test_calibrated_weights_mend_propensities_that_are_too_smooth(world, estimand):
+    logit = 0.5 * np.log(world.e / (1 - world.e))
+    smooth = 1 / (1 + np.exp(-logit))
+    basis = (world.x - world.x.mean(axis=0)) / world.x.std(axis=0)
+    given = {"cluster": world.rows, "estimand": estimand}
+    plain = estimate_ipw(smooth, world.y, world.d, **given)
+    fit = estimate_ipw(smooth, world.y, world.d, basis=basis, **given)
+    assert abs(plain.estimate - world.truth(estimand)) > WITHIN * plain.std_error
+    assert abs(fit.estimate - world.truth(estimand)) < WITHIN * fit.std_error
+    asked = {"ate": world.d >= 0, "att": world.d == 1, "atc": world.d == 0}[estimand]
+    for arm in (0, 1):
+        rows = world.d == arm
+        assert fit.weights[rows].sum() == pytest.approx(1)
+        left = np.abs(fit.weights[rows] @ basis[rows] - basis[asked].mean(axis=0))
+        assert left.max() < 0.02
+
+
 def test_without_controls_it_is_the_difference_in_means(world):
     nothing = np.zeros((len(world.y), 0))
     fit = estimate_irm(nothing, nothing, world.y, world.d, cluster=world.rows, repeats=3)
