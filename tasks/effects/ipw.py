@@ -31,8 +31,8 @@ class IpwFit:
 
     `weights` (n,) sum to one in each arm. `effective_treated` and `effective_untreated` are the
     arms' effective sizes (Kish). `clipped` rows lay beyond `clip` or 1 - `clip`. The variance takes
-    the propensities as known, which errs on the wide side for the effect on all rows (Hirano,
-    Imbens & Ridder 2003).
+    the weights as known, which errs on the wide side (Hirano, Imbens & Ridder 2003): calibrated
+    ones leave out what the controls explain of the outcome, and it is counted all the same.
     """
 
     estimate: float
