@@ -42,7 +42,9 @@ def effects_estimate(
     ] = None,
     estimators: Annotated[
         str | None,
-        typer.Option(help="Of plr, irm, forest, ipw, diff, lin, cuped; default by the question."),
+        typer.Option(
+            help="Of plr, irm, balance, forest, ipw, diff, lin, cuped; default by the question."
+        ),
     ] = None,
     estimand: Annotated[
         str, typer.Option(help="ate: over all rows; att: the treated; atc: the untreated.")

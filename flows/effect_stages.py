@@ -9,7 +9,7 @@ from flows.state import Night
 from tasks.effects import task as effects
 from tasks.effects.refute import CHANGES, REFUTERS, Change
 from tasks.platform.code import hash_function_code
-from tasks.platform.refs import AttributesRef, EffectsRef, FileRef, PeriodRef, VerdictsRef
+from tasks.platform.refs import AttributesRef, EffectsRef, FileRef, PanelRef, PeriodRef, VerdictsRef
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,19 @@ class Windowed:
 
 
 def conclude_effects(
-    night: Night, periods: Sequence[PeriodRef], attributes: Mapping[PeriodRef, AttributesRef]
+    night: Night,
+    periods: Sequence[PeriodRef],
+    attributes: Mapping[PeriodRef, AttributesRef],
+    texts: Mapping[PeriodRef, FileRef],
 ) -> VerdictsRef:
     """Effects of every attribute, refuted and judged; published as marts.effects."""
-    panels = make_panels(night, periods, attributes)
+    panels = make_panels(night, periods, attributes, texts)
     bases = freeze_bases(night, panels)
     moments = make_moments(night, panels, bases)
     windows = estimate_windows(night, periods, moments)
     beside = {
         "refutations": refute_windows(night, windows, panels, bases, moments),
-        "opinions": ask_opinions(night, windows, panels),
+        "opinions": ask_opinions(night, windows, panels, bases),
         "exposures": measure_positions(night),
         "segments": split_windows(night, windows, panels, bases),
         "trends": follow_effects(night, windows, moments),
@@ -40,9 +43,12 @@ def conclude_effects(
 
 
 def make_panels(
-    night: Night, periods: Sequence[PeriodRef], attributes: Mapping[PeriodRef, AttributesRef]
-) -> dict[PeriodRef, FileRef]:
-    """The design panel of each period."""
+    night: Night,
+    periods: Sequence[PeriodRef],
+    attributes: Mapping[PeriodRef, AttributesRef],
+    texts: Mapping[PeriodRef, FileRef],
+) -> dict[PeriodRef, PanelRef]:
+    """The design panel of each period, and vectors of its items' texts."""
     settings = night.settings.effects
     contexts = effects.describe_contexts(
         night.run, periods, as_of=night.as_of, history_days=settings.history_days
@@ -58,10 +64,13 @@ def make_panels(
         for period in periods
     }
     done = night.engine.require(effects.make_panel, calls)
-    return {period: done[label_period(period)] for period in periods}
+    return {
+        period: PanelRef(rows=done[label_period(period)], texts=texts.get(period))
+        for period in periods
+    }
 
 
-def freeze_bases(night: Night, panels: Mapping[PeriodRef, FileRef]) -> dict[str, FileRef]:
+def freeze_bases(night: Night, panels: Mapping[PeriodRef, PanelRef]) -> dict[str, FileRef]:
     """One frozen control basis a source."""
     settings = night.settings.effects
     chosen = {
@@ -72,6 +81,8 @@ def freeze_bases(night: Night, panels: Mapping[PeriodRef, FileRef]) -> dict[str,
         source: {
             "panels": tuple(panels[period] for period in periods),
             "max_levels": settings.max_levels,
+            "text_components": settings.item_text_components,
+            "text_min_items": settings.item_text_min_items,
         }
         for source, periods in chosen.items()
     }
@@ -93,7 +104,7 @@ def list_sources(periods: Iterable[PeriodRef]) -> list[str]:
 
 
 def make_moments(
-    night: Night, panels: Mapping[PeriodRef, FileRef], bases: Mapping[str, FileRef]
+    night: Night, panels: Mapping[PeriodRef, PanelRef], bases: Mapping[str, FileRef]
 ) -> dict[PeriodRef, FileRef]:
     """The moments of each period under its source's basis."""
     calls = {
@@ -105,7 +116,7 @@ def make_moments(
     return {period: done[label_period(period)] for period in panels}
 
 
-def describe_moments(night: Night, panel: FileRef, basis: FileRef) -> dict[str, Any]:
+def describe_moments(night: Night, panel: PanelRef, basis: FileRef) -> dict[str, Any]:
     """What moments of one panel are made from."""
     settings = night.settings.effects
     return {
@@ -118,7 +129,7 @@ def describe_moments(night: Night, panel: FileRef, basis: FileRef) -> dict[str, 
 
 
 def change_moments(
-    night: Night, panels: Mapping[PeriodRef, FileRef], bases: Mapping[str, FileRef], change: Change
+    night: Night, panels: Mapping[PeriodRef, PanelRef], bases: Mapping[str, FileRef], change: Change
 ) -> dict[PeriodRef, FileRef]:
     """Moments of each period after `change`, to refute effects with."""
     calls = {
@@ -171,7 +182,7 @@ def estimate_windows(
 def refute_windows(
     night: Night,
     windows: Sequence[Windowed],
-    panels: Mapping[PeriodRef, FileRef],
+    panels: Mapping[PeriodRef, PanelRef],
     bases: Mapping[str, FileRef],
     moments: Mapping[PeriodRef, FileRef],
 ) -> tuple[FileRef, ...]:
@@ -201,7 +212,7 @@ def refute_windows(
 def split_windows(
     night: Night,
     windows: Sequence[Windowed],
-    panels: Mapping[PeriodRef, FileRef],
+    panels: Mapping[PeriodRef, PanelRef],
     bases: Mapping[str, FileRef],
 ) -> tuple[FileRef, ...]:
     """The longest window of each source by every configured segment."""
@@ -236,12 +247,12 @@ def longest_windows(windows: Sequence[Windowed]) -> list[Windowed]:
     return list(longest.values())
 
 
-def freeze_levels(night: Night, source: str, panels: Mapping[PeriodRef, FileRef]) -> FileRef:
+def freeze_levels(night: Night, source: str, panels: Mapping[PeriodRef, PanelRef]) -> FileRef:
     """Levels of the segments of one source, from the periods of its basis."""
     settings = night.settings.effects
     chosen = choose_basis(night, [period for period in panels if period.source == source])
     call = {
-        "panels": tuple(panels[period] for period in chosen),
+        "panels": tuple(panels[period].rows for period in chosen),
         "segments": settings.segments,
         "max_levels": settings.segment_levels,
     }
@@ -251,7 +262,11 @@ def freeze_levels(night: Night, source: str, panels: Mapping[PeriodRef, FileRef]
 
 
 def split_moments(
-    night: Night, panels: Mapping[PeriodRef, FileRef], basis: FileRef, levels: FileRef, segment: str
+    night: Night,
+    panels: Mapping[PeriodRef, PanelRef],
+    basis: FileRef,
+    levels: FileRef,
+    segment: str,
 ) -> dict[PeriodRef, FileRef]:
     """Moments of each period split by one segment."""
     calls = {
@@ -287,7 +302,10 @@ def follow_effects(
 
 
 def ask_opinions(
-    night: Night, windows: Sequence[Windowed], panels: Mapping[PeriodRef, FileRef]
+    night: Night,
+    windows: Sequence[Windowed],
+    panels: Mapping[PeriodRef, PanelRef],
+    bases: Mapping[str, FileRef],
 ) -> tuple[FileRef, ...]:
     """Second opinions on the attributes most spoken of, twice a month."""
     settings = night.settings.effects
@@ -307,6 +325,7 @@ def ask_opinions(
                 "attribute": attribute,
                 "opinion": opinion,
                 "panels": tuple(panels[period] for period in chosen),
+                "basis": bases[source],
                 "start": chosen[0].start,
                 "end": chosen[-1].end,
                 "attribute_names": night.settings.extract.names,
@@ -321,7 +340,7 @@ def ask_opinions(
 
 
 def search_graphs(
-    night: Night, periods: Sequence[PeriodRef], panels: Mapping[PeriodRef, FileRef]
+    night: Night, periods: Sequence[PeriodRef], panels: Mapping[PeriodRef, PanelRef]
 ) -> tuple[FileRef, ...]:
     """The causal graph of each source, searched once a week."""
     settings = night.settings.effects
@@ -335,7 +354,7 @@ def search_graphs(
             continue
         calls[source] = {
             "source": source,
-            "panels": tuple(panels[period] for period in chosen),
+            "panels": tuple(panels[period].rows for period in chosen),
             "attribute_names": night.settings.extract.names,
             "settings": settings,
         }

@@ -81,7 +81,8 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
         read = stages.extract_attributes(night, joined)
         examples = stages.choose_examples(night, read)
         attributes = {period: read[joined[period]] for period in periods}
-        verdicts = effect_stages.conclude_effects(night, periods, attributes)
+        texts = stages.embed_items(night, periods)
+        verdicts = effect_stages.conclude_effects(night, periods, attributes, texts)
         page = stages.write_report(night, verdicts, examples)
     except Exception as error:
         night.errors.append(error)

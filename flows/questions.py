@@ -13,9 +13,10 @@ from tasks.effects.answer import Options
 from tasks.effects.basis import FloatArray, read_numbers
 from tasks.effects.columns import check_columns
 from tasks.effects.credibility import Rules
+from tasks.effects.estimand import check_estimand
 from tasks.effects.penalty import Penalty
 from tasks.effects.question import Question, ask
-from tasks.effects.table import check_estimand, estimate_table
+from tasks.effects.table import estimate_table
 from tasks.effects.table_refute import refute_question
 from tasks.effects.table_segments import estimate_table_segments
 from tasks.effects.table_tests import estimate_tests

@@ -44,6 +44,7 @@ CACHED_TASKS = (
     text.extract_attributes,
     text.choose_examples,
     text.explain_sentences,
+    text.embed_items,
     effects.make_panel,
     effects.freeze_basis,
     effects.make_moments,
@@ -244,6 +245,21 @@ def embed_texts(night: Night, joined: Iterable[PeriodRef]) -> None:
         "device": encoder,
     }
     night.notes += notes
+
+
+def embed_items(night: Night, periods: Sequence[PeriodRef]) -> dict[PeriodRef, FileRef]:
+    """Vectors of the texts of each period's items, where any of these has a text."""
+    if night.settings.effects.item_text_components == 0:
+        return {}
+    model = text.choose_model(night.settings.text)
+    marks = text.describe_item_texts(night.run, periods, as_of=night.as_of)
+    calls = {
+        label_period(period): {"period": period, "mark": mark, "model": model}
+        for period, mark in marks.items()
+    }
+    done: dict[str, FileRef] = night.engine.require(text.embed_items, calls)
+    night.keep(list(done.values()))
+    return {period: done[label_period(period)] for period in marks}
 
 
 def fit_probes(night: Night, periods: Iterable[PeriodRef]) -> dict[str, FileRef]:

@@ -6,11 +6,9 @@ from typing import Any, Literal
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Rules
+from tasks.effects.estimand import NAMES, Estimand
 from tasks.effects.intervals import Interval
 from tasks.effects.question import Question
-
-Estimand = Literal["ate", "att", "atc"]
-ESTIMANDS: tuple[Estimand, ...] = ("ate", "att", "atc")
 
 
 @dataclass(frozen=True)
@@ -69,10 +67,3 @@ class Estimator:
         if options.estimand not in able:
             return f"it estimates {self.about}, not {NAMES[options.estimand]}"
         return None
-
-
-NAMES: dict[Estimand, str] = {
-    "ate": "the average effect over all rows (ate)",
-    "att": "the effect on the treated (att)",
-    "atc": "the effect on the untreated (atc)",
-}

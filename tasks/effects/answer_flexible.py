@@ -6,6 +6,7 @@ All of them stand on the same cross-fitted predictions of the question, which ar
 from typing import Any, Final
 
 from tasks.effects.answer import Answer, Options
+from tasks.effects.balance import estimate_balance
 from tasks.effects.basis import FloatArray
 from tasks.effects.cate import CateFit, estimate_cate
 from tasks.effects.credibility import Finding
@@ -58,12 +59,24 @@ def answer_irm(question: Question, options: Options) -> Answer:
     return Answer(_interval(question, options, fit), tuple(findings), details=details)
 
 
+def answer_balance(question: Question, options: Options) -> Answer:
+    """The same outcome models, corrected by weights that balance what they may have missed."""
+    fit = estimate_balance(
+        question.raw_outcome, question.arms, splits=learn(question, options),
+        cluster=question.cluster, estimand=options.estimand,
+    )  # fmt: skip
+    findings = check_clipped(fit.clipped, question.n, fit.clip)
+    return Answer(
+        _interval(question, options, fit), tuple(findings), details={"clipped": fit.clipped}
+    )
+
+
 def answer_ipw(question: Question, options: Options) -> Answer:
-    """Weighting alone: leans on the propensities only."""
+    """Weighting alone: by the propensities, and until the controls agree."""
     splits = learn(question, options)
     fit = estimate_ipw(
         average_nuisances(splits).propensity, question.raw_outcome, question.arms,
-        cluster=question.cluster, estimand=options.estimand,
+        cluster=question.cluster, basis=question.controls, estimand=options.estimand,
     )  # fmt: skip
     details = {
         "effective_treated": fit.effective_treated,

@@ -14,7 +14,7 @@ from tasks.effects.intervals import Interval, t_quantile
 from tasks.effects.naive import estimate_naive_rows
 from tasks.effects.plr import Fit, average_fits, fit_rows, robustness_value
 from tasks.effects.question import Question
-from tasks.effects.ridge import solve_ridge
+from tasks.effects.ridge import fit_ridge_arm
 from tasks.platform.errors import EstimationError
 
 REPEAT_ROWS: Final = 5_000
@@ -151,10 +151,12 @@ def impute_average(question: Question, *, penalty: float) -> tuple[float, FloatA
             rows, held = is_arm & (fold != k), fold == k
             if rows.sum() < MIN_ARM_ROWS:
                 return None
-            predicted, leverage = _predict_arm(x, question.outcome, rows, held, penalty)
-            gap[held] += sign * predicted
-            error = question.outcome[held] - predicted
-            pull[held] += sign * np.where(is_arm[held], leverage * error, 0.0)
+            predicted, leverage = fit_ridge_arm(
+                x, question.outcome, rows, target=x.mean(axis=0), penalty=max(penalty, 1e-6)
+            )
+            gap[held] += sign * predicted[held]
+            error = np.where(is_arm & held, question.outcome - predicted, 0.0)
+            pull += sign * leverage * error
     step = float(np.ptp(question.treatment))
     influence = np.bincount(question.cluster, weights=pull, minlength=len(question.clusters))
     return float(gap.mean()) / step, influence / step
@@ -183,24 +185,6 @@ def _check_sameness(question: Question, fit: Fit, options: Options) -> list[Find
     is_outside = not interval.ci_low <= average <= interval.ci_high
     note = f"{_PLR_NOTE}; a model of each arm puts the average at {average * question.unit:+.4g}"
     return [("weak" if is_apart and is_outside else "credible", note)]
-
-
-def _predict_arm(
-    x: FloatArray,
-    outcome: FloatArray,
-    rows: NDArray[np.bool_],
-    held: NDArray[np.bool_],
-    penalty: float,
-) -> tuple[FloatArray, FloatArray]:
-    """Ridge fitted on `rows`: predictions for `held`, and what each could pull the mean by."""
-    both = np.column_stack([x[rows], outcome[rows], np.zeros(int(rows.sum()))])
-    gram = both.T @ both
-    width = x.shape[1]
-    # the last column's cross products are the mean row: its "coefficients" are inv(X'X) mean(x)
-    gram[:width, -1] = x.mean(axis=0)
-    solution = solve_ridge(gram, np.arange(width), np.arange(width, width + 2), max(penalty, 1e-6))
-    predicted = x[held] @ solution
-    return predicted[:, 0], predicted[:, 1]
 
 
 def interval_or_none(interval: Interval | None) -> dict[str, float | None]:

@@ -98,12 +98,42 @@ Term = NumericTerm | CategoricalTerm
 
 
 @dataclass(frozen=True)
+class TextDirections:
+    """Where the k scores of a text are read: (vector - centre) on each of k directions.
+
+    `centre` has dim numbers, `directions` k rows of dim; scores of the texts of the fit have mean 0
+    and unit deviation, and hold `share` of their variance. `texts` is how many were fitted.
+    """
+
+    centre: tuple[float, ...]
+    directions: tuple[tuple[float, ...], ...]
+    share: float
+    texts: int
+
+    def score(self, vectors: FloatArray) -> FloatArray:
+        """Scores of embeddings of shape (n, dim), shape (n, k).
+
+        Raises InputError for vectors of another encoder's length.
+        """
+        dim = len(self.centre)
+        if vectors.shape[1] != dim:
+            raise InputError(
+                f"texts have embeddings of {vectors.shape[1]} numbers, the frozen directions of "
+                f"{dim}; fit the basis anew with this encoder"
+            )
+        directions = np.array(self.directions).reshape(-1, dim)
+        scores: FloatArray = (vectors - np.array(self.centre)) @ directions.T
+        return scores
+
+
+@dataclass(frozen=True)
 class Basis:
     """A frozen map from a frame to a matrix of controls.
 
     `names` are the p columns of the matrix; `centre` and `scale` are subtracted and divided by;
     `kept` are their positions among the raw columns of all terms; `dropped` names the raw columns
-    that did not vary at the fit, `rows` is how many rows were fitted.
+    that did not vary at the fit, `rows` is how many rows were fitted. `texts` says how the columns
+    of text scores, which are numeric controls here, were made from embeddings.
     """
 
     spec: BasisSpec
@@ -114,6 +144,7 @@ class Basis:
     scale: tuple[float, ...]
     dropped: tuple[str, ...]
     rows: int
+    texts: TextDirections | None = None
     sha256: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
@@ -151,6 +182,7 @@ class Basis:
                 scale=tuple(document["scale"]),
                 dropped=tuple(document["dropped"]),
                 rows=document["rows"],
+                texts=_read_texts(document["texts"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
@@ -158,9 +190,12 @@ class Basis:
             ) from error
 
 
-def fit_basis(frame: pl.DataFrame, spec: BasisSpec) -> Basis:
+def fit_basis(
+    frame: pl.DataFrame, spec: BasisSpec, *, texts: TextDirections | None = None
+) -> Basis:
     """Fit knots, levels, fill values, centres and scales of `spec` on `frame`, and freeze them.
 
+    `texts`, the directions that text scores of `frame` were made with, are frozen beside.
     Columns that do not vary are dropped, and named in `Basis.dropped`. Raises InputError when a
     column is absent, EstimationError when there are no rows.
     """
@@ -184,6 +219,7 @@ def fit_basis(frame: pl.DataFrame, spec: BasisSpec) -> Basis:
         scale=tuple(float(v) for v in scale[kept]),
         dropped=tuple(labels[i] for i in np.setdiff1d(np.arange(len(labels)), kept)),
         rows=frame.height,
+        texts=texts,
     )
 
 
@@ -194,6 +230,7 @@ def discover_spec(
     knots: int = 4,
     max_levels: int = 20,
     log1p: Sequence[str] = (),
+    linear: Sequence[str] = (),
     unclipped: Sequence[str] = (),
     optional: Sequence[str] = (),
 ) -> BasisSpec:
@@ -208,6 +245,7 @@ def discover_spec(
         numeric=numeric,
         categorical=tuple(name for name in columns if name not in numeric),
         log1p=tuple(name for name in log1p if name in numeric),
+        linear=tuple(name for name in linear if name in numeric),
         unclipped=tuple(name for name in unclipped if name in numeric),
         optional=tuple(name for name in optional if name in columns),
         knots=knots,
@@ -384,3 +422,10 @@ def _read_term(document: dict[str, Any]) -> Term:
     if document["kind"] == "numeric":
         return NumericTerm(**values)
     return CategoricalTerm(**values)
+
+
+def _read_texts(document: dict[str, Any] | None) -> TextDirections | None:
+    if document is None:
+        return None
+    rows = tuple(tuple(row) for row in document["directions"])
+    return TextDirections(tuple(document["centre"]), rows, document["share"], document["texts"])

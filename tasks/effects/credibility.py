@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.plr import Fit, Interval, robustness_value
+from tasks.effects.intervals import Interval
+from tasks.effects.plr import Fit, robustness_value
 
 Verdict = Literal["credible", "weak", "not credible", "no result"]
 Finding = tuple[Verdict, str]

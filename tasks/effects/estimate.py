@@ -14,20 +14,20 @@ from typing import Any, Final
 from tasks.effects import credibility
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Rules
+from tasks.effects.intervals import Interval
 from tasks.effects.moments import INTERCEPT, Moments
 from tasks.effects.naive import estimate_naive
 from tasks.effects.panel import treatment_names
 from tasks.effects.penalty import Penalty
 from tasks.effects.plr import (
     Fit,
-    Interval,
     Residuals,
     find_collinear,
-    locate,
     residualise,
     robustness_value,
     solve_residuals,
 )
+from tasks.effects.ridge import locate
 from tasks.platform.errors import EstimationError
 
 Row = dict[str, Any]

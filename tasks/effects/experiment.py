@@ -18,7 +18,7 @@ from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.intervals import Interval, make_interval
 from tasks.effects.moments import IntArray
-from tasks.effects.ridge import solve_ridge
+from tasks.effects.ridge import fit_ridge_arm
 from tasks.platform.errors import ConfigError
 
 RATIO_P = 0.001
@@ -56,10 +56,13 @@ def estimate_lin(
     design = np.column_stack([np.ones(len(outcome)), controls])
     share = weights / weights.mean()
     gap, pull = np.zeros(len(outcome)), np.zeros(len(outcome))
+    mean_row = (share[:, None] * design).mean(axis=0)
     used = 0
     for arm, sign in ((1, 1.0), (0, -1.0)):
         rows = is_treated == arm
-        fitted, leverage = _fit_arm(design, outcome, rows, share)
+        fitted, leverage = fit_ridge_arm(
+            design, outcome, rows, target=mean_row, penalty=_RIDGE * int(rows.sum())
+        )
         gap += sign * fitted
         pull[rows] += sign * leverage[rows] * (outcome - fitted)[rows]
         used += design.shape[1]
@@ -175,21 +178,6 @@ def pool_tests(intervals: Sequence[Interval], *, confidence: float) -> Pooled:
         confidence=confidence,
     )
     return Pooled(interval, float(chi2.sf(q, degrees)), float(np.sqrt(between)))
-
-
-def _fit_arm(
-    design: FloatArray, outcome: FloatArray, rows: FloatArray, share: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Predictions for all rows, and what each row of the arm moves the weighted mean by."""
-    x = design[rows]
-    both = np.column_stack([x, outcome[rows], np.zeros(len(x))])
-    gram = both.T @ both
-    width = design.shape[1]
-    # the last column's cross products are the mean row: its coefficients are inv(X'X) mean(x)
-    gram[:width, -1] = (share[:, None] * design).mean(axis=0)
-    solution = solve_ridge(gram, np.arange(width), np.arange(width, width + 2), _RIDGE * len(x))
-    fitted = design @ solution
-    return fitted[:, 0], fitted[:, 1]
 
 
 def _clustered(

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.irm import CLIP, Estimand, check_estimand, cluster_error, score_irm
+from tasks.effects.estimand import Estimand, check_estimand
+from tasks.effects.irm import CLIP, cluster_error, score_irm
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import Nuisances, check_arms, fill_features
 

@@ -1,25 +1,28 @@
 """Average effects of a two-valued treatment by weighting alone.
 
 Each arm is weighted until it resembles the rows asked about: all of them, the treated, or the
-untreated. Weights sum to one in each arm (Hajek 1971), so that the estimate never leaves the range
-of the outcomes. It leans on the propensities alone; beside the doubly robust estimate it shows how
-much of that is owed to the outcome models.
+untreated. Weights sum to one in each arm (Hajek 1971). Chances of treatment that were learned are
+smoother than the true ones, and weights made of them alone leave a part of every imbalance: from
+there they are moved, as little as need be, until the means of the controls agree (calibration, as
+Zubizarreta 2015, "Stable weights that balance covariates", whose weights are not held above zero
+here). No outcome is looked at; beside the doubly robust estimate it shows how much of that is owed
+to the outcome models.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from tasks.effects.balance import share_asked, weigh_arm
 from tasks.effects.basis import FloatArray
-from tasks.effects.irm import (
-    CLIP,
-    Estimand,
-    check_estimand,
-    cluster_error,
-    count_clipped,
-)
+from tasks.effects.estimand import Estimand, check_estimand
+from tasks.effects.irm import CLIP, cluster_error, count_clipped
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import check_arms
+
+_PULL: Final = 5.0
+"""How much rather the weights spread than leave the controls apart, for all columns together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +31,8 @@ class IpwFit:
 
     `weights` (n,) sum to one in each arm. `effective_treated` and `effective_untreated` are the
     arms' effective sizes (Kish). `clipped` rows lay beyond `clip` or 1 - `clip`. The variance takes
-    the propensities as known, which errs on the wide side for the effect on all rows (Hirano,
-    Imbens & Ridder 2003).
+    the weights as known, which errs on the wide side (Hirano, Imbens & Ridder 2003): calibrated
+    ones leave out what the controls explain of the outcome, and it is counted all the same.
     """
 
     estimate: float
@@ -50,22 +53,27 @@ def estimate_ipw(
     is_treated: IntArray,
     *,
     cluster: IntArray,
+    basis: FloatArray | None = None,
     estimand: Estimand = "ate",
     clip: float = CLIP,
 ) -> IpwFit:
     """Effect on all rows ("ate"), the treated ("att") or the untreated ("atc") by weighting.
 
     `propensity` (n,) are chances of treatment, from rows other than their own; `cluster` (n,) holds
-    codes 0 to G - 1. Raises EstimationError for an empty arm.
+    codes 0 to G - 1. `basis` (n, p) are centred and scaled controls whose means are to agree; None
+    leaves the weights to the propensities. Raises EstimationError for an empty arm.
     """
     check_estimand(estimand)
     check_arms(outcome, is_treated)
-    e = np.clip(propensity, clip, 1 - clip)
-    target = {"ate": np.ones_like(e), "att": e, "atc": 1 - e}[estimand]
-    weights = np.where(is_treated == 1, target / e, target / (1 - e))
+    asked = share_asked(is_treated, estimand=estimand)
+    factor = _scale_basis(basis, len(outcome))
+    weights = np.zeros(len(outcome))
     arms = [is_treated == 0, is_treated == 1]
-    for arm in arms:
-        weights[arm] /= weights[arm].sum()
+    for value, arm in enumerate(arms):
+        own = weigh_arm(
+            propensity, is_treated, value, asked, factor, estimand=estimand, trust=1.0, hold=clip
+        )
+        weights[arm] = own / own.sum()
     means = [float(weights[arm] @ outcome[arm]) for arm in arms]
     influence = weights * np.where(is_treated == 1, outcome - means[1], means[0] - outcome)
     error, clusters = cluster_error(influence, cluster)
@@ -82,3 +90,10 @@ def estimate_ipw(
         clipped=count_clipped(propensity, clip),
         clusters=clusters,
     )
+
+
+def _scale_basis(basis: FloatArray | None, n: int) -> FloatArray:
+    """Columns (n, p + 1) to be balanced, the last of them one; none where there is no basis."""
+    if basis is None:
+        return np.zeros((n, 0))
+    return np.column_stack([_PULL / np.sqrt(max(basis.shape[1], 1)) * basis, np.ones(n)])

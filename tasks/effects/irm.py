@@ -10,11 +10,12 @@ disagree about (section 3.4, "median method").
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from tasks.effects.basis import FloatArray
+from tasks.effects.estimand import Estimand, check_estimand
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import (
     Nuisances,
@@ -22,10 +23,8 @@ from tasks.effects.nuisance import (
     check_arms,
     cross_fit_nuisances,
 )
-from tasks.platform.errors import ConfigError, EstimationError
+from tasks.platform.errors import EstimationError
 
-Estimand = Literal["ate", "att", "atc"]
-ESTIMANDS: Final[tuple[Estimand, ...]] = ("ate", "att", "atc")
 CLIP: Final = 0.01
 
 
@@ -99,7 +98,7 @@ def estimate_irm(
             seed=seed,
         )  # fmt: skip
     scores = [score_irm(one, outcome, is_treated, estimand=estimand, clip=clip) for one in splits]
-    return _put_together(scores, splits, cluster, estimand, clip)
+    return put_together(scores, splits, cluster, estimand, clip)
 
 
 def split_nuisances(
@@ -176,12 +175,6 @@ def score_irm(
     return Score(sign * float(model.coef[0]), influence, _robustness(model))
 
 
-def check_estimand(estimand: str) -> None:
-    """Raise ConfigError for an estimand that is none."""
-    if estimand not in ESTIMANDS:
-        raise ConfigError(f"estimand is {estimand!r}; allowed are {', '.join(ESTIMANDS)}")
-
-
 def cluster_error(influence: FloatArray, cluster: IntArray) -> tuple[float, int]:
     """Standard error from rows' influence (n,), and the number of clusters.
 
@@ -194,13 +187,14 @@ def cluster_error(influence: FloatArray, cluster: IntArray) -> tuple[float, int]
     return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1))), len(sums)
 
 
-def _put_together(
+def put_together(
     scores: Sequence[Score],
     splits: Sequence[Nuisances],
     cluster: IntArray,
     estimand: Estimand,
     clip: float,
 ) -> IrmFit:
+    """The fit of several splits' scores: medians, and what the learners disagree about beside."""
     estimates = np.array([score.estimate for score in scores])
     found = [cluster_error(score.influence, cluster) for score in scores]
     errors = np.array([error for error, _ in found])

@@ -12,14 +12,8 @@ import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.moments import INTERCEPT, IntArray, Moments
-from tasks.effects.plr import (
-    Fit,
-    Residuals,
-    Variance,
-    locate,
-    solve_residuals,
-    solve_rows,
-)
+from tasks.effects.plr import Fit, Residuals, Variance, solve_residuals, solve_rows
+from tasks.effects.ridge import locate
 
 
 def estimate_naive(

@@ -13,10 +13,10 @@ import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
+from tasks.effects.estimand import Estimand
 from tasks.effects.moments import IntArray
 
 Arm = Literal["treated", "untreated"]
-Population = Literal["ate", "att", "atc"]
 
 _CLIP = 1e-6
 _WEIGHT_CLIP = 0.01
@@ -61,7 +61,7 @@ class Overlap:
     n_untreated: int
     share_off_support_treated: float
     share_off_support_untreated: float
-    estimand: Population = "ate"
+    estimand: Estimand = "ate"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers."""
@@ -91,7 +91,7 @@ def fit_propensity(
 
 
 def measure_overlap(
-    propensity: FloatArray, is_treated: IntArray, *, estimand: Population = "ate"
+    propensity: FloatArray, is_treated: IntArray, *, estimand: Estimand = "ate"
 ) -> Overlap:
     """Overlap of two arms, both of which have rows, for the population that is asked about."""
     treated, untreated = propensity[is_treated == 1], propensity[is_treated == 0]
@@ -122,10 +122,10 @@ def check_overlap(overlap: Overlap, rules: OverlapRules | None = None) -> list[F
     like; for the effect on the untreated the reverse.
     """
     rules = rules or OverlapRules()
-    weighted: dict[Population, tuple[Arm, ...]] = {
+    weighted: dict[Estimand, tuple[Arm, ...]] = {
         "ate": ("treated", "untreated"), "att": ("untreated",), "atc": ("treated",),
     }  # fmt: skip
-    spoken_for: dict[Population, tuple[Arm, ...]] = {
+    spoken_for: dict[Estimand, tuple[Arm, ...]] = {
         "ate": ("treated", "untreated"), "att": ("treated",), "atc": ("untreated",),
     }  # fmt: skip
     findings: list[Finding] = []
@@ -143,12 +143,12 @@ def check_overlap(overlap: Overlap, rules: OverlapRules | None = None) -> list[F
     return findings
 
 
-_ADVICE: Final[dict[Population, str]] = {
+_ADVICE: Final[dict[Estimand, str]] = {
     "ate": "ask for the effect on the treated, or narrow the population",
     "att": "narrow the population to treated rows that have like among the untreated",
     "atc": "narrow the population to untreated rows that have like among the treated",
 }
-_WHOM: Final[dict[Population, str]] = {
+_WHOM: Final[dict[Estimand, str]] = {
     "ate": "all rows", "att": "the treated", "atc": "the untreated",
 }  # fmt: skip
 
@@ -208,7 +208,7 @@ def _effective_size(chance: FloatArray, is_odds: bool = False) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def _share_outside(arm: FloatArray, other: FloatArray, estimand: Population) -> float:
+def _share_outside(arm: FloatArray, other: FloatArray, estimand: Estimand) -> float:
     if estimand == "ate":
         low, high = np.quantile(other, [0.01, 0.99])
     else:

@@ -19,6 +19,8 @@ from tasks.platform.errors import ConfigError, InputError
 
 CONTROL: Final = "c__"
 USER_FEATURE: Final = "c__user__"
+ITEM_TEXT: Final = "c__item_text"
+"""Scores of the item's text, `c__item_text:1` and so on, where there are any."""
 ID_COLUMNS: Final = ("review_id", "user_id", "item_id", "event_date")
 LOG_CONTROLS: Final = ("c__price_usd", "c__user_reviews", "c__item_reviews")
 """Heavy-tailed controls, taken as log(1 + x)."""
@@ -101,6 +103,7 @@ def panel_spec(
         knots=knots,
         max_levels=max_levels,
         log1p=LOG_CONTROLS,
+        linear=[name for name in controls if name.startswith(f"{ITEM_TEXT}:")],
         unclipped=(TREND,),
         optional=features,
     )

@@ -22,38 +22,11 @@ from typing import Final, Literal
 import numpy as np
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.intervals import Interval, contrast, make_interval, t_quantile
+from tasks.effects.intervals import Interval, contrast
 from tasks.effects.moments import INTERCEPT, IntArray, Moments, hash_id
 from tasks.effects.penalty import Penalty, set_penalties
-from tasks.effects.ridge import fit_projections, locate, solve_ridge, sum_by_fold
+from tasks.effects.ridge import fit_projections, locate, sum_by_fold
 from tasks.platform.errors import EstimationError
-
-__all__ = [
-    "Fit",
-    "Interval",
-    "Mode",
-    "Nuisances",
-    "Residuals",
-    "Variance",
-    "assign_folds",
-    "average_fits",
-    "check_rank",
-    "contrast",
-    "estimate_plr",
-    "find_collinear",
-    "fit_nuisances",
-    "fit_rows",
-    "locate",
-    "make_interval",
-    "residualise",
-    "robustness_value",
-    "solve_blocks",
-    "solve_residuals",
-    "solve_ridge",
-    "solve_rows",
-    "sum_columns",
-    "t_quantile",
-]
 
 Variance = Literal["cr0", "cr1", "cr3"]
 Mode = Literal["joint", "separate"]

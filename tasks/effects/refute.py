@@ -22,9 +22,11 @@ import polars as pl
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Verdict
 from tasks.effects.estimate import Method, Row, contrast_weights, list_controls
+from tasks.effects.intervals import make_interval
 from tasks.effects.moments import INTERCEPT, Moments, halve_moments, sum_moments
 from tasks.effects.panel import treatment_names
-from tasks.effects.plr import Fit, estimate_plr, locate, make_interval
+from tasks.effects.plr import Fit, estimate_plr
+from tasks.effects.ridge import locate
 from tasks.effects.sensitivity import benchmark_controls, group_controls
 from tasks.platform.errors import EstimationError
 

@@ -8,6 +8,7 @@ unit deviation. The intercept is not penalised.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.moments import IntArray
@@ -76,3 +77,27 @@ def solve_ridge(
     cross = gram[np.ix_(controls, targets)]
     solution: FloatArray = cho_solve(factor, cross / scale[:, None]) / scale[:, None]
     return solution
+
+
+def fit_ridge_arm(
+    design: FloatArray,
+    outcome: FloatArray,
+    rows: NDArray[np.bool_],
+    *,
+    target: FloatArray,
+    penalty: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Ridge of `outcome` (n,) on `design` (n, p), whose first column is ones, fitted on `rows`.
+
+    Returns predictions (n,) for all rows, and what one unit of each row's error would move the
+    prediction at `target` (p,) by, shape (n,), if it were among those fitted.
+    """
+    x = design[rows]
+    both = np.column_stack([x, outcome[rows], np.zeros(len(x))])
+    gram = both.T @ both
+    width = design.shape[1]
+    # the last column's cross products are the target: its "coefficients" are inv(X'X) target
+    gram[:width, -1] = target
+    solution = solve_ridge(gram, np.arange(width), np.arange(width, width + 2), penalty)
+    fitted = design @ solution
+    return fitted[:, 0], fitted[:, 1]

@@ -11,7 +11,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from tasks.effects.answer import Options
-from tasks.effects.answer_flexible import answer_forest, answer_irm
+from tasks.effects.answer_flexible import answer_balance, answer_forest, answer_irm
 from tasks.effects.credibility import Rules, decide_verdict
 from tasks.effects.estimate import HEADLINE, Method, Row, Window
 from tasks.effects.moments import hash_id
@@ -20,8 +20,12 @@ from tasks.effects.panel import CONTROL, treatment_names
 from tasks.effects.question import Question, ask
 from tasks.platform.errors import EstimationError
 
-Opinion = Literal["irm", "forest"]
-ANSWERS: Final[dict[Opinion, Any]] = {"irm": answer_irm, "forest": answer_forest}
+Opinion = Literal["irm", "balance", "forest"]
+ANSWERS: Final[dict[Opinion, Any]] = {
+    "irm": answer_irm,
+    "balance": answer_balance,
+    "forest": answer_forest,
+}
 MIN_ARM: Final = 50
 FOLDS: Final = 5
 MAX_LEVELS: Final = 5

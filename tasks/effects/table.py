@@ -16,8 +16,9 @@ from typing import Any, Final
 import polars as pl
 
 from tasks.effects import credibility
-from tasks.effects.answer import ESTIMANDS, NAMES, Answer, Estimand, Estimator, Options
+from tasks.effects.answer import Answer, Estimator, Options
 from tasks.effects.answer_flexible import (
+    answer_balance,
     answer_forest,
     answer_ipw,
     answer_irm,
@@ -36,6 +37,7 @@ from tasks.effects.answer_linear import (
 )
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Rules, Verdict
+from tasks.effects.estimand import ESTIMANDS, NAMES, Estimand, check_estimand
 from tasks.effects.experiment import check_balance, check_sample_ratio
 from tasks.effects.intervals import Interval
 from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
@@ -52,6 +54,7 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
         is_binary=False,
     ),
     "irm": Estimator(answer_irm, _EVERY, "an average, doubly robust"),
+    "balance": Estimator(answer_balance, _EVERY, "an average, by models and balancing weights"),
     "forest": Estimator(answer_forest, _EVERY, "an average of rows' effects, doubly robust"),
     "ipw": Estimator(answer_ipw, _EVERY, "an average, by weighting"),
     "diff": Estimator(
@@ -65,7 +68,7 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
 DEFAULTS: Final = ("plr", "irm", "diff")
 LARGE_ROWS: Final = 20_000
 """Larger tables are asked for irm by name only: it takes minutes there."""
-_TRUSTED: Final = ("irm", "forest", "plr", "ipw", "diff")
+_TRUSTED: Final = ("balance", "irm", "forest", "plr", "ipw", "diff")
 _TRUSTED_IN_EXPERIMENTS: Final = ("lin", "cuped", "diff")
 """Which estimate the verdict over all is about: the first of these that has a result."""
 
@@ -141,14 +144,6 @@ def estimate_table(
         "reasons": [*reasons, *question.notes],
         **(collect_effects(question, options) if has_effects else {}),
     }
-
-
-def check_estimand(estimand: str) -> Estimand:
-    """`estimand` if there is such a one; raises ConfigError."""
-    for known in ESTIMANDS:
-        if estimand == known:
-            return known
-    raise ConfigError(f"--estimand {estimand!r}: allowed are {', '.join(ESTIMANDS)}")
 
 
 def choose_estimators(

@@ -10,6 +10,7 @@ import polars as pl
 from tasks.effects.basis import Basis, fit_basis
 from tasks.effects.estimate import HEADLINE, Method, Row, Window, estimate_effects
 from tasks.effects.exposures import estimate_positions
+from tasks.effects.item_texts import add_text_scores, fit_item_directions
 from tasks.effects.judge import judge_effects
 from tasks.effects.moments import Moments, panel_moments, sum_moments
 from tasks.effects.panel import build_panel, panel_spec, treatment_names
@@ -38,6 +39,7 @@ from tasks.platform.refs import (
     AttributesRef,
     EffectsRef,
     FileRef,
+    PanelRef,
     PartitionRef,
     PeriodRef,
     PublishedRef,
@@ -147,17 +149,30 @@ def choose_basis_periods(
 
 
 @stage_task("effects")
-def freeze_basis(panels: tuple[FileRef, ...], max_levels: int, run: RunContext) -> FileRef:
-    """Fit the control basis on the given panels and freeze it."""
-    lake = run.site.lake
-    panel = _read_panel(run, panels)
-    basis = fit_basis(panel, panel_spec(panel, max_levels=max_levels))
-    return lake.put_bytes("bases", ".json", basis.to_json().encode(), rows=panel.height)
+def freeze_basis(
+    panels: tuple[PanelRef, ...],
+    max_levels: int,
+    text_components: int,
+    text_min_items: int,
+    run: RunContext,
+) -> FileRef:
+    """Fit the control basis on the given panels, and the directions of their items' texts."""
+    panel = _read_frames(run, [ref.rows for ref in panels])
+    texts = _read_texts(run, panels)
+    directions = None
+    if texts is not None:
+        directions = fit_item_directions(
+            panel, texts, max_components=text_components, min_items=text_min_items
+        )
+    scored = add_text_scores(panel, texts, directions)
+    basis = fit_basis(scored, panel_spec(scored, max_levels=max_levels), texts=directions)
+    text = basis.to_json().encode()
+    return run.site.lake.put_bytes("bases", ".json", text, rows=panel.height)
 
 
 @stage_task("effects")
 def make_moments(
-    panel: FileRef,
+    panel: PanelRef,
     basis: FileRef,
     attribute_names: tuple[str, ...],
     outcome: str,
@@ -165,16 +180,16 @@ def make_moments(
     run: RunContext,
 ) -> FileRef:
     """Moments of one period: all that later estimates need of it."""
-    lake = run.site.lake
+    frozen = _read_basis(run, basis)
     moments = panel_moments(
-        lake.read_frame(panel),
-        Basis.from_json(lake.read_bytes(basis).decode()),
+        _read_panel(run, (panel,), frozen),
+        frozen,
         treatments=treatment_names(attribute_names),
         outcome=outcome,
         n_buckets=buckets,
         device=run.text.device,
     )
-    return lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.n)
+    return run.site.lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.n)
 
 
 def name_window(days: int) -> str:
@@ -225,7 +240,7 @@ def estimate_window(
 
 @stage_task("effects")
 def make_changed_moments(
-    panel: FileRef,
+    panel: PanelRef,
     basis: FileRef,
     change: Change,
     attribute_names: tuple[str, ...],
@@ -234,15 +249,14 @@ def make_changed_moments(
     run: RunContext,
 ) -> FileRef:
     """Moments of one period whose treatments or controls were changed, to refute effects with."""
-    lake = run.site.lake
+    frozen = _read_basis(run, basis)
     treatments = treatment_names(attribute_names)
     changed = change_panel(
-        lake.read_frame(panel),
+        _read_panel(run, (panel,), frozen),
         change,
         treatments=treatments,
-        rng=np.random.default_rng(int(panel.sha256[:16], 16)),
+        rng=np.random.default_rng(int(panel.rows.sha256[:16], 16)),
     )
-    frozen = Basis.from_json(lake.read_bytes(basis).decode())
     moments = panel_moments(
         changed,
         frozen,
@@ -251,7 +265,7 @@ def make_changed_moments(
         n_buckets=buckets,
         device=run.text.device,
     )
-    return lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.n)
+    return run.site.lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.n)
 
 
 @stage_task("effects")
@@ -315,7 +329,7 @@ def freeze_levels(
     panels: tuple[FileRef, ...], segments: tuple[str, ...], max_levels: int, run: RunContext
 ) -> FileRef:
     """The levels of each segment that moments are split by, from the panels of the basis."""
-    panel = _read_panel(run, panels)
+    panel = _read_frames(run, panels)
     levels = {
         name: list(choose_levels(panel[name], max_levels=max_levels))
         for name in segments
@@ -332,7 +346,7 @@ def read_levels_of(levels: FileRef, run: RunContext) -> list[str]:
 
 @stage_task("effects")
 def make_segment_moments(
-    panel: FileRef,
+    panel: PanelRef,
     basis: FileRef,
     levels: FileRef,
     segment: str,
@@ -342,10 +356,10 @@ def make_segment_moments(
     run: RunContext,
 ) -> FileRef:
     """Moments of one period split by the levels of one segment."""
-    lake = run.site.lake
+    lake, frozen = run.site.lake, _read_basis(run, basis)
     moments = split_panel_moments(
-        lake.read_frame(panel),
-        Basis.from_json(lake.read_bytes(basis).decode()),
+        _read_panel(run, (panel,), frozen),
+        frozen,
         segment=segment,
         levels=json.loads(lake.read_bytes(levels))[segment],
         treatments=treatment_names(attribute_names),
@@ -436,7 +450,8 @@ def ask_second_opinion(
     window: str,
     attribute: str,
     opinion: Opinion,
-    panels: tuple[FileRef, ...],
+    panels: tuple[PanelRef, ...],
+    basis: FileRef,
     start: date,
     end: date,
     attribute_names: tuple[str, ...],
@@ -444,9 +459,8 @@ def ask_second_opinion(
     run: RunContext,
 ) -> FileRef:
     """One attribute's headline effect by another estimator."""
-    panel = _read_panel(run, panels)
     rows = ask_opinion(
-        panel,
+        _read_panel(run, panels, _read_basis(run, basis)),
         attribute=attribute,
         opinion=opinion,
         window=Window(source=source, name=window, start=start, end=end),
@@ -467,9 +481,8 @@ def search_graph(
     run: RunContext,
 ) -> FileRef:
     """The causal graph of one source's panel, drawn; what to adjust for by it."""
-    panel = _read_panel(run, panels)
     found = search_panel(
-        panel,
+        _read_frames(run, panels),
         source=source,
         attributes=attribute_names,
         outcome=settings.outcome,
@@ -519,8 +532,24 @@ def measure_positions(
     return _put_rows(run, "effects", rows)
 
 
-def _read_panel(run: RunContext, refs: Sequence[FileRef]) -> pl.DataFrame:
-    """The panels of several periods as one; a column that a period does not have is missing there."""
+def _read_basis(run: RunContext, ref: FileRef) -> Basis:
+    return Basis.from_json(run.site.lake.read_bytes(ref).decode())
+
+
+def _read_panel(run: RunContext, refs: Sequence[PanelRef], basis: Basis) -> pl.DataFrame:
+    """The panels of several periods as one, with what the basis reads from the items' texts."""
+    panel = _read_frames(run, [ref.rows for ref in refs])
+    return add_text_scores(panel, _read_texts(run, refs), basis.texts)
+
+
+def _read_texts(run: RunContext, refs: Sequence[PanelRef]) -> pl.DataFrame | None:
+    """Vectors of the items of several periods, an item once a period; None where none has a text."""
+    frames = [run.site.lake.read_frame(ref.texts) for ref in refs if ref.texts is not None]
+    return pl.concat(frames) if frames else None
+
+
+def _read_frames(run: RunContext, refs: Sequence[FileRef]) -> pl.DataFrame:
+    """Several tables as one; a column that one of them does not have is missing there."""
     return pl.concat([run.site.lake.read_frame(ref) for ref in refs], how="diagonal_relaxed")
 
 

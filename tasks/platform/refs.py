@@ -128,6 +128,13 @@ class EmbeddingRef(Ref):
     tokens: int = 0
 
 
+class PanelRef(Ref):
+    """The design panel of a period, and vectors of the texts of its items where any has one."""
+
+    rows: FileRef
+    texts: FileRef | None = None
+
+
 class AttributesRef(Ref):
     """Attributes read from the reviews of one period; one row per review and attribute.
 

@@ -220,6 +220,12 @@ class EffectsSettings(Section):
     )
     basis_min_rows: int = Field(2000, ge=10)
     max_levels: int = Field(20, ge=1, le=500, description="one-hot levels per categorical control")
+    item_text_components: int = Field(
+        8, ge=0, le=64, description="controls made of the items' titles and descriptions; 0: none"
+    )
+    item_text_min_items: int = Field(
+        50, ge=2, description="items with a text that a source needs for that, in its basis"
+    )
     penalty: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
         1.0, description="ridge penalty of the nuisance regressions; auto: by cross-validation"
     )
@@ -237,7 +243,7 @@ class EffectsSettings(Section):
         2000, ge=0, le=100_000, description="reviews searched for the weekly causal graph; 0: none"
     )
     graph_bootstraps: int = Field(10, ge=0, le=1000, description="resamples for its stability")
-    second_opinions: tuple[Literal["irm", "forest"], ...] = Field(
+    second_opinions: tuple[Literal["irm", "balance", "forest"], ...] = Field(
         ("irm",), description="flexible estimators asked twice a month, beside the nightly one"
     )
     second_opinion_attributes: int = Field(

@@ -21,6 +21,7 @@ SIGNS: Final[Mapping[Agreement, str]] = {"agrees": "✓", "disagrees": "✗", "c
 ESTIMATORS: Final[Mapping[str, str]] = {
     "plr": "one effect for all, all else linear in the controls",
     "irm": "effects may differ from review to review; weights for how likely a mention was",
+    "balance": "effects may differ from review to review; weights that make mentions alike",
     "forest": "a causal forest: effects may differ, and nothing need be linear",
 }
 """What each estimator assumes, in a few words."""

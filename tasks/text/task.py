@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,38 @@ def embed_shard(
         cut=done.n_cut,
         tokens=done.n_tokens,
     )
+
+
+def describe_item_texts(
+    run: RunContext, periods: Sequence[PeriodRef], *, as_of: date
+) -> dict[PeriodRef, str]:
+    """Fingerprints of the texts of the items of each period; periods without any are left out."""
+    days: dict[tuple[str, date], str] = {}
+    with run.site.warehouse.connect() as connection:
+        for source in sorted({period.source for period in periods}):
+            scope = {"source": source, "as_of": as_of}
+            rows = connection.execute(read_sql("clean/item_texts_context"), scope).fetchall()
+            days |= {(source, day): mark for day, mark in rows}
+    marks = {
+        period: " ".join(
+            mark
+            for (source, day), mark in days.items()
+            if source == period.source and period.start <= day <= period.end
+        )
+        for period in periods
+    }
+    return {period: mark for period, mark in marks.items() if mark}
+
+
+@stage_task("text")
+def embed_items(period: PeriodRef, mark: str, model: ModelChoice, run: RunContext) -> FileRef:
+    """Vectors of the texts of a period's items: `item_id`, `vector`; `mark` stands for the texts."""
+    scope = {"source": period.source, "start_date": period.start, "end_date": period.end}
+    with run.site.warehouse.connect() as connection:
+        items = connection.execute(read_sql("clean/item_texts_select"), scope).pl()
+    done = open_store(_store_root(run), run.text).embed(items["text"].to_list())
+    vectors = pl.Series("vector", done.vectors, dtype=pl.Array(pl.Float32, done.vectors.shape[1]))
+    return run.site.lake.put_frame("item_texts", items.select("item_id").with_columns(vectors))
 
 
 @stage_task("text")

@@ -1,17 +1,19 @@
 """Second opinions on a two-valued treatment where the truth is known, DoubleML's own beside them.
 
 Run `python -m tests.benchmarks.bench_effects --data DIR [--only ihdp,acic,lalonde]
-[--draws 1,2,3]`. DIR holds `ihdp/`, `acic2016/` and `lalonde/`. For each draw it prints
+[--draws 1,2,3] [--averages]`. DIR holds `ihdp/`, `acic2016/` and `lalonde/`. For each draw it prints
 
     truth    mean of mu1 - mu0 over its rows (for LaLonde, the experimental difference)
     naive    difference in means
-    irm, forest, ipw   estimate [95% interval], and whether the interval holds the truth
+    irm, balance, ipw, forest   estimate [95% interval], and whether the interval holds the truth
+    surfaces  the difference in means of what the true outcome surfaces leave of the outcome: the error
+              of somebody who knows them, which only noise can make better (ihdp and acic)
     peer     DoubleML's IRM with default HistGradientBoosting learners, 5 folds, in the same run
     pehe     root mean squared error of rows' effects, beside those of one effect for all and none
 
 and for each family the mean absolute errors. The intervals are for the effect in the population a
 row was drawn from; the truth is that of the rows at hand, so they should hold it rather too often.
-Seconds are processor time of this process.
+Seconds are processor time of this process. With `--averages` forest, peer and pehe are left out.
 """
 
 import argparse
@@ -24,11 +26,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tasks.effects.balance import estimate_balance
 from tasks.effects.cate import estimate_cate
 from tasks.effects.columns import build_controls
 from tasks.effects.forest import estimate_forest
 from tasks.effects.ipw import estimate_ipw
-from tasks.effects.irm import estimate_irm
+from tasks.effects.irm import estimate_irm, split_nuisances
 from tasks.effects.read import read_table
 
 Z = 1.96
@@ -46,6 +49,7 @@ class Draw:
     d: np.ndarray
     y: np.ndarray
     effect: np.ndarray | None
+    surfaces: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def truth(self) -> float:
@@ -57,7 +61,7 @@ def read_ihdp(data: Path, wanted: set[int]) -> Iterator[Draw]:
         table = np.loadtxt(data / f"ihdp/ihdp_npci_{i}.csv", delimiter=",")
         controls = pl.DataFrame({f"x{k}": table[:, 4 + k] for k in range(1, 26)})
         yield Draw(f"ihdp {i}", controls, table[:, 0].astype(int), table[:, 1],
-                   table[:, 4] - table[:, 3])  # fmt: skip
+                   table[:, 4] - table[:, 3], (table[:, 3], table[:, 4]))  # fmt: skip
 
 
 def read_acic(data: Path, wanted: set[int]) -> Iterator[Draw]:
@@ -66,7 +70,8 @@ def read_acic(data: Path, wanted: set[int]) -> Iterator[Draw]:
         z = pl.read_csv(data / f"acic2016/zymu_{i}.csv", infer_schema_length=None)
         d = z["z"].to_numpy().astype(int)
         y = np.where(d == 1, z["y1"].to_numpy(), z["y0"].to_numpy())
-        yield Draw(f"acic {i}", controls, d, y, (z["mu1"] - z["mu0"]).to_numpy())
+        surfaces = (z["mu0"].to_numpy(), z["mu1"].to_numpy())
+        yield Draw(f"acic {i}", controls, d, y, surfaces[1] - surfaces[0], surfaces)
 
 
 def read_lalonde(data: Path, wanted: set[int]) -> Iterator[Draw]:
@@ -106,38 +111,48 @@ def show(name: str, estimate: float, error: float, truth: float) -> str:
     return f"{name} {estimate:.3f} [{low:.3f}, {high:.3f}] {held}"
 
 
-def run(draw: Draw, seed: int, repeats: int | None) -> dict[str, float]:
+def run(draw: Draw, seed: int, repeats: int | None, *, has_only_averages: bool) -> dict[str, float]:
     x = spread_features(draw.controls)
     basis = build_controls(draw.controls, draw.controls.columns, max_levels=20).matrix
     rows, is_small = np.arange(len(draw.y)), len(draw.y) < SMALL
     start = time.process_time()
-    irm = estimate_irm(
+    splits = split_nuisances(
         x, basis, draw.y, draw.d, cluster=rows, folds=10 if is_small else 5,
         repeats=repeats or (3 if is_small else 1), seed=seed,
     )  # fmt: skip
+    irm = estimate_irm(x, basis, draw.y, draw.d, cluster=rows, splits=splits)
     seconds = time.process_time() - start
-    forest = estimate_forest(x, draw.y, draw.d, irm.nuisances, cluster=rows, seed=seed)
-    ipw = estimate_ipw(irm.nuisances.propensity, draw.y, draw.d, cluster=rows)
-    cate = estimate_cate(
-        x, basis, draw.y, draw.d, irm.nuisances, cluster=rows, forest_effect=forest.effect,
-        seed=seed,
-    )  # fmt: skip
-    total = time.process_time() - start
-    peer = fit_peer(x, draw.d, draw.y)
+    balance = estimate_balance(draw.y, draw.d, splits=splits, cluster=rows)
+    ipw = estimate_ipw(irm.nuisances.propensity, draw.y, draw.d, cluster=rows, basis=basis)
+    fits = {"irm": irm, "balance": balance, "ipw": ipw}
+    if not has_only_averages:
+        forest = estimate_forest(x, draw.y, draw.d, irm.nuisances, cluster=rows, seed=seed)
+        fits["forest"] = forest
+    found = {name: (fit.estimate, fit.std_error) for name, fit in fits.items()}
+    if not has_only_averages:
+        found["peer"] = fit_peer(x, draw.d, draw.y)
     naive = float(draw.y[draw.d == 1].mean() - draw.y[draw.d == 0].mean())
     truth = draw.truth
-    found = {
-        "irm": (irm.estimate, irm.std_error), "forest": (forest.estimate, forest.std_error),
-        "ipw": (ipw.estimate, ipw.std_error), "peer": peer,
-    }  # fmt: skip
     print(f"{draw.name}: n {len(rows):,}, truth {truth:.3f}, naive {naive:.3f}, "
-          f"clipped {irm.clipped}, extrapolation error {irm.extrapolation_error:.3f}, irm {seconds:.0f} s, all {total:.0f} s")  # fmt: skip
-    print("   ", "; ".join(show(name, *pair, truth) for name, pair in found.items()))
+          f"clipped {irm.clipped}, extrapolation error {irm.extrapolation_error:.3f}, irm {seconds:.0f} s")  # fmt: skip
+    print("   ", "; ".join(show(name, *pair, truth) for name, pair in found.items()), flush=True)
     errors = {name: abs(pair[0] - truth) for name, pair in found.items()}
     errors["naive"] = abs(naive - truth)
-    if draw.effect is not None:
+    if draw.surfaces is not None:
+        errors["surfaces"] = measure_noise(draw)
+    if draw.effect is not None and not has_only_averages:
+        cate = estimate_cate(
+            x, basis, draw.y, draw.d, irm.nuisances, cluster=rows, forest_effect=forest.effect,
+            seed=seed,
+        )  # fmt: skip
         errors |= show_rows(draw, cate, forest.effect)
     return errors
+
+
+def measure_noise(draw: Draw) -> float:
+    """Error of the average effect when both true surfaces are known and only noise is left."""
+    left = draw.y - np.where(draw.d == 1, draw.surfaces[1], draw.surfaces[0])
+    return abs(float(left[draw.d == 1].mean() - left[draw.d == 0].mean()))
 
 
 def show_rows(draw: Draw, cate, forest: np.ndarray) -> dict[str, float]:
@@ -159,12 +174,13 @@ def main() -> None:
     parser.add_argument("--only", default="ihdp,acic,lalonde")
     parser.add_argument("--draws", default="1,2,3,4,5,6,7,8,9,10")
     parser.add_argument("--repeats", type=int)
+    parser.add_argument("--averages", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     wanted = {int(i) for i in options.draws.split(",")}
     for family in options.only.split(","):
-        results = [run(draw, options.seed, options.repeats)
+        results = [run(draw, options.seed, options.repeats, has_only_averages=options.averages)
                    for draw in FAMILIES[family](options.data, wanted)]  # fmt: skip
         means = {name: np.mean([r[name] for r in results]) for name in results[0]}
         print(f"{family}: mean absolute error " + ", ".join(

@@ -12,7 +12,8 @@ from tasks.effects.credibility import (
     check_naive,
     decide_verdict,
 )
-from tasks.effects.plr import Fit, Interval, make_interval
+from tasks.effects.intervals import Interval, make_interval
+from tasks.effects.plr import Fit
 
 
 def make_fit(**changes) -> Fit:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks.effects.estimand import ESTIMANDS
 from tasks.effects.ipw import estimate_ipw
-from tasks.effects.irm import ESTIMANDS, deal_folds, estimate_irm, score_irm, split_nuisances
+from tasks.effects.irm import deal_folds, estimate_irm, score_irm, split_nuisances
 from tasks.effects.nuisance import Nuisances
 from tasks.platform.errors import ConfigError, EstimationError
 from tests.effects.arms import Arms, make_arms
@@ -96,6 +97,24 @@ def test_influence_adds_up_to_the_variance_and_to_nothing(world):
     ):
         assert np.sqrt((fit.influence**2).sum()) == pytest.approx(fit.std_error, rel=1e-3)
         assert abs(fit.influence.sum()) < 1e-9
+
+
+@pytest.mark.parametrize("estimand", ESTIMANDS)
+def test_calibrated_weights_mend_propensities_that_are_too_smooth(world, estimand):
+    logit = 0.5 * np.log(world.e / (1 - world.e))
+    smooth = 1 / (1 + np.exp(-logit))
+    basis = (world.x - world.x.mean(axis=0)) / world.x.std(axis=0)
+    given = {"cluster": world.rows, "estimand": estimand}
+    plain = estimate_ipw(smooth, world.y, world.d, **given)
+    fit = estimate_ipw(smooth, world.y, world.d, basis=basis, **given)
+    assert abs(plain.estimate - world.truth(estimand)) > WITHIN * plain.std_error
+    assert abs(fit.estimate - world.truth(estimand)) < WITHIN * fit.std_error
+    asked = {"ate": world.d >= 0, "att": world.d == 1, "atc": world.d == 0}[estimand]
+    for arm in (0, 1):
+        rows = world.d == arm
+        assert fit.weights[rows].sum() == pytest.approx(1)
+        left = np.abs(fit.weights[rows] @ basis[rows] - basis[asked].mean(axis=0))
+        assert left.max() < 0.02
 
 
 def test_without_controls_it_is_the_difference_in_means(world):

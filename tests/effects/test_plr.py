@@ -7,17 +7,16 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
+from tasks.effects.intervals import contrast, t_quantile
 from tasks.effects.moments import Moments, compute_moments, sum_moments
 from tasks.effects.panel import treatment_names
 from tasks.effects.plr import (
     Fit,
     assign_folds,
     average_fits,
-    contrast,
     estimate_plr,
     fit_rows,
     robustness_value,
-    t_quantile,
 )
 from tasks.platform.errors import EstimationError
 from tests.effects.worlds import CONTROLS, TRUTH, World, make_world

@@ -34,6 +34,7 @@ home = "home"
 [effects]
 windows_days = [0]
 basis_min_rows = 60
+item_text_min_items = 10
 buckets = 10
 min_mentions = 5
 [[sources]]

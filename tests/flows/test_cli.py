@@ -278,14 +278,16 @@ def test_every_estimator_answers_and_every_row_gets_an_effect(shop: Path, trial:
     out = trial.with_name("cate.csv")
     answer = json.loads(
         call(
-            "effects", "estimate", str(trial), *ASKED, "--estimators", "plr,irm,forest,ipw,diff",
+            "effects", "estimate", str(trial), *ASKED, "--estimators", "plr,irm,balance,forest,ipw,diff",
             "--cate-out", str(out), "--segments", "kind", "--json",
         ).stdout
     )  # fmt: skip
     by_name = {one["estimator"]: one for one in answer["estimates"]}
-    assert list(by_name) == ["plr", "irm", "forest", "ipw", "diff"]
+    assert list(by_name) == ["plr", "irm", "balance", "forest", "ipw", "diff"]
     for name in ("plr", "irm", "forest", "ipw"):
         assert by_name[name]["ci_low"] < 0.5 < by_name[name]["ci_high"]
+    assert abs(by_name["balance"]["estimate"] - by_name["irm"]["estimate"]) < 0.1
+    for name in ("plr", "irm", "balance", "forest", "ipw"):
         assert by_name[name]["naive"] == answer["naive"]["estimate"]
         assert (
             by_name[name]["overlap"]["min_propensity"] < by_name[name]["overlap"]["max_propensity"]
@@ -314,7 +316,7 @@ def test_another_question_is_not_answered_in_silence(shop: Path, trial: Path) ->
         "effects", "estimate", str(trial), *ASKED, "--estimand", "att", "--estimators", "plr"
     )
     assert refused.exit_code == 2
-    assert "here irm, forest, ipw can" in refused.stderr
+    assert "here irm, balance, forest, ipw can" in refused.stderr
     unknown = call("effects", "estimate", str(trial), *ASKED, "--estimand", "late")
     assert unknown.exit_code == 2
     assert "allowed are ate, att, atc" in unknown.stderr

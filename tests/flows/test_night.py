@@ -6,11 +6,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from tasks.effects import task as effects
+from tasks.effects.basis import Basis
 from tasks.effects.refute import REFUTERS
 from tasks.ingest.sample import WorldSpec
 from tasks.ingest.sample_drops import write_drops
+from tasks.platform.periods import split_periods
+from tasks.platform.settings import TextSettings
+from tasks.platform.task import RunContext
+from tasks.text import task as text
 from tests.flows.conftest import CONFIG, ROOT, SPEC, Shop
 from tests.flows.nights import ran_stages, read_tables, site_of
 
@@ -94,6 +101,58 @@ def test_the_same_night_again_executes_nothing(whole: tuple[Shop, dict[str, Any]
     assert read_tables(shop) == before
 
 
+def list_files(shop: Shop, kind: str) -> list[Path]:
+    """Lake files of a kind that the last night's conclusions stand on."""
+    night = Path(site_of(shop).reports_root) / SPEC.date_of(SPEC.n_days - 1).isoformat()
+    files = json.loads((night / "run.json").read_text())["files"]
+    named = [file["path"] for file in files if file["path"].startswith(f"{kind}/")]
+    return [Path(site_of(shop).lake_root) / name for name in named]
+
+
+def test_texts_of_items_are_embedded_and_controlled_for(
+    whole: tuple[Shop, dict[str, Any]],
+) -> None:
+    shop, document = whole
+    assert "text.embed_items" in ran_stages(document)
+    (basis,) = (Basis.from_json(path.read_text()) for path in list_files(shop, "bases"))
+    assert "c__item_text:1" in basis.names
+    assert basis.texts is not None
+    vectors = pl.concat([pl.read_parquet(path) for path in list_files(shop, "item_texts")])
+    assert vectors.schema["vector"] == pl.Array(pl.Float32, len(basis.texts.centre))
+    assert set(vectors["item_id"]) == set(
+        pl.concat([pl.read_parquet(path) for path in list_files(shop, "panels")])["item_id"]
+    )
+
+
+def test_a_reworded_item_touches_the_days_that_met_it_and_no_other(
+    whole: tuple[Shop, dict[str, Any]], tmp_path: Path
+) -> None:
+    site = site_of(whole[0])
+    run = RunContext(run_id="x", events=str(tmp_path / "events"), site=site, text=TextSettings())
+    as_of = SPEC.date_of(SPEC.n_days - 1)
+    periods = split_periods(effects.read_partitions(run, as_of), as_of)
+    before = text.describe_item_texts(run, periods, as_of=as_of)
+    assert set(before) == set(periods)
+    with site.warehouse.connect() as connection:
+        met = connection.execute(
+            "SELECT item_id, min(event_date), items.title FROM clean.reviews "
+            "JOIN clean.items USING (item_id) "
+            "GROUP BY ALL HAVING count(DISTINCT event_date) = 1 LIMIT 1"
+        ).fetchone()
+    assert met is not None
+    item, day, title = met
+
+    def name(words: str) -> None:
+        change = "UPDATE clean.items SET title = ? WHERE item_id = ?"
+        site.warehouse.commit(lambda c: c.execute(change, [words, item]) and None, message=words)
+
+    name("Something else")
+    after = text.describe_item_texts(run, periods, as_of=as_of)
+    name(title)
+    assert [period.start for period in periods if before[period] != after[period]] == [day]
+    assert text.describe_item_texts(run, periods, as_of=as_of) == before
+
+
 def test_a_night_can_be_read_again_at_its_snapshot(whole: tuple[Shop, dict[str, Any]]) -> None:
     shop, document = whole
     warehouse = site_of(shop).warehouse
@@ -137,7 +196,7 @@ def test_deleted_lake_files_are_made_again_and_nothing_else(
     files = [file["path"] for file in json.loads((night / "run.json").read_text())["files"]]
     lost = {
         kind: next(path for path in files if path.startswith(f"{kind}/"))
-        for kind in ("moments", "panels", "attributes", "embeddings", "reports")
+        for kind in ("moments", "panels", "attributes", "embeddings", "item_texts", "reports")
     }
     for path in lost.values():
         (lake / path).unlink()
@@ -147,6 +206,7 @@ def test_deleted_lake_files_are_made_again_and_nothing_else(
         "effects.make_panel",
         "text.extract_attributes",
         "text.embed_shard",
+        "text.embed_items",
         "report.write_report",
     }
     kept = {kind: path for kind, path in lost.items() if kind != "reports"}
