@@ -14,6 +14,7 @@ from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
 from tasks.text.extract import Extraction, name_attributes
 from tasks.text.extractors import MODELS, make_extractor
+from tasks.text.labelled import ID_KEY, find_places
 from tasks.text.task import STORE, open_store
 
 _PREFIX = "whyrec__"
@@ -221,24 +222,22 @@ def read_gold(path: str, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFr
 
 def _find_rows(gold: pl.DataFrame, frame: pl.DataFrame, path: str) -> pl.Series:
     """Position in `frame` of each labelled review."""
-    key = next((name for name in ("row", "review_id", "id") if name in gold.columns), None)
-    if key is None:
-        raise InputError(f"{path} needs a column review_id or row, which says what is labelled")
-    wanted = gold[key].cast(pl.String)
-    column = next((name for name in (key, "review_id", "id") if name in frame.columns), None)
-    if key == "row" or column is None:
-        known = pl.Series([str(row) for row in range(frame.height)])
-    else:
-        known = frame[column].cast(pl.String)
-    if not known.is_unique().all():
+    column = next((name for name in (ID_KEY, "id") if name in frame.columns), None)
+    known = (
+        [str(row) for row in range(frame.height)]
+        if column is None
+        else frame[column].cast(pl.String).to_list()
+    )
+    if len(set(known)) < len(known):
         raise InputError(f"{column} of the reviews is not unique, so labels cannot be joined by it")
-    absent = wanted.filter(~wanted.is_in(known.to_list()))
-    if len(absent) or wanted.null_count():
-        example = absent[0] if len(absent) else "an empty one"
-        where = "row numbers" if column is None or key == "row" else f"column {column}"
+    is_by_id = "id" in gold.columns and not {ID_KEY, "row"} & set(gold.columns)
+    named = gold.rename({"id": ID_KEY}) if is_by_id else gold
+    places = find_places(named, known)
+    if (places < 0).any():
+        key = ID_KEY if ID_KEY in named.columns else "row"
+        stray = named[key].filter(pl.Series(places < 0))
         raise InputError(
-            f"{len(absent) + wanted.null_count()} of {len(wanted)} labelled reviews of {path} are "
-            f"not in the file of reviews (such as {example}, sought among its {where})"
+            f"{len(stray)} of the {len(places)} labelled reviews of {path} are not in the file of "
+            f"reviews, such as {stray[0]!r}; labels are found by {key}"
         )
-    places = {value: row for row, value in enumerate(known.to_list())}
-    return pl.Series([places[value] for value in wanted.to_list()], dtype=pl.Int64)
+    return pl.Series(places, dtype=pl.Int64)

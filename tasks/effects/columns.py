@@ -12,10 +12,9 @@ from tasks.effects.basis import FloatArray, discover_spec, fit_basis, read_numbe
 from tasks.effects.moments import IntArray, factorise
 from tasks.effects.text_controls import reduce_vectors
 from tasks.platform.errors import EstimationError, InputError
+from tasks.platform.labels import NO_MAJORITY
 
 SMALL_ROWS: Final = 200
-UNDECIDED: Final = "no majority"
-"""What labelled data hold where raters disagreed: a missing value, wherever it stands."""
 
 
 def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
@@ -47,7 +46,7 @@ def read_column(series: pl.Series, name: str) -> FloatArray:
     """`series` as numbers with NaN for missing; raises InputError when it holds text."""
     values = read_numbers(series)
     if series.dtype == pl.String or not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
-        is_said = series.is_not_null() & (series.cast(pl.String).str.to_lowercase() != UNDECIDED)
+        is_said = series.is_not_null() & (series.cast(pl.String).str.to_lowercase() != NO_MAJORITY)
         is_text = np.isnan(values) & is_said.fill_null(value=False).to_numpy()
         if is_text.any():
             example = repr(series.filter(pl.Series(is_text))[0])[:40]

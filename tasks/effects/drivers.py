@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.columns import (
-    UNDECIDED,
     build_controls,
     check_columns,
     drop_incomplete,
@@ -33,11 +32,8 @@ from tasks.effects.measured import OUTCOME, Table, correct_effects, table_moment
 from tasks.effects.moments import IntArray
 from tasks.effects.plr import assign_folds
 from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.labels import UNDECIDED, read_labels, to_sides
 
-_POLARITIES: Final[dict[str, int]] = {
-    "positive": 1, "negative": -1, "1": 1, "-1": -1, "1.0": 1, "-1.0": -1, "0": 0, "0.0": 0,
-    "neutral": 0, "unknown": 0, "not mentioned": 0, "": 0,
-}  # fmt: skip
 _NUMBERS: Final = ("estimate", "std_error", "ci_low", "ci_high", "p_value", "robustness_value")
 _SEED: Final = 20240301
 _MAX_CELLS: Final = 40_000_000
@@ -149,7 +145,8 @@ def _prepare(
 
 def _read_labels(frame: pl.DataFrame, attributes: Sequence[str]) -> Labels:
     """Polarities of shape (n, k)."""
-    return np.column_stack([read_polarity(frame[name]) for name in attributes]).astype(np.int8)
+    columns = [to_sides(read_labels(frame[name])) for name in attributes]
+    return np.column_stack(columns).astype(np.int8)
 
 
 def _read_gold(
@@ -213,34 +210,16 @@ def _correct(
     return add_q_values(filled, confidence=method.confidence)
 
 
-def read_polarity(series: pl.Series) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Polarities -1, 0, 1 of shape (n,); raises InputError for anything that is none."""
-    text = _as_text(series)
-    unknown = text.filter(~text.is_in(list(_POLARITIES))).unique().sort()
-    if len(unknown):
-        raise InputError(
-            f"{series.name} holds {unknown.head(3).to_list()}; allowed are Positive, Negative, "
-            f"unknown, {UNDECIDED!r}, 1, -1, 0 and nothing"
-        )
-    return text.replace_strict(_POLARITIES, return_dtype=pl.Int64).to_numpy()
-
-
-def _as_text(series: pl.Series) -> pl.Series:
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-    return series.cast(pl.String).fill_null("").str.strip_chars().str.to_lowercase()
-
-
 def _drop_undecided(
     frame: pl.DataFrame, attributes: Sequence[str]
 ) -> tuple[pl.DataFrame, list[str]]:
-    is_split = pl.Series(np.zeros(frame.height, dtype=bool))
+    is_split = np.zeros(frame.height, dtype=bool)
     for name in attributes:
-        is_split |= _as_text(frame[name]) == UNDECIDED
+        is_split |= read_labels(frame[name]) == UNDECIDED
     if not is_split.any():
         return frame, []
-    note = f"{is_split.sum():,} rows with {UNDECIDED!r} on an attribute were dropped"
-    return frame.filter(~is_split), [note]
+    note = f"{is_split.sum():,} rows with 'no majority' on an attribute were dropped"
+    return frame.filter(pl.Series(~is_split)), [note]
 
 
 def _check_roles(outcome: str, attributes: Sequence[str], controls: Sequence[str]) -> None:

@@ -15,13 +15,15 @@ ABSENT: Final = 9
 """Not mentioned."""
 UNDECIDED: Final = 99
 """Raters found no majority, or nobody was asked: not a label."""
+NO_MAJORITY: Final = "no majority"
+"""How labelled data write that raters disagreed."""
 
 _SPELLINGS: Final[dict[str, int]] = {
     **dict.fromkeys(("positive", "1", "1.0", "+1"), POSITIVE),
     **dict.fromkeys(("negative", "-1", "-1.0"), NEGATIVE),
     **dict.fromkeys(("neutral", "0", "0.0"), NEUTRAL),
     **dict.fromkeys(("unknown", "not mentioned", "absent", ""), ABSENT),
-    "no majority": UNDECIDED,
+    NO_MAJORITY: UNDECIDED,
 }
 
 

@@ -11,6 +11,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -231,13 +232,23 @@ class Encoder:
         times = np.bincount(places, minlength=len(rows))
         vectors = np.zeros((len(rows), self.dim), dtype=np.float32)
         n_done = 0
-        for batch in _plan_batches([len(ids) for ids in tokens], self.batch_tokens):
-            vectors[batch] = self._encode_or_halve([tokens[row] for row in batch])
-            n_done += int(times[batch].sum())
-            if progress is not None:
-                progress(n_done, len(texts))
+        batches = _plan_batches([len(ids) for ids in tokens], self.batch_tokens)
+        with ThreadPoolExecutor(self._streams if batches else 1) as pool:
+            parts = pool.map(
+                lambda batch: self._encode_or_halve([tokens[row] for row in batch]), batches
+            )
+            for batch, part in zip(batches, parts, strict=True):
+                vectors[batch] = part
+                n_done += int(times[batch].sum())
+                if progress is not None:
+                    progress(n_done, len(texts))
         n_cut = int((is_cut * times).sum())
         return Encoded(vectors[places], n_cut, sum(len(ids) for ids in tokens))
+
+    @property
+    def _streams(self) -> int:
+        """Batches computed at once."""
+        return 1 if self.is_static else self._backend.streams
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Tokens that each text is read as, at most `max_tokens`; shape (n,)."""

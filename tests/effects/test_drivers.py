@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.effects.drivers import estimate_drivers, read_polarity
+from tasks.effects.drivers import estimate_drivers
 from tasks.effects.estimate import Method
 from tasks.platform.errors import ConfigError, InputError
 from tests.effects.worlds import TRUTH, make_world
@@ -71,18 +71,6 @@ def test_min_mentions_is_heeded():
     assert all(r["estimate"] is None for r in drive(frame, method=Method(min_mentions=500)))
 
 
-def test_numbers_and_words_are_one_polarity():
-    words = pl.Series("a", ["Positive", " negative ", "UNKNOWN", None, ""])
-    assert read_polarity(words).tolist() == [1, -1, 0, 0, 0]
-    assert read_polarity(pl.Series("a", [1, -1, 0, None])).tolist() == [1, -1, 0, 0]
-    assert read_polarity(pl.Series("a", [1.0, -1.0, float("nan")])).tolist() == [1, -1, 0]
-
-
-def test_what_is_no_polarity_is_refused():
-    with pytest.raises(InputError, match=r"a holds \['great'\].*allowed are Positive"):
-        read_polarity(pl.Series("a", ["great", "Positive"]))
-
-
 def test_roles_are_checked():
     frame = make_table(np.random.default_rng(6), rows=100)
     with pytest.raises(ConfigError, match="twice"):
@@ -91,3 +79,58 @@ def test_roles_are_checked():
         drive(frame, attributes=[])
     with pytest.raises(InputError, match="colour"):
         drive(frame, attributes=["colour"])
+
+
+def make_misread(rng: np.random.Generator, rows: int = 1500) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A table whose attributes are read wrong in a fifth of the cells, and labels of 200 rows."""
+    frame = make_table(rng, rows=rows)
+    sample = np.sort(rng.choice(rows, 200, replace=False))
+    gold = frame[sample].select(*TRUTH).with_columns(row=pl.Series(sample))
+    for name in TRUTH:
+        labels = frame[name].replace_strict({"Positive": 1, "Negative": -1, "unknown": 0})
+        is_wrong = rng.random(rows) < 0.3
+        read = np.where(is_wrong, rng.integers(-1, 2, rows), labels.to_numpy())
+        sure = np.where(read == 0, np.nan, np.where(is_wrong, 0.5, 0.8))
+        frame = frame.with_columns(
+            pl.Series(read).alias(name),
+            pl.Series(sure).fill_nan(None).alias(f"{name}__confidence"),
+        )
+    return frame, gold
+
+
+def test_gold_labels_correct_what_misreading_does():
+    frame, gold = make_misread(np.random.default_rng(12))
+    rows = drive(frame, gold=gold)
+    for row in rows:
+        positive, negative = TRUTH[row["attribute"]]
+        assert abs(row["estimate"] - (positive - negative)) < 3 * row["std_error"]
+        assert "corrected for misreading with 200 labelled reviews" in row["reasons"]
+        assert row["uncorrected"] == pytest.approx(
+            next(r["estimate"] for r in drive(frame) if r["attribute"] == row["attribute"])
+        )
+    shrunk = [abs(row["uncorrected"]) < abs(row["estimate"]) for row in rows]
+    assert sum(shrunk) >= len(rows) - 1
+
+
+def test_gold_rows_that_cannot_be_used_are_counted():
+    frame, gold = make_misread(np.random.default_rng(13))
+    first = int(gold["row"][0])
+    name = next(iter(TRUTH))
+    frame = frame.with_columns(
+        rating=pl.when(pl.int_range(pl.len()) == first).then(None).otherwise("rating")
+    )
+    gold = gold.with_columns(
+        pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("no majority")).otherwise(name).alias(name)
+    )
+    reasons = drive(frame, gold=gold)[0]["reasons"]
+    assert "gold: 1 rows with 'no majority' on an attribute were dropped" in reasons
+    assert "gold: 1 labelled reviews are not among the rows that are used" in reasons
+    assert "corrected for misreading with 198 labelled reviews" in reasons
+
+
+def test_gold_rows_are_rows_of_the_table_each_once():
+    frame, gold = make_misread(np.random.default_rng(14))
+    with pytest.raises(InputError, match="labelled twice"):
+        drive(frame, gold=pl.concat([gold, gold[:1]]))
+    with pytest.raises(InputError, match="the table has rows 0 to 1499"):
+        drive(frame, gold=gold.with_columns(row=pl.col("row") + 1000))

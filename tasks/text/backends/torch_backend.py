@@ -18,6 +18,8 @@ _LEAST_TOKENS: Final = 1024
 class TorchBackend:
     """Transformers' own network, with pooling and normalisation in fp32."""
 
+    streams = 1
+
     def __init__(
         self,
         folder: Path,

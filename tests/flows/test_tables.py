@@ -1,0 +1,62 @@
+"""Files of texts and of labels, brought together."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.tables import read_gold, widen_readings
+from tasks.platform.errors import InputError
+
+REVIEWS = pl.DataFrame({"id": ["a", "b", "c"], "body": ["good food", "bad food", "hm"]})
+
+
+def write(path: Path, frame: pl.DataFrame) -> str:
+    frame.write_csv(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"review_id": ["c", "a"]}, {"id": ["c", "a"]}, {"row": [2, 0]}],
+)
+def test_labels_find_their_reviews_by_id_or_row(tmp_path: Path, keys: dict[str, list[str]]) -> None:
+    path = write(tmp_path / "g.csv", pl.DataFrame({**keys, "Food": ["Negative", "Positive"]}))
+    gold = read_gold(path, REVIEWS, ["food"])
+    assert gold["row"].to_list() == [2, 0]
+    assert gold["whyrec__food"].to_list() == ["Negative", "Positive"]
+
+
+def test_a_review_id_is_a_row_number_where_the_reviews_have_no_ids(tmp_path: Path) -> None:
+    path = write(tmp_path / "g.csv", pl.DataFrame({"review_id": [1, 2], "food": ["", "unknown"]}))
+    assert read_gold(path, REVIEWS.drop("id"), ["food"])["row"].to_list() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"review_id": ["a", "z"], "food": ["Positive"] * 2}, "1 of the 2 labelled.*such as 'z'"),
+        ({"review_id": ["a", "a"], "food": ["Positive"] * 2}, "'a' is labelled more than once"),
+        ({"review_id": ["a"], "service": ["Positive"]}, "no column for food; it has review_id"),
+        ({"food": ["Positive"]}, "no column review_id and none called row"),
+    ],
+)
+def test_labels_that_cannot_be_joined_are_refused(
+    tmp_path: Path, labels: dict[str, list[str]], message: str
+) -> None:
+    path = write(tmp_path / "g.csv", pl.DataFrame(labels))
+    with pytest.raises(InputError, match=message):
+        read_gold(path, REVIEWS, ["food"])
+
+
+def test_readings_stand_beside_the_rows_that_they_were_read_from() -> None:
+    rows = pl.DataFrame({
+        "row": [0, 0, 1, 1, 2, 2], "attribute": ["food", "noise"] * 3,
+        "is_mentioned": [True, False, True, False, False, False],
+        "polarity": [1, 0, -1, 0, 0, 0], "confidence": [0.9, 0.0, 0.8, 0.0, 0.0, 0.0],
+    })  # fmt: skip
+    wide = widen_readings(REVIEWS, rows, ["food", "noise"])
+    assert wide["id"].to_list() == ["a", "b", "c"]
+    assert wide["whyrec__food"].to_list() == [1, -1, None]
+    assert wide["whyrec__food__confidence"].to_list() == [0.9, 0.8, None]
+    assert wide["whyrec__noise"].null_count() == 3
