@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.platform.settings import default_attributes
-from tasks.text.clauses import ClauseExtractor, ClauseRules
+from tasks.text.clause_model import ClauseRules
+from tasks.text.clauses import ClauseExtractor
 from tasks.text.extract import EXTRACTION_SCHEMA, Attribute, Extractor, name_attributes
 
 Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]

@@ -1,0 +1,163 @@
+"""Clauses of a review: runs of words, none about two attributes that are judged apart."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tasks.text.clause_model import Model
+from tasks.text.polarity import PhraseIndex, find_opinions
+from tasks.text.segments import MAX_CLAUSE_WORDS, Joint, Parsed, Segment, word_set
+
+_MAX_CLAUSE_CHARS: Final = 1000
+_COPULAS: Final = word_set("was were is are")
+_PRONOUNS: Final = word_set(
+    "it its they he she this that these those which who them all both everything"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """Words [`first`, `last`) of a review; `hits` holds word positions by target number."""
+
+    review: int
+    first: int
+    last: int
+    start: int
+    end: int
+    key: str
+    hits: dict[int, tuple[int, ...]]
+    hints: frozenset[int]
+    refers_back: bool
+    is_judging: bool
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A clause that is being put together from segments; `is_told`: it has a verb of its own."""
+
+    first: int
+    last: int
+    joint: Joint
+    sentence: int
+    hits: dict[int, list[int]]
+    is_judging: bool
+    is_told: bool
+
+
+def cut_clauses(
+    number: int, review: Parsed, forms: Sequence[str], model: Model
+) -> Iterator[Clause]:
+    """Clauses of a review: segments joined unless they judge different attributes."""
+    drafts: list[_Draft] = []
+    for segment in review.segments:
+        draft = _draft_segment(segment, forms, model)
+        if drafts and _belong_together(drafts[-1], draft):
+            _join(drafts[-1], draft)
+        else:
+            drafts.append(draft)
+    for draft in drafts:
+        yield _finish_clause(number, review, forms, draft, model)
+
+
+def is_telling(clause: Clause, model: Model) -> bool:
+    """Whether a clause can matter: it judges, or names what was asked for; others are not embedded."""
+    if clause.is_judging:
+        return True
+    return any(target < model.n_requested for target in (*clause.hits, *clause.hints))
+
+
+def _draft_segment(segment: Segment, forms: Sequence[str], model: Model) -> _Draft:
+    hits: dict[int, list[int]] = {}
+    for target, position in _find_phrases(model.terms, forms, segment):
+        hits.setdefault(target, []).append(position)
+    opinions = find_opinions(forms, segment.first, segment.last)
+    is_judging = bool(opinions) or any(
+        find_opinions(forms, segment.first, segment.last, own=model.targets[target].own)
+        for target in hits
+    )
+    is_told = not _COPULAS.isdisjoint(forms[segment.first : segment.last])
+    return _Draft(
+        segment.first, segment.last, segment.joint, segment.sentence, hits, is_judging, is_told
+    )
+
+
+def _find_phrases(
+    index: PhraseIndex[tuple[int, ...]], forms: Sequence[str], segment: Segment
+) -> Iterator[tuple[int, int]]:
+    """(target, word position) of the longest phrases in a segment, from left to right."""
+    position = segment.first
+    while position < segment.last:
+        found = index.find(forms, position, segment.last)
+        if found is None:
+            position += 1
+            continue
+        length, targets = found
+        for target in targets:
+            yield target, position + length - 1
+        position += length
+
+
+def _belong_together(before: _Draft, after: _Draft) -> bool:
+    """Whether two neighbouring drafts are one clause."""
+    if after.joint <= Joint.ASIDE or before.sentence != after.sentence:
+        return False
+    if after.joint is Joint.TRAIL:
+        # "the food ... fabulous!" is one thought; "great food ... would not come back" is two.
+        return bool(before.hits) and not before.is_judging and not after.hits
+    if after.last - before.first > MAX_CLAUSE_WORDS:
+        return False
+    if not after.hits or not before.hits:
+        # "the soup, which was cold" is one; "we had fun, and the soup was cold" is not.
+        return bool(before.hits) or not after.hits or not before.is_judging
+    if before.hits.keys() == after.hits.keys():
+        return before.is_judging == after.is_judging or not after.is_judging
+    if before.is_judging and (after.is_judging or after.is_told):
+        return False
+    near_end = max(max(p) for p in before.hits.values()) >= before.last - 2
+    near_start = min(min(p) for p in after.hits.values()) <= after.first + 2
+    return near_end and near_start
+
+
+def _join(before: _Draft, after: _Draft) -> None:
+    before.last = after.last
+    before.is_judging = before.is_judging or after.is_judging
+    for target, positions in after.hits.items():
+        before.hits.setdefault(target, []).extend(positions)
+
+
+def _finish_clause(
+    number: int, review: Parsed, forms: Sequence[str], draft: _Draft, model: Model
+) -> Clause:
+    start = review.words[draft.first].start
+    end = _extend_to_mark(review.view, review.words[draft.last - 1].end)
+    whole = Segment(draft.first, draft.last, draft.joint, draft.sentence)
+    hints = frozenset(target for target, _ in _find_phrases(model.hints, forms, whole))
+    key = " ".join(review.view[start : min(end, start + _MAX_CLAUSE_CHARS)].split())
+    first_form = forms[draft.first]
+    return Clause(
+        review=number,
+        first=draft.first,
+        last=draft.last,
+        start=start,
+        end=end,
+        key=key,
+        hits={target: tuple(positions) for target, positions in draft.hits.items()},
+        hints=hints,
+        is_judging=draft.is_judging,
+        refers_back=(first_form in _PRONOUNS and not _names_early(draft, forms))
+        or (not draft.hits and draft.joint is not Joint.SENTENCE),
+    )
+
+
+def _names_early(draft: _Draft, forms: Sequence[str]) -> bool:
+    """Whether something is named before anything is judged ("they have good food")."""
+    named = min((min(places) for places in draft.hits.values()), default=draft.last)
+    judged = min((o.first for o in find_opinions(forms, draft.first, draft.last)), default=named)
+    return named < draft.last and named <= judged + 1
+
+
+def _extend_to_mark(view: str, end: int) -> int:
+    """End of a clause with the mark that closes it, so that it reads as a sentence."""
+    while end < len(view) and view[end] in ".!?)\"'%$":
+        end += 1
+    return end

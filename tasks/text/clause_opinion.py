@@ -1,0 +1,128 @@
+"""What a clause says of an attribute, and how much it counts."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from tasks.text.clause_cut import Clause
+from tasks.text.clause_model import ClauseRules, Model
+from tasks.text.polarity import (
+    Opinion,
+    find_opinions,
+    has_negator,
+    is_noncommittal,
+    score_opinions,
+)
+from tasks.text.segments import word_set
+
+_HABIT: Final = (
+    "usually", "normally", "typically", "previously", "formerly", "used to", "in the past",
+    "last time", "previous visit", "previous visits", "years ago", "once was", "people said",
+)  # fmt: skip
+_LINKS: Final = word_set("and or nor the a an our my their its his her of as well both plus n")
+_ECHO_HEADS: Final = word_set("as so")
+_ECHO_VERBS: Final = word_set("was were is are did does")
+
+
+def score_clause(
+    clause: Clause,
+    forms: Sequence[str],
+    target: int,
+    probed: float,
+    model: Model,
+    rules: ClauseRules,
+) -> float:
+    """Polarity in [-1, 1] of what a clause (its words are `forms`) says of a target."""
+    opinions = find_opinions(forms, 0, len(forms), own=model.targets[target].own)
+    if target in clause.hits:
+        opinions = _take_nearest(opinions, clause, forms, target, rules)
+    if is_noncommittal(forms) and not find_opinions(forms, 0, len(forms)):
+        return 0.0
+    if not opinions:
+        return rules.fading * probed if abs(probed) >= rules.unspoken else 0.0
+    spoken = score_opinions(opinions)
+    # The embedding of a clause about several things says nothing of any one of them, and encoders
+    # hardly see negation (Ettinger 2020, https://doi.org/10.1162/tacl_a_00298).
+    is_plain = len(clause.hits) < 2 and not has_negator(forms)
+    probe = rules.probe if is_plain else rules.shared_probe
+    return (1.0 - probe) * spoken + probe * probed
+
+
+def weigh_clause(
+    clause: Clause, forms: Sequence[str], target: int, model: Model, rules: ClauseRules
+) -> float:
+    """How much a clause counts: more when it names the whole, less when it tells of former times."""
+    heads = model.targets[target].heads
+    is_whole = any(forms[place - clause.first] in heads for place in clause.hits.get(target, ()))
+    return (rules.whole if is_whole else 1.0) * (rules.former if _is_former(forms) else 1.0)
+
+
+def is_echo(forms: Sequence[str]) -> bool:
+    """Whether a clause says the same again of something else ("as was the food")."""
+    return len(forms) > 1 and forms[0] in _ECHO_HEADS and forms[1] in _ECHO_VERBS
+
+
+def _is_former(forms: Sequence[str]) -> bool:
+    """Whether a clause tells of former times or of the usual rather than of this time."""
+    said = f" {' '.join(forms)} "
+    return any(f" {phrase} " in said for phrase in _HABIT)
+
+
+def _take_nearest(
+    opinions: Sequence[Opinion],
+    clause: Clause,
+    forms: Sequence[str],
+    target: int,
+    rules: ClauseRules,
+) -> list[Opinion]:
+    """Opinions about a target that is named: they fade with the words between.
+
+    What stands nearer to something else that is named ("mediocre food at reasonable prices") is
+    said of that, and counts `others` of it.
+    """
+    groups = _group_names(clause, forms)
+    own = {number for number, (_, targets) in enumerate(groups) if target in targets}
+    reach = rules.reach if len(clause.hits) > 1 else rules.lone_reach
+    is_told = bool(groups) and groups[0][0][0] == 0
+    faded: list[Opinion] = []
+    for opinion in opinions:
+        distances = [_distance(opinion, places, is_told=is_told) for places, _ in groups]
+        nearest = min(distances)
+        distance = min(distances[number] for number in own)
+        share = 1.0 if distance == nearest else rules.others
+        valence = opinion.valence * share * math.exp(-distance / reach)
+        faded.append(Opinion(opinion.first, opinion.last, valence))
+    return faded
+
+
+def _group_names(
+    clause: Clause, forms: Sequence[str]
+) -> list[tuple[tuple[int, ...], frozenset[int]]]:
+    """Word positions and targets of names that are spoken of together ("the food and service")."""
+    named: dict[int, set[int]] = {}
+    for target, places in clause.hits.items():
+        for place in places:
+            named.setdefault(place - clause.first, set()).add(target)
+    groups: list[tuple[list[int], set[int]]] = []
+    for place in sorted(named):
+        between = forms[groups[-1][0][-1] + 1 : place] if groups else ()
+        if groups and all(form in _LINKS for form in between):
+            groups[-1][0].append(place)
+            groups[-1][1].update(named[place])
+        else:
+            groups.append(([place], set(named[place])))
+    return [(tuple(places), frozenset(targets)) for places, targets in groups]
+
+
+def _distance(opinion: Opinion, places: Sequence[int], *, is_told: bool) -> int:
+    """Words from an opinion to the nearest of some names.
+
+    Where a clause begins with a name (`is_told`: "food good, service poor"), what follows is said
+    of it, and a name after the opinion counts as two words farther.
+    """
+    return min(
+        place - (opinion.last - 1) + 2 * is_told
+        if place >= opinion.last
+        else max(opinion.first - place, 0)
+        for place in places
+    )
