@@ -57,7 +57,8 @@ class Table:
 class Corrected:
     """Effects from a complaint to praise, for those of `attributes` that can be told.
 
-    `estimate` and `std_error` (k,) in outcome units, `degrees` (k,) of freedom; `fit` is that of the
+    `estimate` and `std_error` (k,) in outcome units; `degrees` (k,) of freedom, one less than the
+    groups of labels that the model's share of the error is read from at most; `fit` is that of the
     imputed labels. `refused` maps the other attributes to the reason; `n_gold` labels were used.
     """
 
@@ -124,7 +125,7 @@ def correct_effects(
         attributes=usable,
         estimate=shrunk.estimate,
         std_error=np.sqrt(np.diag(shrunk.cov)),
-        degrees=np.array([fits[0].degrees(w) for w in weights]),
+        degrees=np.array([min(fits[0].degrees(w), len(shifts) - 1.0) for w in weights]),
         fit=fits[0],
         refused=refused,
         n_gold=len(gold.rows),
@@ -219,13 +220,15 @@ def _fit(
 ) -> Fit | None:
     """Effects of the treatments; None where these moments cannot tell them apart."""
     try:
-        residuals = residualise(
-            moments, treatments=treatments, outcome=OUTCOME, controls=controls,
-            folds=method.folds, penalty=method.penalty,
-        )  # fmt: skip
-        return solve_residuals(residuals)
+        with np.errstate(invalid="ignore"):  # corrected matrices can be indefinite
+            residuals = residualise(
+                moments, treatments=treatments, outcome=OUTCOME, controls=controls,
+                folds=method.folds, penalty=method.penalty,
+            )  # fmt: skip
+            fit = solve_residuals(residuals)
     except (EstimationError, np.linalg.LinAlgError):
         return None
+    return fit if np.isfinite(fit.theta).all() and np.isfinite(fit.influence).all() else None
 
 
 def _contrast(fit: Fit | None, attributes: Sequence[str]) -> _Effects | None:

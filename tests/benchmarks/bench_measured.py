@@ -20,7 +20,8 @@ import polars as pl
 
 from tasks.effects.drivers import CONFIDENCE, estimate_drivers
 from tasks.effects.impute import Gold, Reading
-from tasks.effects.measured import Table, correct_effects
+from tasks.effects.intervals import t_quantile
+from tasks.effects.measured import Corrected, Table, correct_effects
 from tasks.platform.errors import EstimationError
 from tasks.text.clauses import ClauseExtractor
 from tasks.text.encoder import Encoder
@@ -32,14 +33,20 @@ from tests.text.conftest import find_real_data
 ASPECTS = ("food", "service", "ambiance", "noise")
 
 
-def whole(table: Table, polarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Effects and standard errors when every row's labels are taken for true."""
+def describe(found: Corrected) -> np.ndarray:
+    """Estimates, standard errors and half widths of the 95% intervals, (3, k)."""
+    reach = np.array([t_quantile(float(degrees), 0.95) for degrees in found.degrees])
+    return np.stack([found.estimate, found.std_error, reach * found.std_error])
+
+
+def whole(table: Table, polarity: np.ndarray) -> np.ndarray:
+    """The same when every row's labels are taken for true."""
     rows = np.arange(len(polarity))
     reading = Reading(polarity, polarity != 0, np.ones(polarity.shape))
     found = correct_effects(
         table, reading, Gold(rows, polarity), method=METHOD, rng=np.random.default_rng(0)
     )
-    return found.estimate, found.std_error
+    return describe(found)
 
 
 def cover(worlds: int, wrong: float, halo: float, labelled: int) -> None:
@@ -50,20 +57,21 @@ def cover(worlds: int, wrong: float, halo: float, labelled: int) -> None:
         table, reading, labels = make_readings(rng, wrong=wrong, halo=halo)
         rows = np.sort(rng.choice(len(labels), labelled, replace=False))
         found = correct_effects(table, reading, Gold(rows, labels[rows]), method=METHOD, rng=rng)
-        shown["corrected"].append(np.stack([found.estimate, found.std_error]))
-        shown["uncorrected"].append(np.stack(whole(table, reading.polarity)))
+        shown["corrected"].append(describe(found))
+        shown["uncorrected"].append(whole(table, reading.polarity))
         part = Table(
             table.controls[rows], table.outcome[rows], np.arange(labelled), labelled,
             table.attributes,
         )  # fmt: skip
-        shown["sample"].append(np.stack(whole(part, labels[rows])))
+        shown["sample"].append(whole(part, labels[rows]))
     width = np.mean([s[1] for s in shown["sample"]])
     for name, pairs in shown.items():
         values = np.array(pairs)
         error, spread = values[:, 0] - CONTRAST, values[:, 1]
+        holds = abs(error) <= values[:, 2]
         print(
             f"{'halo' if halo else 'random'} {name:12s} coverage "
-            f"{(abs(error) < 1.96 * spread).mean():.3f} {(abs(error) < 1.96 * spread).mean(axis=0)}, "
+            f"{holds.mean():.3f} {holds.mean(axis=0)}, "
             f"mean error {abs(error).mean():.3f}, bias {error.mean(axis=0).round(3)}, "
             f"width {spread.mean() / width:.2f} of the sample's",
             flush=True,
@@ -158,10 +166,11 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=200)
     parser.add_argument("--wrong", type=float, default=0.2)
     parser.add_argument("--labelled", type=int, default=200)
+    parser.add_argument("--halo", type=float, nargs="*", default=[0.0, 1.0])
     parser.add_argument("--draws", type=int, default=40)
     options = parser.parse_args()
     if options.worlds:
-        for halo in (0.0, 1.0):
+        for halo in options.halo:
             cover(options.worlds, options.wrong, halo, options.labelled)
     folder = find_real_data()
     if folder is None:
