@@ -55,6 +55,8 @@ def attributes_extract(
 ) -> None:
     """Read attributes out of texts: mentioned or not, polarity, confidence, and the words it was read from.
 
+    The clauses extractor reads English; texts in other languages are skipped, counted and named.
+
     Examples: whyrec attributes extract reviews.csv --text body --attributes price,battery --out read.csv
 
     whyrec attributes extract reviews.csv --text body --attributes price --extractor distilled --labels mine.csv --out read.csv

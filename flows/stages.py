@@ -1,5 +1,6 @@
 """The stages of a night, in order: each puts the tasks of one room to work and hands on references."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -233,7 +234,7 @@ def embed_texts(night: Night, joined: Iterable[PeriodRef]) -> None:
     done: dict[str, EmbeddingRef] = night.engine.require(text.embed_shard, calls)
     encoder, notes = text.describe_encoder(night.settings.text)
     night.keep(list(done.values()))
-    ran = {event.name for event in read_events(Path(night.run.events)) if event.state != "cached"}
+    ran = list_ran(night)
     new = [ref for label, ref in done.items() if f"{text.embed_shard.name} {label}" in ran]
     night.text_cost = {
         "n_texts": sum(period.rows for period in periods),
@@ -241,10 +242,39 @@ def embed_texts(night: Night, joined: Iterable[PeriodRef]) -> None:
         "n_new": sum(ref.new for ref in new),
         "n_cached": sum(ref.rows for ref in done.values()) - sum(ref.new for ref in new),
         "n_cut": sum(ref.cut for ref in new),
+        "n_tokens": sum(ref.tokens for ref in new),
+        "seconds": round(sum(ref.seconds for ref in new), 3),
         "model": f"{model.name} {model.revision}",
         "device": encoder,
     }
     night.notes += notes
+
+
+def list_ran(night: Night) -> set[str]:
+    """Names of the tasks that this run worked out, and did not take from the cache."""
+    return {event.name for event in read_events(Path(night.run.events)) if event.state != "cached"}
+
+
+def count_reading(
+    night: Night, refs: Mapping[str, AttributesRef]
+) -> dict[str, int | float | dict[str, int]]:
+    """What reading attributes took: tokens and seconds of this run, languages and refusals of all."""
+    ran = list_ran(night)
+    new = [ref for label, ref in refs.items() if f"{text.extract_attributes.name} {label}" in ran]
+    reasons: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
+    for ref in refs.values():
+        reasons.update(ref.reasons)
+        languages.update(ref.languages)
+    return {
+        "n_skipped": sum(ref.skipped for ref in refs.values()),
+        "skipped": dict(sorted(reasons.items())),
+        "languages": dict(sorted(languages.items())),
+        "n_read_new": sum(sum(ref.languages.values()) for ref in new),
+        "n_read_tokens": sum(ref.tokens for ref in new),
+        "n_read_cut": sum(ref.cut for ref in new),
+        "read_seconds": round(sum(ref.seconds for ref in new), 3),
+    }
 
 
 def embed_items(night: Night, periods: Sequence[PeriodRef]) -> dict[PeriodRef, FileRef]:
@@ -320,7 +350,7 @@ def extract_attributes(
     refs = [done[label_period(period)] for period in periods]
     night.keep(refs)
     if night.text_cost is not None:
-        night.text_cost["n_skipped"] = sum(ref.skipped for ref in refs)
+        night.text_cost |= count_reading(night, done)
     with night.site.warehouse.connect() as connection:
         parts = find_unpublished(connection, text.list_parts(refs, night.run))
     wanted = {part.fingerprint for part in parts}

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tasks.ingest.phones import MIN_DIGITS, mask_phones
 from tasks.platform.sql import read_sql
 
 EMAIL_MASK: Final = "[email]"
@@ -21,24 +22,22 @@ PHONE_MASK: Final = "[phone]"
 HIDDEN: Final = "[hidden]"
 
 _BLOCK_BYTES: Final = 64
+_NON_ASCII: Final = 0x80
 
-_EMAIL: Final = r"[\p{L}\p{N}._%+-]+ ?@ ?[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*\.\p{L}{2,24}"
-_PHONE: Final = (
-    r"(^|[^\w.+$€£-])(?:"
-    r"(?:\+|00)[1-9][0-9]{0,2}[ .-]?(?:\(0?[0-9]{1,4}\)[ .-]?)?(?:[0-9]{2,4}[ .-]?){2,4}[0-9]{2,4}"
-    r"|(?:1[ .-]?)?(?:\([0-9]{3}\) ?|[0-9]{3}[.-])[0-9]{3}[ .-][0-9]{4}"
-    r"|[0-9]{3} [0-9]{3}[ -][0-9]{4}"
-    r"|0[0-9]{2} [0-9]{4} [0-9]{4}|0[0-9]{3} [0-9]{3} [0-9]{4}|0[0-9]{4} [0-9]{3} ?[0-9]{3}"
-    r")\b"
+_AT: Final = r"(?:[@＠]| [@＠] )"
+_LATIN_EMAIL: Final = rf"[\p{{Latin}}\p{{Mn}}0-9._%+-]+{_AT}[\p{{Latin}}0-9-]+(?:\.[\p{{Latin}}0-9-]+)*\.\p{{Latin}}{{2,24}}"
+"""Looked for first: where words have no blanks between, the letters around are no part of it."""
+_EMAIL: Final = rf"[\p{{L}}\p{{M}}\p{{N}}._%+-]+{_AT}[\p{{L}}\p{{M}}\p{{N}}-]+(?:[.。][\p{{L}}\p{{M}}\p{{N}}-]+)*[.。]\p{{L}}{{2,24}}"
+_DOT: Final = r"(?: ?[(\[{] ?dot ?[)\]}] ?| dot )"
+_SPELT_EMAIL: Final = (
+    rf"(?i)[\p{{L}}0-9._%+-]+(?:{_DOT}[\p{{L}}0-9._%+-]+){{0,3}}(?:"
+    rf" ?[(\[{{] ?(?:at|@) ?[)\]}}] ?[\p{{L}}0-9-]+(?:(?:{_DOT}|\.)[\p{{L}}0-9-]+){{0,3}}(?:{_DOT}|\.)\p{{L}}{{2,24}}"
+    rf"| at [\p{{L}}0-9-]+(?:{_DOT}[\p{{L}}0-9-]+){{0,3}}{_DOT}\p{{L}}{{2,24}})"
 )
-_SPOKEN_PHONE: Final = (
-    r"(?i)(\b(?:call|phone|telephone|tel|text|txt|mobile|cell|whatsapp|fax|contact|reach)"
-    r"(?:\s+(?:me|us|him|her|them|now|today|at|on|is|number|no|nr))*[\s:.#-]{1,3})"
-    r"\+?[0-9][0-9 ().-]{5,16}[0-9]\b"
-)
-_MIN_DIGITS: Final = 7
+_SPELT_SIGN: Final = r"(?i)[(\[{] ?at ?[)\]}]|[ (\[{]dot[ )\]}]"
+"""What a text with a spelt-out address has in it."""
 _DIGITS_SPAN: Final = 20
-"""A phone number has at least seven digits; these seven stand within so many bytes."""
+"""Seven digits of a phone number stand within so many bytes (twice as many where one takes two)."""
 
 _NAMES: Final = (
     r"(?:reviewer|profile|user|customer|author|buyer|first|last|full|nick|screen|display)"
@@ -51,40 +50,68 @@ _VALUE: Final = r"""(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\[[^\]]*\]?|\{[^}]*
 def mask_contacts(values: pa.StringArray) -> pa.StringArray:
     """Replace e-mail addresses by `[email]` and phone numbers by `[phone]`; nulls stay.
 
-    A phone number has a country code, an area code set off by brackets, dashes, dots or blanks, or
-    stands behind a word such as "call" or "phone"; bare runs of digits (model numbers, ISBNs,
-    prices, years, frequency ranges) are left alone. Only texts with an "@" or with seven digits
-    close together are looked at more closely, which few are.
+    What counts as a phone number is said in `phones.py`; bare runs of digits (model numbers, ISBNs,
+    prices, years, frequency ranges) are left alone. Only texts with an "@", a spelt-out address or
+    seven digits close together are looked at more closely, which few are.
     """
-    is_suspect = _find_suspects(values)
+    has_digits, is_suspect = _find_suspects(values)
     if not is_suspect.any():
         return values
     import polars as pl
 
     suspects = pl.Series(values.filter(pa.array(is_suspect)))
     masked = (
-        suspects.str.replace_all(_EMAIL, EMAIL_MASK)
-        .str.replace_all(_PHONE, f"${{1}}{PHONE_MASK}")
-        .str.replace_all(_SPOKEN_PHONE, f"${{1}}{PHONE_MASK}")
-    )
-    replacements = masked.to_arrow().cast(pa.string())
-    return pc.replace_with_mask(values, pa.array(is_suspect), replacements)
+        suspects.str.replace_all(_LATIN_EMAIL, EMAIL_MASK)
+        .str.replace_all(_EMAIL, EMAIL_MASK)
+        .str.replace_all(_SPELT_EMAIL, EMAIL_MASK)
+    ).to_list()
+    for row in np.flatnonzero(has_digits[is_suspect]):
+        masked[row] = mask_phones(masked[row], PHONE_MASK)
+    return pc.replace_with_mask(values, pa.array(is_suspect), pa.array(masked, pa.string()))
 
 
-def _find_suspects(values: pa.StringArray) -> NDArray[np.bool_]:
-    """True for texts that may hold a contact; shape (len(values),)."""
-    found = np.zeros(len(values), np.bool_)
+def _find_suspects(values: pa.StringArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Texts that may hold a phone number, and texts that may hold any contact; shapes (len(values),)."""
+    has_digits, has_sign = np.zeros(len(values), np.bool_), np.zeros(len(values), np.bool_)
     _, offsets, data = values.buffers()
     if data is None or not len(values):
-        return found
+        return has_digits, has_sign
     ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     text = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
-    signs = np.flatnonzero(text == ord("@"))
-    digits = np.flatnonzero((text - np.uint8(ord("0"))) < 10)
-    last, first = digits[_MIN_DIGITS - 1 :], digits[: max(len(digits) - _MIN_DIGITS + 1, 0)]
-    places = np.concatenate([signs, first[last - first < _DIGITS_SPAN]])
-    if len(places):
+    is_digit, is_sign = (text - np.uint8(ord("0"))) < 10, text == ord("@")
+    span = _DIGITS_SPAN
+    if len(text) and text.max() >= _NON_ASCII:
+        is_digit |= _find_other_digits(text)
+        is_sign[2:] |= (text[:-2] == 0xEF) & (text[1:-1] == 0xBC) & (text[2:] == 0xA0)
+        span *= 2
+    digits = np.flatnonzero(is_digit)
+    last, first = digits[MIN_DIGITS - 1 :], digits[: max(len(digits) - MIN_DIGITS + 1, 0)]
+    for found, places in (
+        (has_digits, first[last - first < span]),
+        (has_sign, is_sign.nonzero()[0]),
+    ):
         found[np.searchsorted(ends, places + ends[0], side="right") - 1] = True
+    spelt = pc.fill_null(pc.match_substring_regex(values, _SPELT_SIGN), False)
+    return has_digits, has_digits | has_sign | spelt.to_numpy(zero_copy_only=False)
+
+
+def _find_other_digits(text: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """True for the last byte of what may be a digit of another script, in UTF-8; shape (len(text),).
+
+    Digits of two bytes are Arabic or Persian, those of three Indic, Thai or full-width. A few
+    letters are taken for digits, which only costs a closer look.
+    """
+    found = np.zeros(len(text), np.bool_)
+    low = text & 0xF
+    before, lead = text[1:-1], text[:-2]
+    is_arabic = ((text[:-1] == 0xD9) & (text[1:] >> 4 == 0xA)) | (
+        (text[:-1] == 0xDB) & (text[1:] >> 4 == 0xB)
+    )
+    found[1:] = is_arabic & (low[1:] < 10)
+    is_indic = (lead == 0xE0) & (before >= 0xA5) & (before <= 0xBB)
+    is_wide = (lead == 0xEF) & (before == 0xBC)
+    found[2:] |= is_indic & (text[2:] >= 0x90)
+    found[2:] |= is_wide & (text[2:] >= 0x90) & (text[2:] <= 0x99)
     return found
 
 

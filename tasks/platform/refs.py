@@ -118,7 +118,12 @@ class PublishedRef(Ref):
 
 
 class EmbeddingRef(Ref):
-    """Vectors of some texts of a period; `files` hold them, `rows` is the number of texts."""
+    """Vectors of some texts of a period; `files` hold them, `rows` is the number of texts.
+
+    The `new` ones had `tokens` tokens and took `seconds`.
+    """
+
+    places: ClassVar[frozenset[str]] = frozenset({"seconds"})
 
     model_revision: str
     files: tuple[FileRef, ...]
@@ -126,6 +131,7 @@ class EmbeddingRef(Ref):
     new: int
     cut: int = 0
     tokens: int = 0
+    seconds: float = 0.0
 
 
 class PanelRef(Ref):
@@ -139,14 +145,23 @@ class AttributesRef(Ref):
     """Attributes read from the reviews of one period; one row per review and attribute.
 
     `summary` holds, as JSON, how often each was mentioned and some sentences that show it; of
-    `skipped` reviews nothing was read (empty, or beyond a budget).
+    `skipped` reviews nothing was read, `reasons` says why. `languages` counts all reviews by ISO
+    639-1 code ("und" when unsure). `tokens` went through a language model and `cut` reviews lost
+    their end to it; reading took `seconds`.
     """
+
+    places: ClassVar[frozenset[str]] = frozenset({"seconds"})
 
     period: PeriodRef
     file: FileRef
     summary: FileRef
     rows: int
     skipped: int = 0
+    reasons: dict[str, int] = {}
+    languages: dict[str, int] = {}
+    tokens: int = 0
+    cut: int = 0
+    seconds: float = 0.0
 
 
 class EffectsRef(Ref):

@@ -388,7 +388,10 @@ class ProbeRow(Row):
 class TextCost(Row):
     """What reading the texts took. Distinct texts are embedded once ever; the rest are hits.
 
-    From `n_skipped` reviews no attributes were read: they were empty or beyond a budget.
+    The new ones had `n_tokens` tokens and took `seconds`. From `n_skipped` reviews no attributes
+    were read, `skipped` counts them by reason; `languages` counts reviews by ISO 639-1 code ("und"
+    when unsure). This night `n_read_new` reviews were read for attributes in `read_seconds`, with
+    `n_read_tokens` tokens through a language model, which cut `n_read_cut` of them.
     """
 
     n_texts: Count
@@ -396,7 +399,14 @@ class TextCost(Row):
     n_new: Count
     n_cached: Count
     n_cut: Count = 0
+    n_tokens: Count = 0
     n_skipped: Count = 0
+    skipped: dict[Name, Count] = Field(default_factory=dict)
+    languages: dict[Name, Count] = Field(default_factory=dict)
+    n_read_new: Count = 0
+    n_read_tokens: Count = 0
+    n_read_cut: Count = 0
+    read_seconds: Seconds = None
     model: Name = ""
     device: Name = ""
     seconds: Seconds = None

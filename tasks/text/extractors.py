@@ -12,6 +12,7 @@ from tasks.platform.settings import DistilledSettings, ExtractSettings, LlmSetti
 from tasks.text.clauses import ClauseExtractor
 from tasks.text.distilled import DistilledExtractor, Lesson, fit_distilled, teach
 from tasks.text.extract import AttributeLike, Embed, Extractor
+from tasks.text.language import OneLanguageExtractor
 from tasks.text.llm import Budget, LlmExtractor
 from tasks.text.llm_model import CausalModel
 from tasks.text.probe import decode_probe
@@ -46,7 +47,7 @@ BY_LABELS: Final = "labels"
 """The teacher of a distilled extractor that is a person."""
 _Maker = Callable[[ExtractSettings, Path | None], Extractor]
 _MAKERS: Final[Mapping[str, _Maker]] = {
-    "clauses": lambda _settings, _kept: ClauseExtractor(),
+    "clauses": lambda _settings, _kept: OneLanguageExtractor(ClauseExtractor()),
     "llm": lambda settings, kept: open_llm(settings.llm, kept),
 }
 EXTRACTORS: Final = (*_MAKERS, DISTILLED)

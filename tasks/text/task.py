@@ -1,6 +1,8 @@
 """The text room, as tasks: vectors of texts, and what reviews say of attributes."""
 
 import json
+import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
@@ -30,6 +32,7 @@ from tasks.text.extractors import (
     revise_extractor,
 )
 from tasks.text.labelled import match_lesson, read_label_file
+from tasks.text.language import identify_languages
 from tasks.text.probe import decode_probe, encode_probe
 from tasks.text.store import EmbeddingStore
 from tasks.text.summary import merge_summaries, summarise_attributes
@@ -158,6 +161,7 @@ def embed_shard(
     texts = read_reviews(period, run.site).select("text_sha256", "text").unique("text_sha256")
     ordered = texts.sort("text_sha256")["text"].to_list()
     part = ordered[number::count]
+    started = time.monotonic()
     done = open_store(_store_root(run), run.text).embed(part)
     return EmbeddingRef(
         model_revision=model.revision,
@@ -166,6 +170,7 @@ def embed_shard(
         new=done.n_new,
         cut=done.n_cut,
         tokens=done.n_tokens,
+        seconds=round(time.monotonic() - started, 3),
     )
 
 
@@ -251,11 +256,13 @@ def extract_attributes(
     store = open_store(_store_root(run), run.text)
     fitted = None if probe is None else run.site.lake.read_bytes(probe)
     kept = run.site.lake.root / MODELS
+    started = time.monotonic()
     found = make_extractor(extract, extractor.name, kept=kept, probe=fitted).extract(
         list(zip(reviews["review_id"], reviews["text"], strict=True)),
         attributes=extract.attributes,
         embed=lambda texts: store.embed(texts).vectors,
     )
+    seconds = round(time.monotonic() - started, 3)
     frame = (
         found.frame.filter(pl.col("is_mentioned"))
         .join(reviews.select("review_id", "event_date"), on="review_id", how="left")
@@ -273,6 +280,11 @@ def extract_attributes(
         summary=run.site.lake.put_bytes("summaries", ".json", json.dumps(summary).encode()),
         rows=frame.height,
         skipped=found.skipped.height,
+        reasons=dict(sorted(Counter(found.skipped["reason"]).items())),
+        languages=dict(sorted(Counter(identify_languages(reviews["text"].to_list())).items())),
+        tokens=found.n_tokens,
+        cut=found.n_cut,
+        seconds=seconds,
     )
 
 

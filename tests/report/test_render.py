@@ -231,6 +231,23 @@ def test_reviews_that_nothing_was_read_from_are_said(night: NightReport) -> None
     assert "From 7 reviews no attributes were read" in page
 
 
+def test_languages_refusals_and_tokens_of_reading_are_said(night: NightReport) -> None:
+    assert night.text_cost is not None
+    told = {
+        "n_skipped": 3, "skipped": {"language de is not read": 3}, "languages": {"de": 3, "en": 90},
+        "n_tokens": 5_120, "n_read_new": 93, "n_read_tokens": 77_000, "read_seconds": 12.0,
+    }  # fmt: skip
+    page = render_html(
+        night.model_copy(update={"text_cost": night.text_cost.model_copy(update=told)})
+    )
+    text = Page(page).text
+    assert "3 language de is not read" in text
+    assert "Reviews by language: de 3, en 90." in text
+    assert "5,120 tokens" in text
+    assert "93 reviews" in text
+    assert "77,000 tokens through a language model" in text
+
+
 def test_an_empty_night_has_no_zeros(empty_night: NightReport) -> None:
     text = Page(render_html(empty_night)).text
     body = text.split("Morning report")[1]
