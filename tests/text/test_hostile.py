@@ -76,7 +76,7 @@ def test_a_file_of_hostile_texts_is_read_to_its_end(tmp_path: Path) -> None:
         app,
         ["attributes", "extract", str(path), "--text", "body", "--attributes", "food,service",
          "--out", str(out)],
-        env={"WHYREC_PATHS__DATA": str(tmp_path / "data")},
+        env={"WHYREC_PATHS__HOME": str(tmp_path / "var")},
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert pl.read_csv(out)["row"].n_unique() + done.output.count("language ar") == len(texts)
