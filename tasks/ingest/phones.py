@@ -13,6 +13,8 @@ MIN_DIGITS: Final = 7
 _MAX_DIGITS: Final = 15
 """Of an international number without its prefix (E.164)."""
 _MAX_GROUPS: Final = 7
+_CATALOGUE: Final = (3, 4, 3)
+"""A grouping of part numbers ("073-3150-406") that no country writes its numbers in."""
 _BEFORE: Final = 48
 """Characters before a number in which a word such as "call" or "ISBN" is looked for."""
 
@@ -194,6 +196,7 @@ def _is_national(shape: tuple[int, ...], parts: Sequence[str]) -> bool:
         and is_spread
         and 9 <= sum(shape) <= 12
         and any(part[0] != "0" for part in parts[1:])
+        and shape != _CATALOGUE
     )
 
 
