@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.console import explain_errors, print_json, print_line, print_table
+from flows.console import explain_errors, print_json, print_line, print_note, print_table
 from flows.options import Config, Json, split_names
 from tasks.platform.errors import ConfigError
 
@@ -274,3 +274,5 @@ def drivers(
             names,
             [[row[name] for name in names] for row in answer["drivers"]],
         )
+        if answer["left_out"]:
+            print_note(answer["left_out"])

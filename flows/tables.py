@@ -160,7 +160,9 @@ def find_drivers(
 ) -> dict[str, Any]:
     """Read attributes out of the texts and estimate what each does to the outcome, all at once.
 
-    With a `gold` file of labelled reviews the effects are corrected for misreading.
+    With a `gold` file of labelled reviews the effects are corrected for misreading. Reviews that
+    were not read (in another language, say) are left out as if they had no outcome, and
+    `left_out` says how many and why.
     """
     frame = read_texts(path)
     if outcome not in frame.columns:
@@ -171,8 +173,11 @@ def find_drivers(
     labels = None if gold is None else read_gold(gold, frame, names)
     read = read_attributes(frame, text=text, attributes=attributes, extractor=None, config=config)
     rows = number_rows(read.frame)
+    unread = number_rows(read.skipped)["row"].to_list()
+    is_read = ~pl.int_range(pl.len()).is_in(unread)
+    known = frame.with_columns(pl.when(is_read).then(pl.col(outcome)).alias(outcome))
     found = estimate_drivers(
-        widen_readings(frame, rows, names),
+        widen_readings(known, rows, names),
         outcome=outcome,
         attributes=[_PREFIX + name for name in names],
         controls=controls,
@@ -184,6 +189,7 @@ def find_drivers(
         "n": max((row["n"] for row in drivers), default=0),
         "drivers": drivers,
         "corrected": gold is not None,
+        "left_out": describe_left_out(read),
     }
 
 

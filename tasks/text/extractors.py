@@ -69,7 +69,8 @@ def make_extractor(
     if wanted == DISTILLED:
         if probe is None:
             raise ConfigError("extractor 'distilled' has no fitted probe here; fit it first")
-        return DistilledExtractor(decode_probe(probe), choose_base(settings.distilled))
+        taught = DistilledExtractor(decode_probe(probe), choose_base(settings.distilled))
+        return OneLanguageExtractor(taught)
     if wanted not in _MAKERS:
         raise ConfigError(f"extractor {wanted!r} is not known; allowed are {', '.join(EXTRACTORS)}")
     return _MAKERS[wanted](settings, kept)
