@@ -34,7 +34,7 @@ from tasks.platform.errors import EstimationError
 
 MIN_GOLD: Final = 30
 OUTCOME: Final = "outcome"
-_GROUPS: Final = 20
+_GROUPS: Final = 10
 _DRAWS: Final = 10
 _CELLS: Final = 4_000_000
 """Rows times draws per model, at most: large tables need fewer draws a row."""
