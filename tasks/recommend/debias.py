@@ -2,9 +2,11 @@
 
 With squared loss the doubly robust objective of Wang et al. 2019
 (http://proceedings.mlr.press/v97/wang19n.html) equals, up to a constant, regression over all pairs on
-the pseudo-rating r̃ + o (r − r̃) / p, with r̃ an imputation learned from the inversely weighted rated
-pairs. `stabledr` divides the weights by their mean over all pairs, which bounds the pseudo-ratings' error where p is
-small (Li et al. 2023, https://arxiv.org/abs/2205.04701), and tempers them as pᵅ.
+the pseudo-rating r̃ + o (r − r̃) / p. Here r̃ is a model trained on the rated pairs under weights
+1/pᵅ (α is `power`; Wang et al. have α = 1 and alternate), and what is learned of the pseudo-ratings
+is a correction to r̃. `stabledr` takes from Li et al. 2023 (https://arxiv.org/abs/2205.04701) only
+that weights are divided by their mean, and tempers them to 1/pᵅ; it does not cycle over propensities
+as they do. With α < 1 `ips` is normalised too, and then equals `snips`.
 """
 
 from collections.abc import Mapping
