@@ -17,7 +17,7 @@ from tasks.recommend.propensity import (
     estimate_logistic,
     estimate_popularity,
 )
-from tasks.recommend.train import Fitted
+from tasks.recommend.train import Fitted, check_size
 
 MODELS: Final[Mapping[str, tuple[str, str]]] = {
     "bias": ("bias", "naive"), "mf": ("mf", "naive"), "mf-ips": ("mf", "ips"),
@@ -50,6 +50,7 @@ def evaluate_models(source: Source, names: Sequence[str], *, seeds: int = 10) ->
         raise ConfigError(f"no models {', '.join(unknown)}; choose of {', '.join(MODELS)}")
     if not names or seeds < 1:
         raise ConfigError("name at least one model and one seed, as in --models mf,ips --seeds 10")
+    check_size(source.train.shape)
     protocol = load_protocol()
     propensities = find_propensities(source, floor=protocol["propensity_floor"])
     rows = [

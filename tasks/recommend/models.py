@@ -37,7 +37,7 @@ MODELS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class Model(Protocol):
-    """What predicts ratings of pairs of codes; a code of -1 is a user or item never seen."""
+    """What predicts ratings of pairs of codes; who has no ratings is predicted by features."""
 
     def predict(self, users: Codes, items: Codes) -> Floats:
         """Predicted ratings, shape (n,)."""
@@ -162,31 +162,6 @@ def predict_grid(scaled: Mapping[str, Any], users: Any, items: Any, exposure: An
         total = total + exposure @ scaled["exposure"]
     if "exposure_user" in scaled:
         total = total + (exposure * (users @ scaled["exposure_user"].T)[:, None, :]).sum(dim=2)
-    return total
-
-
-def predict_pairs(
-    scaled: Mapping[str, Any], at: tuple[Any, Any], users: Any, items: Any, exposure: Any
-) -> Any:
-    """Pairs `at` = (user codes, item codes), each of shape (n,); linear in memory.
-
-    `exposure` has shape (n, e): that of the pairs.
-    """
-    u, i = at
-    z_u, z_i = users[u], items[i]
-    total = scaled["mean"] + _main_effects(scaled, users, 0)[u] + _main_effects(scaled, items, 1)[i]
-    if "cross" in scaled:
-        total = total + ((users @ scaled["cross"])[u] * z_i).sum(dim=1)
-    if "taste" in scaled:
-        total = total + (scaled["taste"][u] * z_i).sum(dim=1)
-    if "appeal" in scaled:
-        total = total + (scaled["appeal"][i] * z_u).sum(dim=1)
-    if "latent_user" in scaled:
-        total = total + (scaled["latent_user"][u] * scaled["latent_item"][i]).sum(dim=1)
-    if "exposure" in scaled:
-        total = total + exposure @ scaled["exposure"]
-    if "exposure_user" in scaled:
-        total = total + (exposure * (users @ scaled["exposure_user"].T)[u]).sum(dim=1)
     return total
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,6 +10,18 @@ from tasks.platform.errors import EstimationError
 from tasks.recommend import models
 from tasks.recommend.data import Codes, Floats
 from tasks.recommend.models import Inputs
+
+MAX_PAIRS: Final = 20_000_000
+"""Users times items: about a gigabyte of float32 with gradients."""
+
+
+def check_size(shape: tuple[int, int]) -> None:
+    """Raise EstimationError for more users times items than are trained at once."""
+    if shape[0] * shape[1] > MAX_PAIRS:
+        raise EstimationError(
+            f"{shape[0]:,} users x {shape[1]:,} items are more than the {MAX_PAIRS:,} pairs that "
+            "training holds at once; take a sample of the users"
+        )
 
 
 @dataclass(frozen=True)

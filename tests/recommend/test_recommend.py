@@ -17,7 +17,7 @@ from tasks.recommend.propensity import (
     estimate_naive_bayes,
     estimate_popularity,
 )
-from tasks.recommend.train import fit_grid
+from tasks.recommend.train import check_size, fit_grid
 
 MEAN = {"user": 0.0}
 DATA = Path(os.environ.get("WHYREC_REAL_DATA", "../shared/data"))
@@ -187,3 +187,8 @@ def test_coat_reaches_its_bars_and_debiasing_pays():
     assert ips["ndcg_at_5"]["mean"] >= 0.73
     assert ips["mse"]["mean"] < naive["mse"]["mean"]
     assert ips["auc"]["mean"] > naive["auc"]["mean"]
+
+
+def test_more_pairs_than_memory_allows_are_refused_before_anything_is_made():
+    with pytest.raises(EstimationError, match="100,000 users x 100,000 items are more than"):
+        check_size((100_000, 100_000))
