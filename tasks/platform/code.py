@@ -88,12 +88,23 @@ def _reach_module(module: str, reached: dict[str, Path]) -> None:
     if module in reached or (path := _find_source(module)) is None:
         return
     reached[module] = path
+    files, imported = _read_links(module, path)
+    reached.update(files)
+    for other in imported:
+        _reach_module(other, reached)
+
+
+@cache
+def _read_links(module: str, path: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Files that a module names, by their place in the project, and first-party modules it imports.
+
+    Many tasks reach the same modules; each is looked through once.
+    """
     tree = _parse(path)
     root = path.parents[module.count(".") + (path.name == "__init__.py")]
-    for file in _named_files(tree, folder=path.parent, root=root):
-        reached[str(file.relative_to(root))] = file
-    for other in _imported_modules(tree, package=_package_of(module, path)).values():
-        _reach_module(other, reached)
+    named = _named_files(tree, folder=path.parent, root=root)
+    imported = _imported_modules(tree, package=_package_of(module, path))
+    return {str(file.relative_to(root)): file for file in named}, tuple(imported.values())
 
 
 def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:

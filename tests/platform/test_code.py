@@ -54,7 +54,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    for cached in (code._find_source, code._parse, code._hash_function):
+    for cached in (code._find_source, code._parse, code._read_links, code._hash_function):
         cached.cache_clear()
     importlib.invalidate_caches()
 
