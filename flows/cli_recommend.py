@@ -22,7 +22,7 @@ def describe() -> None:
 
 def recommend_evaluate(
     path: Annotated[str, typer.Argument(help="Folder or file of the ratings.")],
-    source: Annotated[str, typer.Option(help="coat, movielens or table (CSV, Parquet).")],
+    source: Annotated[str, typer.Option(help="coat, movielens, open-bandit, or table (CSV, Parquet).")],
     models: Annotated[
         str, typer.Option(help="Of bias, mf, mf-ips, features, ips, snips, dr, stabledr.")
     ] = "mf,features,ips,dr",
@@ -34,8 +34,8 @@ def recommend_evaluate(
     Example: whyrec recommend evaluate --source coat data/coat --models mf,features,ips,dr
     """
     with explain_errors(is_json=is_json):
-        from tasks.recommend.data import load_source
         from tasks.recommend.evaluate import evaluate_models
+        from tasks.recommend.sources import load_source
 
         answer = evaluate_models(load_source(source, path), split_names(models), seeds=seeds)
         if is_json:

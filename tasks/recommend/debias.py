@@ -4,74 +4,131 @@ With squared loss the doubly robust objective of Wang et al. 2019
 (http://proceedings.mlr.press/v97/wang19n.html) equals, up to a constant, regression over all pairs on
 the pseudo-rating r̃ + o (r − r̃) / p. Here r̃ is a model trained on the rated pairs under weights
 1/pᵅ (α is `power`; Wang et al. have α = 1 and alternate), and what is learned of the pseudo-ratings
-is a correction to r̃. `stabledr` takes from Li et al. 2023 (https://arxiv.org/abs/2205.04701) only
-that weights are divided by their mean, and tempers them to 1/pᵅ; it does not cycle over propensities
-as they do. With α < 1 `ips` is normalised too, and then equals `snips`.
+is a correction to r̃, over all pairs exactly, none sampled. `stabledr` takes from Li et al. 2023
+(https://arxiv.org/abs/2205.04701) only that weights are divided by their mean, and tempers them to
+1/pᵅ; it does not cycle over propensities as they do. With α < 1 `ips` is normalised too, and then
+equals `snips`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from tasks.platform.errors import ConfigError
 from tasks.recommend.data import Floats, Ratings
-from tasks.recommend.models import Inputs
-from tasks.recommend.train import Fitted, fit_grid
+from tasks.recommend.models import Inputs, Recommender
+from tasks.recommend.train import Budget, Check, Objective, Watch, fit_model
 
 METHODS: Final = ("naive", "ips", "snips", "dr", "stabledr")
 
 
-def weigh(ratings: Ratings, propensities: Floats, *, power: float, is_normalised: bool) -> Floats:
-    """Weights 1/pᵖᵒʷᵉʳ of the rated pairs in a grid (users, items), 0 elsewhere.
+@dataclass(frozen=True)
+class Fit:
+    """What was fitted, stage by stage: the model is the sum of its stages."""
+
+    stages: tuple[Recommender, ...]
+
+    @property
+    def model(self) -> Recommender:
+        """The sum of the stages."""
+        total = self.stages[0]
+        for stage in self.stages[1:]:
+            total = total.add(stage)
+        return total
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: variances of the parts, method of METHODS, power of 1/p, penalty, rank, budget."""
+
+    variances: Mapping[str, float]
+    method: str = "naive"
+    power: float = 0.5
+    penalty: float = 1.0
+    rank: int = 4
+    budget: Budget = field(default_factory=Budget)
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(f"there is no method {self.method!r}; choose of {', '.join(METHODS)}")
+
+
+def weigh(
+    propensities: Floats, *, power: float, is_normalised: bool, n_pairs: int | None = None
+) -> Floats:
+    """Weights 1/pᵖᵒʷᵉʳ of rated pairs, shape (n,).
 
     Normalised they sum to the number of ratings (SNIPS); else their expectation does, as Σ 1/p over
-    the rated pairs is in expectation the number of all pairs.
+    the rated pairs is in expectation `n_pairs`, the number of all pairs.
     """
-    own = propensities[ratings.users, ratings.items] ** -power
-    scale = len(own) / own.sum() if is_normalised or power != 1 else (
-        len(own) / float(np.prod(ratings.shape))
-    )  # fmt: skip
-    grid = np.zeros(ratings.shape)
-    grid[ratings.users, ratings.items] = own * scale
-    return grid
+    own: Floats = propensities**-power
+    total = own.sum() if is_normalised or power != 1 or n_pairs is None else n_pairs
+    return own * (len(own) / total)
 
 
 def fit_debiased(
-    method: str,
+    recipe: Recipe,
     ratings: Ratings,
     inputs: Inputs,
     propensities: Floats,
     *,
-    variances: Mapping[str, float],
     seed: int,
-    power: float = 0.5,
-    penalty: float = 1.0,
-    device: str = "cpu",
-) -> Fitted:
-    """The model trained by `method` of METHODS; raises ConfigError for another."""
-    if method not in METHODS:
-        raise ConfigError(f"there is no method {method!r}; choose of {', '.join(METHODS)}")
-    targets = np.zeros(ratings.shape)
-    targets[ratings.users, ratings.items] = ratings.ratings
+    warm: Sequence[Mapping[str, Floats]] = (),
+    check: Check | None = None,
+    watch: Watch | None = None,
+) -> Fit:
+    """The model trained by `recipe.method` on `ratings`, whose propensities have shape (n,).
+
+    `warm` are the parameters of an earlier fit's stages, to start from.
+    """
+    starts = [*warm, None, None]
     weights = weigh(
-        ratings,
         propensities,
-        power=0.0 if method == "naive" else power,
-        is_normalised=method != "ips",
+        power=0.0 if recipe.method == "naive" else recipe.power,
+        is_normalised=recipe.method != "ips",
+        n_pairs=int(np.prod(ratings.shape)),
     )
-    first = fit_grid(
-        inputs, targets, weights, variances=variances, seed=seed, penalty=penalty, device=device
-    )
-    if method not in ("dr", "stabledr"):
-        return first
-    seen = weights > 0
-    lift = weigh(ratings, propensities, power=1.0 if method == "dr" else power,
-                 is_normalised=method == "stabledr") * (seen.size / len(ratings))  # fmt: skip
-    correction = lift * np.where(seen, targets - first.grid, 0.0)
-    share = np.full(seen.shape, len(ratings) / seen.size)
-    second = fit_grid(
-        inputs, correction, share, variances=variances, seed=seed, penalty=penalty, device=device
-    )
-    parts = {f"imputed_{k}": v for k, v in first.parameters.items()}
-    return Fitted(first.grid + second.grid, {**parts, **second.parameters})
+    objective = Objective(ratings.users, ratings.items, weights, weights * ratings.ratings)
+    first = _fit(recipe, objective, inputs, seed=seed, warm=starts[0], check=check, watch=watch)
+    if recipe.method not in ("dr", "stabledr"):
+        return Fit((first,))
+    objective = make_correction(recipe, ratings, propensities, first)
+    both = None if check is None else _check_sum(check, first)
+    second = _fit(recipe, objective, inputs, seed=seed, warm=starts[1], check=both, watch=watch)
+    return Fit((first, second))
+
+
+def _check_sum(check: Check, first: Recommender) -> Check:
+    return lambda second: check(first.add(second))
+
+
+def make_correction(
+    recipe: Recipe, ratings: Ratings, propensities: Floats, first: Recommender
+) -> Objective:
+    """Regression over all pairs on o (r − r̃) / p, weighted so that all pairs weigh as the ratings."""
+    n_pairs = int(np.prod(ratings.shape))
+    is_stable = recipe.method == "stabledr"
+    lift = weigh(
+        propensities, power=recipe.power if is_stable else 1.0, is_normalised=is_stable,
+        n_pairs=n_pairs,
+    )  # fmt: skip
+    left_over = ratings.ratings - first.predict(ratings.users, ratings.items)
+    nothing = np.zeros(len(ratings))
+    return Objective(
+        ratings.users, ratings.items, nothing, lift * left_over,
+        all_pairs=len(ratings) / n_pairs,
+    )  # fmt: skip
+
+
+def _fit(
+    recipe: Recipe, objective: Objective, inputs: Inputs, *, seed: int,
+    warm: Mapping[str, Floats] | None, check: Check | None, watch: Watch | None,
+) -> Recommender:  # fmt: skip
+    return fit_model(
+        objective, inputs, variances=recipe.variances, seed=seed, rank=recipe.rank,
+        penalty=recipe.penalty, budget=recipe.budget, warm=warm, check=check, watch=watch,
+        device=recipe.device,
+    )  # fmt: skip

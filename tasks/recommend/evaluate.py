@@ -2,22 +2,27 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tasks.platform.errors import ConfigError
-from tasks.recommend.data import Codes, Floats, Ratings, Source
-from tasks.recommend.debias import fit_debiased
-from tasks.recommend.models import choose_parts, make_inputs
+from tasks.recommend import scores
+from tasks.recommend.data import Floats, Ratings
+from tasks.recommend.debias import Recipe, fit_debiased
+from tasks.recommend.models import Recommender, choose_parts, make_inputs
 from tasks.recommend.propensity import (
     Propensities,
     clip_propensities,
     estimate_logistic,
     estimate_popularity,
+    use_given,
 )
-from tasks.recommend.train import Fitted, check_size
+from tasks.recommend.rank import pick_top
+from tasks.recommend.sources import Source
 
 MODELS: Final[Mapping[str, tuple[str, str]]] = {
     "bias": ("bias", "naive"), "mf": ("mf", "naive"), "mf-ips": ("mf", "ips"),
@@ -27,18 +32,75 @@ MODELS: Final[Mapping[str, tuple[str, str]]] = {
 """Names of the command: the parts of the model, and how it is trained."""
 
 
-def load_protocol() -> dict[str, Any]:
+@cache
+def load_protocol() -> Mapping[str, Any]:
     """The frozen protocol beside this module."""
     return tomllib.loads(Path(__file__).with_name("protocol.toml").read_text(encoding="utf-8"))
 
 
 def find_propensities(source: Source, *, floor: float) -> Propensities:
     """Given ones, else by features, else by popularity."""
-    if source.propensities is not None:
-        return clip_propensities(source.propensities, source.train, floor=floor)
+    given = source.propensities
+    if given is not None and given.ndim == 2:
+        return use_given(given, source.train, floor=floor)
+    if given is not None:
+        return clip_propensities(given, source.train, floor=floor)
     if source.train.user_features.size and source.train.item_features.size:
         return estimate_logistic(source.train, floor=floor)
     return estimate_popularity(source.train, floor=floor)
+
+
+def make_recipe(name: str, protocol: Mapping[str, Any], *, power: float, penalty: float) -> Recipe:
+    """The recipe of one of MODELS; `penalty` is in units of the protocol's."""
+    base, method = MODELS[name]
+    block = protocol["variances"]["features" if base == "features" else "mf"]
+    return Recipe(
+        variances=choose_parts(base, block), method=method, power=power, penalty=penalty,
+    )  # fmt: skip
+
+
+def train_model(
+    name: str,
+    train: Ratings,
+    propensities: Propensities,
+    protocol: Mapping[str, Any],
+    *,
+    power: float,
+    penalty: float,
+    seed: int,
+) -> Recommender:
+    """One model of MODELS. Naive and debiased models stand on the same inputs."""
+    inputs = make_inputs(train)
+    recipe = make_recipe(name, protocol, power=power, penalty=penalty)
+    return fit_debiased(recipe, train, inputs, propensities.values, seed=seed).model
+
+
+def tune_model(
+    name: str, train: Ratings, propensities: Propensities, protocol: Mapping[str, Any]
+) -> tuple[float, float]:
+    """Power of the weights and penalty with the least error on held-out training ratings.
+
+    The error of debiased models is weighted by 1/p, that of naive ones is not.
+    """
+    is_naive = MODELS[name][1] == "naive"
+    powers = [0.0] if is_naive else protocol["powers"]
+    fold = np.random.default_rng(0).integers(0, protocol["folds"], len(train))
+    weights = np.ones(len(train)) if is_naive else 1 / propensities.values
+    losses = {}
+    for power in powers:
+        for penalty in protocol["penalties"]:
+            found = np.empty(len(train))
+            for k in np.unique(fold):
+                held = fold == k
+                kept = replace(propensities, values=propensities.values[~held])
+                model = train_model(
+                    name, train.take(~held), kept, protocol, power=power, penalty=penalty, seed=0
+                )
+                found[held] = model.predict(train.users[held], train.items[held])
+            losses[power, penalty] = float(
+                np.average((found - train.ratings) ** 2, weights=weights)
+            )
+    return min(losses, key=lambda at: losses[at])
 
 
 def evaluate_models(source: Source, names: Sequence[str], *, seeds: int = 10) -> dict[str, Any]:
@@ -50,12 +112,8 @@ def evaluate_models(source: Source, names: Sequence[str], *, seeds: int = 10) ->
         raise ConfigError(f"no models {', '.join(unknown)}; choose of {', '.join(MODELS)}")
     if not names or seeds < 1:
         raise ConfigError("name at least one model and one seed, as in --models mf,ips --seeds 10")
-    check_size(source.train.shape)
     protocol = load_protocol()
     propensities = find_propensities(source, floor=protocol["propensity_floor"])
-    rows = [
-        _evaluate_one(source, name, propensities.values, protocol, seeds=seeds) for name in names
-    ]
     return {
         "seeds": seeds,
         "source": source.name,
@@ -63,29 +121,69 @@ def evaluate_models(source: Source, names: Sequence[str], *, seeds: int = 10) ->
         "n_train": len(source.train),
         "n_test": len(source.test),
         "n_propensities_clipped": propensities.n_clipped,
-        "models": rows,
+        "models": [
+            _evaluate_one(source, name, propensities, protocol, seeds=seeds) for name in names
+        ],
     }
 
 
 def _evaluate_one(
-    source: Source, name: str, propensities: Floats, protocol: Mapping[str, Any], *, seeds: int
+    source: Source,
+    name: str,
+    propensities: Propensities,
+    protocol: Mapping[str, Any],
+    *,
+    seeds: int,
 ) -> dict[str, Any]:
-    power = choose_power(name, source.train, propensities, protocol)
-    scores = []
+    power, penalty = tune_model(name, source.train, propensities, protocol)
+    found, models = [], []
     for seed in range(seeds):
-        fitted = train_model(name, source.train, propensities, protocol, power=power, seed=seed)
-        found = np.clip(fitted.predict(source.test.users, source.test.items), *source.train.scale)
-        scores.append(
-            score(found, source.test, relevant=protocol["relevant"], top_k=protocol["top_k"])
+        model = train_model(
+            name, source.train, propensities, protocol, power=power, penalty=penalty, seed=seed
         )
-    spread = {figure: _spread([s[figure] for s in scores]) for figure in scores[0]}
+        models.append(model)
+        found.append(_predict_test(model, source))
+    figures = [_score_one(*pair, source, protocol) for pair in zip(models, found, strict=True)]
+    spread = {figure: _spread([row[figure] for row in figures]) for figure in figures[0]}
     return {
-        "model": name,
-        "base": MODELS[name][0],
-        "method": MODELS[name][1],
-        "power": power,
-        **{figure: found for figure, found in spread.items() if found is not None},
+        "model": name, "base": MODELS[name][0], "method": MODELS[name][1], "power": power,
+        "penalty": penalty,
+        **{figure: value for figure, value in spread.items() if value is not None},
+        "groups": describe_groups(np.mean(found, axis=0), source, protocol),
+    }  # fmt: skip
+
+
+def _predict_test(model: Recommender, source: Source) -> Floats:
+    found = model.predict(source.test.users, source.test.items)
+    return np.clip(found, *source.train.scale)
+
+
+def _score_one(
+    model: Recommender, found: Floats, source: Source, protocol: Mapping[str, Any]
+) -> dict[str, float | None]:
+    top_k = protocol["top_k"]
+    popularity = np.bincount(source.train.items, minlength=source.train.shape[1])
+    tops = pick_top(model, source.train, top_k=top_k).items
+    return {
+        **scores.score(found, source.test, relevant=source.relevant, top_k=top_k),
+        **scores.describe_exposure(tops, popularity.astype(np.float64)),
     }
+
+
+def describe_groups(
+    found: Floats, source: Source, protocol: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Errors per level of every trait of users and items, and the largest gaps between levels."""
+    answer = []
+    for side, traits in (("user", source.groups), ("item", source.providers)):
+        for trait, levels in traits.items():
+            rows = scores.score_groups(
+                found, source.test, levels, side=side,
+                relevant=source.relevant, top_k=protocol["top_k"],
+            )  # fmt: skip
+            gaps = {f"{figure}_gap": scores.find_gap(rows, figure) for figure in ("mse", "ndcg")}
+            answer.append({"trait": trait, "side": side, **gaps, "levels": rows})
+    return answer
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, float] | None:
@@ -94,92 +192,3 @@ def _spread(values: Sequence[float | None]) -> dict[str, float] | None:
         return None
     sd = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
     return {"mean": float(np.mean(known)), "sd": sd}
-
-
-def train_model(
-    name: str,
-    train: Ratings,
-    propensities: Floats,
-    protocol: Mapping[str, Any],
-    *,
-    power: float,
-    seed: int,
-) -> Fitted:
-    """One model of MODELS; naive ones never see the propensities."""
-    base, method = MODELS[name]
-    block = protocol["variances"]["features" if base == "features" else "mf"]
-    known = propensities if base == "features" and method != "naive" else None
-    return fit_debiased(
-        method,
-        train,
-        make_inputs(train, known),
-        propensities,
-        variances=choose_parts(base, block),
-        power=power,
-        seed=seed,
-    )
-
-
-def choose_power(
-    name: str, train: Ratings, propensities: Floats, protocol: Mapping[str, Any]
-) -> float:
-    """The power of the weights with the least weighted error on held-out training ratings."""
-    if MODELS[name][1] == "naive":
-        return 0.0
-    fold = np.random.default_rng(0).integers(0, protocol["folds"], len(train))
-    weights = 1 / propensities[train.users, train.items]
-    losses = {}
-    for power in protocol["powers"]:
-        found = np.empty(len(train))
-        for k in np.unique(fold):
-            held = fold == k
-            fitted = train_model(
-                name, train.take(~held), propensities, protocol, power=power, seed=0
-            )
-            found[held] = fitted.predict(train.users[held], train.items[held])
-        losses[power] = float(np.average((found - train.ratings) ** 2, weights=weights))
-    return float(min(losses, key=lambda power: losses[power]))
-
-
-def score(found: Floats, test: Ratings, *, relevant: float, top_k: int) -> dict[str, float | None]:
-    """MSE, MAE, AUC, NDCG and recall at `top_k`, calibration; None where there is no result."""
-    error = found - test.ratings
-    is_relevant = test.ratings >= relevant
-    ndcg, recall = rank_users(found, is_relevant, test.users, top_k=top_k)
-    return {
-        "mse": float(np.mean(error**2)),
-        "mae": float(np.mean(np.abs(error))),
-        "auc": find_auc(found, is_relevant),
-        f"ndcg_at_{top_k}": ndcg,
-        f"recall_at_{top_k}": recall,
-        "bias": float(np.mean(error)),
-    }
-
-
-def find_auc(found: Floats, is_relevant: "np.typing.NDArray[np.bool_]") -> float | None:
-    """Chance that a relevant pair is ranked above another one; ties count half."""
-    from scipy.stats import rankdata
-
-    n_good = int(is_relevant.sum())
-    n_bad = len(is_relevant) - n_good
-    if not n_good or not n_bad:
-        return None
-    ranks = rankdata(found)[is_relevant].sum()
-    return float((ranks - n_good * (n_good + 1) / 2) / (n_good * n_bad))
-
-
-def rank_users(
-    found: Floats, is_relevant: "np.typing.NDArray[np.bool_]", users: Codes, *, top_k: int
-) -> tuple[float | None, float | None]:
-    """Mean NDCG and recall at `top_k` over users with a relevant pair."""
-    gains = 1 / np.log2(np.arange(2, top_k + 2))
-    ndcgs, recalls = [], []
-    for user in np.unique(users[is_relevant]):
-        rows = np.flatnonzero(users == user)
-        hits = is_relevant[rows][np.argsort(-found[rows], kind="stable")][:top_k]
-        n_good = int(is_relevant[rows].sum())
-        ndcgs.append(float(hits @ gains[: len(hits)] / gains[: min(n_good, top_k)].sum()))
-        recalls.append(float(hits.sum() / n_good))
-    if not ndcgs:
-        return None, None
-    return float(np.mean(ndcgs)), float(np.mean(recalls))

@@ -1,4 +1,4 @@
-"""Ratings as a sum of parts, in torch: r_ui = μ + g_u + h_i + φ(x_u, x_i) + features + ε.
+"""Ratings as a sum of parts: r_ui = μ + g_u + h_i + φ(x_u, x_i) + features + ε, held as two towers.
 
 The parts, each with a prior variance of its own (0 leaves it out):
 
@@ -8,16 +8,18 @@ The parts, each with a prior variance of its own (0 leaves it out):
                           a·z_u, b·z_i and z_uᵀ W z_i: what a user or item never seen is predicted by
     taste                 t_u · z_i: how this user departs from users of the same features
     appeal                s_i · z_u: whom this item appeals to beyond what its features say
-    exposure, exposure_user
-                          c·e_ui and e_uiᵀ C z_u of covariates of how the pair came to be seen
+
+Every part is an inner product of something of the user with something of the item, so the whole is
+one: r_ui = A_u · B_i (`make_towers`). Sums over all pairs then need no pair: Σ_ui r_ui² is
+⟨AᵀA, BᵀB⟩, as in Hu, Koren & Volinsky 2008 (https://doi.org/10.1109/ICDM.2008.22).
 
 Priors are Gaussian: a parameter is stored in units of its prior's standard deviation, so that one
 penalty Σθ² holds for all, as in Bayesian factorisation with side information.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,8 +28,8 @@ from tasks.recommend.data import Codes, Floats, Ratings
 
 PARTS: Final = (
     "user", "item", "latent", "user_features", "item_features", "cross", "taste", "appeal",
-    "exposure", "exposure_user",
 )  # fmt: skip
+
 MODELS: Final[Mapping[str, tuple[str, ...]]] = {
     "bias": ("user", "item"),
     "mf": ("user", "item", "latent"),
@@ -36,29 +38,12 @@ MODELS: Final[Mapping[str, tuple[str, ...]]] = {
 """Parts of each model of the protocol."""
 
 
-class Model(Protocol):
-    """What predicts ratings of pairs of codes; who has no ratings is predicted by features."""
-
-    def predict(self, users: Codes, items: Codes) -> Floats:
-        """Predicted ratings, shape (n,)."""
-        ...
-
-    def predict_grid(self) -> Floats:
-        """Predicted ratings of all pairs, shape (users, items)."""
-        ...
-
-
 @dataclass(frozen=True)
 class Inputs:
-    """What the parts are made of.
-
-    `user_features` (users, a) and `item_features` (items, b), each row of mean length 1; `exposure`
-    (users, items, e).
-    """
+    """Features by row of users (users, a) and of items (items, b), rows of mean length 1."""
 
     user_features: Floats
     item_features: Floats
-    exposure: Floats
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -66,18 +51,9 @@ class Inputs:
         return len(self.user_features), len(self.item_features)
 
 
-def make_inputs(ratings: Ratings, propensities: Floats | None = None) -> Inputs:
-    """Features scaled to rows of length 1; with `propensities` (users, items) their centred logs.
-
-    A regression that also knows the propensity keeps its balance where the outcome model is wrong
-    (Bang & Robins 2005, https://doi.org/10.1111/j.1541-0420.2005.00377.x).
-    """
-    if propensities is None:
-        exposure = np.zeros((*ratings.shape, 0))
-    else:
-        logs = np.log(propensities)
-        exposure = (logs - logs.mean())[:, :, None]
-    return Inputs(scale_rows(ratings.user_features), scale_rows(ratings.item_features), exposure)
+def make_inputs(ratings: Ratings) -> Inputs:
+    """The features of users and items, scaled to rows of mean length 1."""
+    return Inputs(scale_rows(ratings.user_features), scale_rows(ratings.item_features))
 
 
 def scale_rows(values: Floats) -> Floats:
@@ -103,73 +79,127 @@ def choose_parts(model: str, variances: Mapping[str, float]) -> dict[str, float]
     return {part: variances.get(part, 0.0) for part in MODELS[model]}
 
 
-def build_parameters(
-    inputs: Inputs, variances: Mapping[str, float], *, rank: int, generator: Any, device: str
-) -> dict[str, Any]:
-    """Parameters of the parts in use, as torch tensors in units of their priors.
-
-    All start at 0 but the latent vectors, which 0 would never leave.
-    """
-    import torch
-
-    (n_users, n_items), width = inputs.shape, inputs.exposure.shape[2]
+def list_sizes(inputs: Inputs, variances: Mapping[str, float], *, rank: int) -> dict[str, Any]:
+    """Name and shape of every parameter of the parts in use."""
+    n_users, n_items = inputs.shape
     a, b = inputs.user_features.shape[1], inputs.item_features.shape[1]
     sizes: dict[str, tuple[int, ...]] = {
         "user": (n_users,), "item": (n_items,), "user_features": (a,), "item_features": (b,),
         "cross": (a, b), "taste": (n_users, b), "appeal": (n_items, a),
-        "exposure": (width,), "exposure_user": (width, a),
+        "latent_user": (n_users, rank), "latent_item": (n_items, rank),
     }  # fmt: skip
-    made = {
-        part: torch.zeros(sizes[part], device=device)
-        for part, variance in variances.items()
-        if variance > 0 and part in sizes and np.prod(sizes[part]) > 0
-    }
-    made["mean"] = torch.zeros((), device=device)
-    if variances.get("latent", 0) > 0 and rank > 0:
-        for name, size in (("latent_user", n_users), ("latent_item", n_items)):
-            start = torch.randn((size, rank), generator=generator) * 0.3
-            made[name] = start.to(device)
-    return made
+    used = {
+        name: size
+        for name, size in sizes.items()
+        if variances.get(name.removesuffix("_user").removesuffix("_item")
+                         if name.startswith("latent") else name, 0) > 0 and np.prod(size) > 0
+    }  # fmt: skip
+    return {"mean": (), **used}
 
 
-def scale_parameters(
-    parameters: Mapping[str, Any], variances: Mapping[str, float], *, rank: int
-) -> dict[str, Any]:
-    """Parameters in rating units. Each latent vector gets the fourth root of its part's variance."""
-    scaled = {}
-    for name, value in parameters.items():
-        if name == "mean":
-            scaled[name] = value
-        elif name.startswith("latent"):
-            scaled[name] = value * (variances["latent"] / rank) ** 0.25
-        else:
-            scaled[name] = value * variances[name] ** 0.5
-    return scaled
+def find_scales(
+    names: Mapping[str, Any], variances: Mapping[str, float], *, rank: int
+) -> dict[str, float]:
+    """What each stored parameter is multiplied by. A latent vector gets its part's fourth root."""
+    scales = {"mean": 1.0}
+    for name in names:
+        if name.startswith("latent"):
+            scales[name] = (variances["latent"] / rank) ** 0.25
+        elif name != "mean":
+            scales[name] = variances[name] ** 0.5
+    return scales
 
 
-def predict_grid(scaled: Mapping[str, Any], users: Any, items: Any, exposure: Any) -> Any:
-    """All pairs at once, (users, items); memory grows with the product, so for small worlds."""
-    total = scaled["mean"] + users.new_zeros((len(users), len(items)))
-    total = total + _main_effects(scaled, users, 0)[:, None] + _main_effects(scaled, items, 1)[None]
-    weights = scaled.get("taste", 0) + (users @ scaled["cross"] if "cross" in scaled else 0)
-    if not isinstance(weights, int):
-        total = total + weights @ items.T
-    if "appeal" in scaled:
-        total = total + users @ scaled["appeal"].T
-    if "latent_user" in scaled:
-        total = total + scaled["latent_user"] @ scaled["latent_item"].T
-    if "exposure" in scaled:
-        total = total + exposure @ scaled["exposure"]
-    if "exposure_user" in scaled:
-        total = total + (exposure * (users @ scaled["exposure_user"].T)[:, None, :]).sum(dim=2)
-    return total
+def make_towers(scaled: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Any, Any]:
+    """A (users, k) and B (items, k) with r_ui = A_u · B_i; torch in, torch out.
+
+    `inputs` holds the fields of `Inputs` as tensors.
+    """
+    import torch
+
+    z_user, z_item = inputs["user_features"], inputs["item_features"]
+    own_user = scaled["mean"] + _sum_side(scaled, z_user, "user")
+    own_item = _sum_side(scaled, z_item, "item")
+    users = [own_user[:, None], torch.ones_like(own_user)[:, None]]
+    items = [torch.ones_like(own_item)[:, None], own_item[:, None]]
+    for user, item in _pair_parts(scaled, inputs):
+        users.append(user)
+        items.append(item)
+    return torch.cat(users, dim=1), torch.cat(items, dim=1)
 
 
-def _main_effects(scaled: Mapping[str, Any], features: Any, side: int) -> Any:
-    own, shared = (("user", "user_features"), ("item", "item_features"))[side]
+def _sum_side(scaled: Mapping[str, Any], features: Any, side: str) -> Any:
     total = features.new_zeros(len(features))
-    if own in scaled:
-        total = total + scaled[own]
-    if shared in scaled:
-        total = total + features @ scaled[shared]
+    if side in scaled:
+        total = total + scaled[side]
+    if f"{side}_features" in scaled:
+        total = total + features @ scaled[f"{side}_features"]
     return total
+
+
+def _pair_parts(scaled: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    z_user, z_item = inputs["user_features"], inputs["item_features"]
+    pairs = []
+    if "latent_user" in scaled:
+        pairs.append((scaled["latent_user"], scaled["latent_item"]))
+    weights = [scaled["taste"]] if "taste" in scaled else []
+    weights += [z_user @ scaled["cross"]] if "cross" in scaled else []
+    if weights:
+        pairs.append((sum(weights), z_item))
+    if "appeal" in scaled:
+        pairs.append((z_user, scaled["appeal"]))
+    return pairs
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """A fitted model: parameters in rating units by name, and the inputs they stand on."""
+
+    parameters: Mapping[str, Floats]
+    inputs: Inputs
+
+    def find_towers(self) -> tuple[Floats, Floats]:
+        """A (users, k) and B (items, k), float64, whose inner products are the predictions."""
+        import torch
+
+        tensors = {
+            name: torch.from_numpy(np.asarray(value, dtype=np.float64))
+            for name, value in self.parameters.items()
+        }
+        a, b = make_towers(tensors, as_tensors(self.inputs, dtype=torch.float64, device="cpu"))
+        return a.numpy(), b.numpy()
+
+    def predict(self, users: Codes, items: Codes) -> Floats:
+        """Predicted ratings of pairs of codes, shape (n,); memory is bounded by blocks."""
+        a, b = self.find_towers()
+        found = np.empty(len(users))
+        for start in range(0, len(users), 200_000):
+            rows = slice(start, start + 200_000)
+            found[rows] = np.einsum("nk,nk->n", a[users[rows]], b[items[rows]])
+        return found
+
+    def predict_grid(self) -> Floats:
+        """Predicted ratings of all pairs, (users, items); for small worlds."""
+        a, b = self.find_towers()
+        grid: Floats = a @ b.T
+        return grid
+
+    def add(self, other: "Recommender") -> "Recommender":
+        """The model whose predictions are the sums of both; latent vectors are put side by side."""
+        total = dict(self.parameters)
+        for name, value in other.parameters.items():
+            if name.startswith("latent") and name in total:
+                total[name] = np.hstack([total[name], value])
+            else:
+                total[name] = total[name] + value if name in total else value
+        return replace(self, parameters=total)
+
+
+def as_tensors(inputs: Inputs, *, dtype: Any, device: str) -> dict[str, Any]:
+    """The fields of `inputs` as tensors."""
+    import torch
+
+    return {
+        name: torch.as_tensor(np.asarray(value), dtype=dtype, device=device)
+        for name, value in vars(inputs).items()
+    }

@@ -1,16 +1,19 @@
 """The probability that a pair was rated, P(o=1): given, by popularity, naive Bayes, or logistic."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from tasks.platform.errors import ConfigError, InputError
 from tasks.recommend.data import Floats, Ratings
 
+NEGATIVES_PER_RATING: Final = 10
+
 
 @dataclass(frozen=True)
 class Propensities:
-    """`values` (users, items) in [floor, 1]; `n_clipped` of the rated pairs lay below the floor."""
+    """`values` (n,) of the rated pairs, in [floor, 1]; `n_clipped` of them lay below the floor."""
 
     values: Floats
     n_clipped: int
@@ -21,24 +24,32 @@ def clip_propensities(values: Floats, ratings: Ratings, *, floor: float) -> Prop
     """Raise what is below `floor`; raises ConfigError for a bad floor, InputError for bad values."""
     if not 0 < floor < 1:
         raise ConfigError(f"the floor of propensities must lie in (0, 1), found {floor}")
-    if values.shape != ratings.shape or not ((values >= 0) & (values <= 1)).all():
-        raise InputError(f"propensities must be of shape {ratings.shape} and lie in [0, 1]")
-    n_clipped = int((values[ratings.users, ratings.items] < floor).sum())
-    return Propensities(np.maximum(values, floor), n_clipped, floor)
+    if values.shape != (len(ratings),) or not ((values >= 0) & (values <= 1)).all():
+        raise InputError(
+            f"propensities must be one for each of {len(ratings):,} ratings and lie in [0, 1]"
+        )
+    return Propensities(np.maximum(values, floor), int((values < floor).sum()), floor)
+
+
+def use_given(grid: Floats, ratings: Ratings, *, floor: float) -> Propensities:
+    """Given propensities of all pairs (users, items). Raises InputError."""
+    if grid.shape != ratings.shape:
+        raise InputError(f"propensities are {grid.shape}, users and items {ratings.shape}")
+    return clip_propensities(grid[ratings.users, ratings.items], ratings, floor=floor)
 
 
 def estimate_popularity(ratings: Ratings, *, floor: float = 0.01) -> Propensities:
     """Share of users that rated the item, the same for all users."""
-    counts = np.bincount(ratings.items, minlength=ratings.shape[1]) / ratings.shape[0]
-    values = np.broadcast_to(counts, ratings.shape).astype(np.float64)
-    return clip_propensities(values, ratings, floor=floor)
+    n_users, n_items = ratings.shape
+    shares = np.minimum(np.bincount(ratings.items, minlength=n_items) / n_users, 1.0)
+    return clip_propensities(shares[ratings.items], ratings, floor=floor)
 
 
 def estimate_naive_bayes(ratings: Ratings, sample: Floats, *, floor: float = 0.01) -> Propensities:
     """P(o=1 | r) = P(r | o=1) P(o=1) / P(r), P(r) from `sample`: ratings exposed at random.
 
-    Unrated pairs get the mean rate. Schnabel et al. 2016, https://arxiv.org/abs/1602.05352, section
-    5. The sample must not be the test. Raises InputError when it is empty.
+    Schnabel et al. 2016, https://arxiv.org/abs/1602.05352, section 5. The sample must not be the
+    test. Raises InputError when it is empty.
     """
     if len(sample) == 0:
         raise InputError("naive Bayes needs a sample of randomly exposed ratings; it is empty")
@@ -48,25 +59,48 @@ def estimate_naive_bayes(ratings: Ratings, sample: Floats, *, floor: float = 0.0
         np.array([(part == level).sum() + 1.0 for level in levels]) / (len(part) + len(levels))
         for part in (ratings.ratings, sample)
     )
-    values = np.full(ratings.shape, rate)
-    values[ratings.users, ratings.items] = np.minimum(
-        1.0, (rate * seen / free)[np.searchsorted(levels, ratings.ratings)]
-    )
-    return clip_propensities(values, ratings, floor=floor)
+    values = (rate * seen / free)[np.searchsorted(levels, ratings.ratings)]
+    return clip_propensities(np.minimum(1.0, values), ratings, floor=floor)
 
 
-def estimate_logistic(ratings: Ratings, *, floor: float = 0.01, c: float = 1.0) -> Propensities:
-    """Logistic regression of being rated on user, item and user x item features, over all pairs."""
+def estimate_logistic(
+    ratings: Ratings, *, floor: float = 0.01, c: float = 1.0, seed: int = 0
+) -> Propensities:
+    """Logistic regression of being rated on user, item and user x item features.
+
+    Against all unrated pairs where these are few, else against a random draw of them, the intercept
+    corrected by the odds of the draw (King & Zeng 2001, https://doi.org/10.1093/oxfordjournals.pan.a004868).
+    """
     from sklearn.linear_model import LogisticRegression
 
     users, items = ratings.user_features, ratings.item_features
     if not users.size or not items.size:
         raise InputError("logistic propensities need user and item features; use popularity")
-    n, m = ratings.shape
-    cross = np.einsum("ua,ib->uiab", users, items).reshape(n * m, -1)
-    columns = np.hstack([np.repeat(users, m, axis=0), np.tile(items, (n, 1)), cross])
-    seen = np.zeros(ratings.shape)
-    seen[ratings.users, ratings.items] = 1
-    model = LogisticRegression(C=c, max_iter=200).fit(columns.astype(np.float32), seen.ravel())
-    values = model.predict_proba(columns.astype(np.float32))[:, 1].reshape(n, m)
-    return clip_propensities(values.astype(np.float64), ratings, floor=floor)
+    rows, columns, share = _draw_unrated(ratings, np.random.default_rng(seed))
+    pair_users = np.concatenate([ratings.users, rows])
+    pair_items = np.concatenate([ratings.items, columns])
+    seen = np.arange(len(pair_users)) < len(ratings)
+    x = _cross(users[pair_users], items[pair_items]).astype(np.float32)
+    model = LogisticRegression(C=c, max_iter=200).fit(x, seen)
+    own = x[: len(ratings)] @ model.coef_[0] + float(model.intercept_[0]) + np.log(share)
+    return clip_propensities(1 / (1 + np.exp(-own)), ratings, floor=floor)
+
+
+def _draw_unrated(ratings: Ratings, rng: np.random.Generator) -> tuple[Floats, Floats, float]:
+    """Codes of unrated pairs, and the share of all unrated pairs that they are."""
+    n_users, n_items = ratings.shape
+    total, rated = n_users * n_items, ratings.users * n_items + ratings.items
+    wanted = NEGATIVES_PER_RATING * len(ratings)
+    if total <= max(2 * wanted, 200_000):
+        pairs = np.setdiff1d(np.arange(total), rated)
+    else:
+        pairs = np.setdiff1d(rng.integers(0, total, wanted), rated)
+    if not len(pairs):
+        raise InputError("every user rated every item; there is nothing to estimate, use naive")
+    n_unrated = total - len(np.unique(rated))
+    return pairs // n_items, pairs % n_items, len(pairs) / n_unrated
+
+
+def _cross(users: Floats, items: Floats) -> Floats:
+    cross = np.einsum("na,nb->nab", users, items).reshape(len(users), -1)
+    return np.hstack([users, items, cross])

@@ -1,0 +1,129 @@
+"""How good predictions and rankings are: errors, ranking, calibration, coverage, groups."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.recommend.data import Codes, Floats, Ratings
+
+Flags = npt.NDArray[np.bool_]
+N_BINS = 10
+
+
+def score(found: Floats, test: Ratings, *, relevant: float, top_k: int) -> dict[str, float | None]:
+    """MSE, MAE, AUC, NDCG and recall at `top_k`, calibration; None where there is no result."""
+    error = found - test.ratings
+    is_relevant = test.ratings >= relevant
+    ndcg, recall = rank_users(found, is_relevant, test.users, top_k=top_k)
+    return {
+        "mse": float(np.mean(error**2)),
+        "mae": float(np.mean(np.abs(error))),
+        "auc": find_auc(found, is_relevant),
+        f"ndcg_at_{top_k}": ndcg,
+        f"recall_at_{top_k}": recall,
+        "bias": float(np.mean(error)),
+        "calibration_error": find_calibration_error(found, test.ratings),
+    }
+
+
+def find_auc(found: Floats, is_relevant: Flags) -> float | None:
+    """Chance that a relevant pair is ranked above another one; ties count half."""
+    from scipy.stats import rankdata
+
+    n_good = int(is_relevant.sum())
+    n_bad = len(is_relevant) - n_good
+    if not n_good or not n_bad:
+        return None
+    ranks = rankdata(found)[is_relevant].sum()
+    return float((ranks - n_good * (n_good + 1) / 2) / (n_good * n_bad))
+
+
+def rank_users(
+    found: Floats, is_relevant: Flags, users: Codes, *, top_k: int
+) -> tuple[float | None, float | None]:
+    """Mean NDCG and recall at `top_k` over users with a relevant pair."""
+    gains = 1 / np.log2(np.arange(2, top_k + 2))
+    ndcgs, recalls = [], []
+    for user in np.unique(users[is_relevant]):
+        rows = np.flatnonzero(users == user)
+        hits = is_relevant[rows][np.argsort(-found[rows], kind="stable")][:top_k]
+        n_good = int(is_relevant[rows].sum())
+        ndcgs.append(float(hits @ gains[: len(hits)] / gains[: min(n_good, top_k)].sum()))
+        recalls.append(float(hits.sum() / n_good))
+    if not ndcgs:
+        return None, None
+    return float(np.mean(ndcgs)), float(np.mean(recalls))
+
+
+def find_calibration_error(found: Floats, actual: Floats) -> float:
+    """Mean distance of mean prediction and mean rating over tenths of the predictions.
+
+    Expected calibration error with bins of equal size (Naeini et al. 2015,
+    https://doi.org/10.1609/aaai.v29i1.9602), here of ratings, in rating points.
+    """
+    order = np.argsort(found, kind="stable")
+    bins = [part for part in np.array_split(order, N_BINS) if len(part)]
+    gaps = [abs(float(found[part].mean() - actual[part].mean())) * len(part) for part in bins]
+    return float(sum(gaps) / len(found))
+
+
+def describe_exposure(tops: Codes, popularity: Floats) -> dict[str, float]:
+    """What lists of `tops` (users, k) show of the catalogue; `popularity` are ratings per item.
+
+    `coverage`: share of items in any list. `gini`: inequality of how often items are listed, 0 for
+    all alike. `popularity_lift`: mean popularity of listed items over that of rated ones in training;
+    above 1 the lists favour what is already popular (Abdollahpouri et al. 2019,
+    https://arxiv.org/abs/1907.13286).
+    """
+    counts = np.bincount(tops.ravel(), minlength=len(popularity)).astype(np.float64)
+    ranks = np.arange(1, len(counts) + 1)
+    total = max(counts.sum(), 1.0)
+    gini = float((2 * ranks - len(counts) - 1) @ np.sort(counts) / (len(counts) * total))
+    usual = float(popularity @ popularity / max(popularity.sum(), 1e-12))
+    shown = float(counts @ popularity / total)
+    return {
+        "coverage": float((counts > 0).mean()),
+        "gini": gini,
+        "popularity_lift": shown / usual if usual > 0 else 1.0,
+    }
+
+
+def score_groups(
+    found: Floats,
+    test: Ratings,
+    levels: Sequence[str],
+    *,
+    side: str,
+    relevant: float,
+    top_k: int,
+) -> list[dict[str, float | str | None]]:
+    """Error and, for groups of users, ranking quality per level; `levels` names every user's or item's.
+
+    Equal error over groups is the "value" fairness of Yao & Huang 2017
+    (https://arxiv.org/abs/1705.08804).
+    """
+    codes = test.users if side == "user" else test.items
+    own = np.asarray(levels)[codes]
+    rows: list[dict[str, float | str | None]] = []
+    for level in sorted(set(levels)):
+        mine = own == level
+        if not mine.any():
+            rows.append({"level": level, "n": 0, "mse": None, "bias": None, "ndcg": None})
+            continue
+        error = found[mine] - test.ratings[mine]
+        ndcg = None
+        if side == "user":
+            good = test.ratings[mine] >= relevant
+            ndcg, _ = rank_users(found[mine], good, test.users[mine], top_k=top_k)
+        rows.append(
+            {"level": level, "n": int(mine.sum()), "mse": float(np.mean(error**2)),
+             "bias": float(np.mean(error)), "ndcg": ndcg}
+        )  # fmt: skip
+    return rows
+
+
+def find_gap(rows: Sequence[Mapping[str, float | str | None]], figure: str) -> float | None:
+    """Largest less smallest value of a figure over groups; None with fewer than two known."""
+    known = [float(row[figure]) for row in rows if row[figure] is not None]  # type: ignore[arg-type]
+    return max(known) - min(known) if len(known) > 1 else None

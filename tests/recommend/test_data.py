@@ -1,0 +1,43 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.platform.errors import InputError
+from tasks.recommend.data import encode, from_frame, from_matrix, one_hot
+
+
+def test_ratings_outside_the_scale_are_refused():
+    with pytest.raises(InputError, match="outside"):
+        from_matrix(np.array([[7.0]]), np.zeros((1, 0)), np.zeros((1, 0)))
+
+
+def test_a_pair_rated_twice_keeps_its_last_rating():
+    frame = pl.DataFrame({"userId": ["b", "a", "b"], "movieId": [1, 1, 1], "rating": [2, 3, 5]})
+    ratings = from_frame(frame, "ratings.csv")
+    assert ratings.user_ids == ("a", "b")
+    assert dict(zip(ratings.users, ratings.ratings, strict=True)) == {0: 3.0, 1: 5.0}
+
+
+def test_a_table_without_an_item_column_is_refused_with_what_it_has():
+    with pytest.raises(InputError, match=r"r.csv has no column for item.*it has user, thing"):
+        from_frame(pl.DataFrame({"user": [1], "thing": [2], "rating": [3]}), "r.csv")
+
+
+def test_empty_cells_are_counted_and_refused():
+    with pytest.raises(InputError, match=r"2 cells of r\.csv"):
+        from_frame(
+            pl.DataFrame({"user": [None, "b"], "item": [1, 2], "rating": ["x", "3"]}), "r.csv"
+        )
+
+
+def test_codes_index_sorted_ids_known_ones_among_them():
+    codes, ids = encode(pl.Series(["c", "a", "c"]), known=["b"])
+    assert ids == ("a", "b", "c")
+    assert codes.tolist() == [2, 0, 2]
+
+
+def test_rare_and_absent_levels_are_named():
+    columns = pl.DataFrame({"kind": ["x", "x", "y", None]})
+    values, names = one_hot(columns, min_rows=2)
+    assert names == ["kind:rare", "kind:x"]
+    assert values.tolist() == [[0, 1], [0, 1], [1, 0], [1, 0]]

@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tasks.platform.errors import ConfigError
+from tasks.recommend import evaluate
+from tasks.recommend.evaluate import evaluate_models
+from tasks.recommend.sources import load_source
+from tests.recommend.worlds import find_real_data
+
+
+def test_an_unknown_model_is_refused_with_those_there_are():
+    source = load_source("coat", find_real_data("coat"))
+    with pytest.raises(ConfigError, match="stabledr"):
+        evaluate_models(source, ["magic"])
+
+
+def test_coat_reaches_its_bars_and_debiasing_pays(monkeypatch):
+    protocol = {**evaluate.load_protocol(), "penalties": [1.0], "folds": 2}
+    monkeypatch.setattr(evaluate, "load_protocol", lambda: protocol)
+    source = load_source("coat", find_real_data("coat"))
+    answer = evaluate_models(source, ["features", "ips"], seeds=1)
+    naive, ips = answer["models"]
+    assert ips["mse"]["mean"] <= 1.0
+    assert ips["auc"]["mean"] >= 0.815
+    assert ips["ndcg_at_5"]["mean"] >= 0.73
+    assert ips["mse"]["mean"] < naive["mse"]["mean"] - 0.02
+    assert ips["auc"]["mean"] > naive["auc"]["mean"]
+
+
+def test_tuning_never_looks_at_the_test():
+    source = load_source("coat", find_real_data("coat"))
+    small = source.train.take(np.arange(0, len(source.train), 8))
+    protocol = {**evaluate.load_protocol(), "folds": 2}
+    blind = replace(source, train=small, test=source.test.take(np.array([], dtype=int)))
+    known = evaluate.find_propensities(blind, floor=0.01)
+    assert evaluate.tune_model("mf-ips", small, known, protocol)[0] in protocol["powers"]
+
+
+def test_groups_of_users_and_items_are_scored():
+    source = load_source("coat", find_real_data("coat"))
+    rows = evaluate.describe_groups(source.test.ratings, source, evaluate.load_protocol())
+    assert {row["side"] for row in rows} == {"user", "item"}
+    assert all(row["mse_gap"] == 0 for row in rows)
+    assert all(sum(level["n"] for level in row["levels"]) == len(source.test) for row in rows)

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from tasks.recommend.scores import (
+    describe_exposure,
+    find_auc,
+    find_calibration_error,
+    find_gap,
+    rank_users,
+    score_groups,
+)
+from tests.recommend.worlds import plain_ratings
+
+
+def test_auc_counts_ties_half_and_has_no_result_with_one_class():
+    assert find_auc(np.array([1.0, 1.0]), np.array([True, False])) == 0.5
+    assert find_auc(np.array([1.0, 2.0]), np.array([True, True])) is None
+
+
+def test_ndcg_by_hand_leaves_out_users_without_a_relevant_pair():
+    found = np.array([3.0, 2.0, 1.0, 5.0])
+    good = np.array([False, True, False, False])
+    ndcg, recall = rank_users(found, good, np.array([0, 0, 0, 1]), top_k=2)
+    assert ndcg == pytest.approx(1 / np.log2(3))
+    assert recall == 1.0
+
+
+def test_calibration_error_is_zero_for_right_means_and_the_shift_for_shifted_ones():
+    actual = np.repeat(np.arange(1.0, 6.0), 20)
+    assert find_calibration_error(actual, actual) == 0.0
+    assert find_calibration_error(actual + 0.3, actual) == pytest.approx(0.3)
+
+
+def test_lists_of_one_popular_item_have_little_coverage_and_a_popularity_lift():
+    popularity = np.array([10.0, 1.0, 1.0, 0.0])
+    same = describe_exposure(np.zeros((8, 1), dtype=int), popularity)
+    spread = describe_exposure(np.tile(np.arange(4)[:, None], (2, 1)), popularity)
+    assert same["coverage"] == 0.25
+    assert same["gini"] == pytest.approx(0.75)
+    assert same["popularity_lift"] == pytest.approx(10 / (102 / 12))
+    assert (spread["coverage"], spread["gini"]) == (1.0, 0.0)
+    assert spread["popularity_lift"] < 1
+
+
+def test_a_group_served_worse_shows_as_a_gap():
+    test = plain_ratings(np.full((4, 3), 4.0))
+    found = np.where(test.users < 2, 4.0, 3.0)
+    rows = score_groups(found, test, ["a", "a", "b", "b"], side="user", relevant=3, top_k=2)
+    assert [row["mse"] for row in rows] == [0.0, 1.0]
+    assert find_gap(rows, "mse") == 1.0
+    assert [row["n"] for row in rows] == [6, 6]
+
+
+def test_a_group_without_test_ratings_is_listed_with_no_result():
+    test = plain_ratings(np.array([[4.0, 4.0], [0.0, 0.0]]))
+    rows = score_groups(test.ratings, test, ["a", "b"], side="user", relevant=3, top_k=2)
+    assert rows[1] == {"level": "b", "n": 0, "mse": None, "bias": None, "ndcg": None}
+    assert find_gap(rows, "mse") is None
