@@ -22,7 +22,9 @@ def describe() -> None:
 
 def recommend_evaluate(
     path: Annotated[str, typer.Argument(help="Folder or file of the ratings.")],
-    source: Annotated[str, typer.Option(help="coat, movielens, open-bandit, or table (CSV, Parquet).")],
+    source: Annotated[
+        str, typer.Option(help="coat, movielens, open-bandit, or table (CSV, Parquet).")
+    ],
     models: Annotated[
         str, typer.Option(help="Of bias, mf, mf-ips, features, ips, snips, dr, stabledr.")
     ] = "mf,features,ips,dr",

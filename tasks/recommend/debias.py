@@ -11,7 +11,7 @@ equals `snips`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -41,12 +41,16 @@ class Fit:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: variances of the parts, method of METHODS, power of 1/p, penalty, rank, budget."""
+    """How to train: method of METHODS, power of 1/p, rank, budget, and the priors.
+
+    `variances` of the parts and the `penalty`, the variance of the noise, are shares of the variance
+    of the ratings, so that stars, grades and clicks are treated alike.
+    """
 
     variances: Mapping[str, float]
     method: str = "naive"
     power: float = 0.5
-    penalty: float = 1.0
+    penalty: float = 0.5
     rank: int = 4
     budget: Budget = field(default_factory=Budget)
     device: str = "cpu"
@@ -85,6 +89,7 @@ def fit_debiased(
     `warm` are the parameters of an earlier fit's stages, to start from.
     """
     starts = [*warm, None, None]
+    recipe = scale_priors(recipe, ratings)
     weights = weigh(
         propensities,
         power=0.0 if recipe.method == "naive" else recipe.power,
@@ -99,6 +104,14 @@ def fit_debiased(
     both = None if check is None else _check_sum(check, first)
     second = _fit(recipe, objective, inputs, seed=seed, warm=starts[1], check=both, watch=watch)
     return Fit((first, second))
+
+
+def scale_priors(recipe: Recipe, ratings: Ratings) -> Recipe:
+    """The recipe with priors in squared rating points; equal ratings count as of variance 1."""
+    total = float(ratings.ratings.var())
+    size = total if total > 0 else 1.0
+    parts = {part: share * size for part, share in recipe.variances.items()}
+    return replace(recipe, variances=parts, penalty=recipe.penalty * size)
 
 
 def _check_sum(check: Check, first: Recommender) -> Check:

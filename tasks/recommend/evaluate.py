@@ -1,7 +1,7 @@
 """Scores recommenders on randomly exposed ratings, naive beside debiased, over seeds."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tasks.platform.errors import ConfigError
+from tasks.platform.errors import ConfigError, EstimationError
 from tasks.recommend import scores
 from tasks.recommend.data import Floats, Ratings
 from tasks.recommend.debias import Recipe, fit_debiased
@@ -80,27 +80,67 @@ def tune_model(
 ) -> tuple[float, float]:
     """Power of the weights and penalty with the least error on held-out training ratings.
 
-    The error of debiased models is weighted by 1/p, that of naive ones is not.
+    The penalty is doubled or halved from the protocol's for as long as that helps. The error of
+    debiased models is weighted by 1/p, that of naive ones is not.
     """
-    is_naive = MODELS[name][1] == "naive"
-    powers = [0.0] if is_naive else protocol["powers"]
-    fold = np.random.default_rng(0).integers(0, protocol["folds"], len(train))
-    weights = np.ones(len(train)) if is_naive else 1 / propensities.values
-    losses = {}
+    powers = [0.0] if MODELS[name][1] == "naive" else protocol["powers"]
+    best: tuple[float, float, float] | None = None
     for power in powers:
-        for penalty in protocol["penalties"]:
-            found = np.empty(len(train))
-            for k in np.unique(fold):
-                held = fold == k
-                kept = replace(propensities, values=propensities.values[~held])
-                model = train_model(
-                    name, train.take(~held), kept, protocol, power=power, penalty=penalty, seed=0
-                )
-                found[held] = model.predict(train.users[held], train.items[held])
-            losses[power, penalty] = float(
-                np.average((found - train.ratings) ** 2, weights=weights)
-            )
-    return min(losses, key=lambda at: losses[at])
+        start = protocol["penalty"] if best is None else best[2]
+
+        def measure(penalty: float, power: float = power) -> float:
+            return validate_model(name, train, propensities, protocol, power=power, penalty=penalty)
+
+        loss, penalty = climb_down(measure, start, reach=protocol["penalty_reach"])
+        if best is None or loss < best[0]:
+            best = loss, power, penalty
+    if best is None:
+        raise ConfigError("the protocol names no powers to choose from")
+    return best[1], best[2]
+
+
+def climb_down(
+    measure: Callable[[float], float], start: float, *, reach: float
+) -> tuple[float, float]:
+    """Least loss and where: from `start` by factors of 2 in the better direction, at most `reach`."""
+    losses = {start: measure(start)}
+    for factor in (2.0, 0.5):
+        at = start
+        while start / reach <= at * factor <= start * reach:
+            losses[at * factor] = measure(at * factor)
+            if losses[at * factor] >= losses[at]:
+                break
+            at *= factor
+        if at != start:
+            break
+    best = min(losses, key=lambda penalty: losses[penalty])
+    return losses[best], best
+
+
+def validate_model(
+    name: str,
+    train: Ratings,
+    propensities: Propensities,
+    protocol: Mapping[str, Any],
+    *,
+    power: float,
+    penalty: float,
+) -> float:
+    """Mean squared error over the folds, by 1/p for debiased models."""
+    is_naive = MODELS[name][1] == "naive"
+    weights = np.ones(len(train)) if is_naive else 1 / propensities.values
+    fold = np.random.default_rng(0).integers(0, protocol["folds"], len(train))
+    found = np.empty(len(train))
+    for k in np.unique(fold):
+        held = fold == k
+        if held.all():
+            raise EstimationError(f"{len(train)} ratings are too few to choose a penalty by")
+        kept = replace(propensities, values=propensities.values[~held])
+        model = train_model(
+            name, train.take(~held), kept, protocol, power=power, penalty=penalty, seed=0
+        )
+        found[held] = model.predict(train.users[held], train.items[held])
+    return float(np.average((found - train.ratings) ** 2, weights=weights))
 
 
 def evaluate_models(source: Source, names: Sequence[str], *, seeds: int = 10) -> dict[str, Any]:

@@ -166,23 +166,24 @@ def _carry_back(towers: tuple[Any, Any], grads: tuple[Any, Any]) -> None:
 
 
 class _SparsePairs:
-    """The rated pairs as a sparse matrix by user, and by item."""
+    """The rated pairs, each once, as a sparse matrix by user, and by item."""
 
     def __init__(self, objective: Objective, shape: tuple[int, int], device: str) -> None:
         import torch
 
-        order = np.lexsort((objective.items, objective.users))
-        users, items = objective.users[order], objective.items[order]
+        pairs, own = np.unique(objective.users * shape[1] + objective.items, return_inverse=True)
+        users, items = np.divmod(pairs, shape[1])
+        weights, pulls = (np.bincount(own, part) for part in (objective.weights, objective.pulls))
         back = np.lexsort((users, items))
         self._shape, self._torch = shape, torch
         self.by_user = _index_rows(users, items, shape[0], device)
         self.by_item = _index_rows(items[back], users[back], shape[1], device)
         self.back = torch.as_tensor(back, device=device)
-        held = objective.weights > 0
-        targets = np.divide(objective.pulls, objective.weights, out=np.zeros(len(held)), where=held)
+        held = weights > 0
+        targets = np.divide(pulls, weights, out=np.zeros(len(held)), where=held)
         self.weights, self.targets, self.pulls = (
-            torch.as_tensor(part[order], dtype=torch.float32, device=device)
-            for part in (objective.weights, targets, np.where(held, 0.0, objective.pulls))
+            torch.as_tensor(part, dtype=torch.float32, device=device)
+            for part in (weights, targets, np.where(held, 0.0, pulls))
         )
         with warnings.catch_warnings():
             # torch calls its sparse rows beta, once a process; the tests hold what is used of them
