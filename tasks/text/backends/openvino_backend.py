@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
+
 from tasks.text.backends.base import Pooling, Tokens, Vectors
 from tasks.text.backends.processor import count_threads, has_fast
 from tasks.text.backends.torch_backend import load_network, pool_network
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import openvino
 
 MODEL_FILE: Final = "model.xml"
+_FIRST_CALL: Final = threading.Lock()
 
 
 class OpenVinoBackend:
@@ -30,6 +33,11 @@ class OpenVinoBackend:
         self.streams = count_threads()
         self._compiled = compile_model(model, numbers=numbers, streams=self.streams)
         self._requests = threading.local()
+        # The binding prepares itself for arrays on its first call. Two first calls at once wait for
+        # each other for ever: one holds its guard, the other the interpreter's lock.
+        with _FIRST_CALL:
+            one = np.ones((1, 1), dtype=np.int64)
+            self.embed(one, one)
 
     def embed(self, ids: Tokens, mask: Tokens) -> Vectors:
         """Unit vectors, shape (rows, dim)."""
