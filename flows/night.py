@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from flows import effect_stages, stages
+from flows import effect_stages, recommend_stages, stages
 from flows.engine import Engine, describe_failure
 from flows.state import Night, hash_json
 from tasks.ingest import task as ingest
@@ -82,8 +82,10 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
         examples = stages.choose_examples(night, read)
         attributes = {period: read[joined[period]] for period in periods}
         texts = stages.embed_items(night, periods)
+        prepared = recommend_stages.prepare_recommenders(night, periods, texts)
         verdicts = effect_stages.conclude_effects(night, periods, attributes, texts)
-        page = stages.write_report(night, verdicts, examples)
+        recommenders = recommend_stages.conclude_recommenders(night, prepared, attributes, verdicts)
+        page = stages.write_report(night, verdicts, examples, recommenders)
     except Exception as error:
         night.errors.append(error)
         close_night(night, None)

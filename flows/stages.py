@@ -20,6 +20,7 @@ from tasks.platform.refs import (
     FileRef,
     GateRef,
     PeriodRef,
+    RecommenderRef,
     ReportRef,
     StagedRef,
     VerdictsRef,
@@ -31,6 +32,7 @@ from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext
 from tasks.platform.warehouse import fetch_dicts
 from tasks.quality import task as quality
+from tasks.recommend import task as recommend
 from tasks.report import task as report
 from tasks.text import task as text
 from tasks.text.task import ExtractorChoice, ModelChoice
@@ -60,6 +62,15 @@ CACHED_TASKS = (
     effects.search_graph,
     effects.ask_second_opinion,
     effects.judge_night,
+    recommend.make_ratings,
+    recommend.fit_source,
+    recommend.measure_quality,
+    recommend.group_sides,
+    recommend.count_mentions,
+    recommend.list_tops,
+    recommend.collect_effects,
+    recommend.describe_examples,
+    recommend.gather_quality,
     report.write_report,
 )
 """The tasks whose code decides what a night concludes."""
@@ -393,7 +404,12 @@ def explain_sentences(night: Night, examples: Mapping[str, FileRef]) -> dict[str
     return night.engine.require(text.explain_sentences, calls) if calls else {}
 
 
-def write_report(night: Night, verdicts: VerdictsRef, examples: tuple[FileRef, ...]) -> ReportRef:
+def write_report(
+    night: Night,
+    verdicts: VerdictsRef,
+    examples: tuple[FileRef, ...],
+    recommenders: tuple[RecommenderRef, ...],
+) -> ReportRef:
     """The night's page; kept in the lake and laid out under the night's date."""
     facts = report.gather_facts(
         night.run,
@@ -415,7 +431,10 @@ def write_report(night: Night, verdicts: VerdictsRef, examples: tuple[FileRef, .
             "notes": night.notes,
         },
     )
-    calls = {str(night.as_of): {"facts": facts, "verdicts": verdicts, "examples": examples}}
+    call = {
+        "facts": facts, "verdicts": verdicts, "examples": examples, "recommenders": recommenders,
+    }  # fmt: skip
+    calls = {str(night.as_of): call}
     page: ReportRef = night.engine.require(report.write_report, calls)[str(night.as_of)]
     night.keep(page)
     report.lay_out(page, night.as_of, night.run)

@@ -8,6 +8,10 @@ WITH live AS (
     SELECT 'effect_refutations', source, as_of, count(*) FROM marts.effect_refutations GROUP BY ALL
     UNION ALL
     SELECT 'causal_graph', source, as_of, count(*) FROM marts.causal_graph GROUP BY ALL
+    UNION ALL
+    SELECT 'recommendations', source, as_of, count(*) FROM marts.recommendations GROUP BY ALL
+    UNION ALL
+    SELECT 'recommender_quality', source, as_of, count(*) FROM marts.recommender_quality GROUP BY ALL
 )
 SELECT
     p.table_name, p.source, p.start_date, p.end_date, p.fingerprint, p.row_count,

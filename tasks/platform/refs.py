@@ -190,6 +190,21 @@ class VerdictsRef(Ref):
     rows: int
 
 
+class RecommenderRef(Ref):
+    """The recommender of one source: `checkpoint` safetensors, `tops` lists of items as rows.
+
+    `groups` are clusters of users and items, `quality` figures on held-out ratings, `about` example
+    users with explained recommendations, each as JSON.
+    """
+
+    source: str
+    checkpoint: FileRef
+    tops: FileRef
+    groups: FileRef
+    quality: FileRef
+    about: FileRef
+
+
 class ReportRef(Ref):
     """One night's report, as HTML and as JSON."""
 

@@ -256,6 +256,23 @@ class EffectsSettings(Section):
     )
 
 
+class RecommendSettings(Section):
+    """The recommender of ratings."""
+
+    is_on: bool = Field(True, description="fit a recommender every night")
+    model: Literal["bias", "mf", "mf-ips", "features", "ips", "snips", "dr", "stabledr"] = Field(
+        "ips", description="parts and training: features weighted by inverse propensities"
+    )
+    min_ratings: int = Field(500, ge=50, description="fewer ratings: no recommender, and said so")
+    top_k: int = Field(10, ge=1, le=1000, description="items recommended to a user")
+    relevant: float = Field(4.0, description="ratings from here on count as relevant")
+    clusters: int = Field(8, ge=2, le=50, description="most groups of users, and of items")
+    mix: float = Field(
+        0.0, ge=0, le=1, description="weight of the uplift that attributes cause, in the ranking"
+    )
+    seed: int = Field(0, ge=0)
+
+
 class Settings(BaseSettings):
     """Everything, read once."""
 
@@ -271,6 +288,7 @@ class Settings(BaseSettings):
     text: TextSettings = TextSettings()
     extract: ExtractSettings = Field(default_factory=ExtractSettings)
     effects: EffectsSettings = EffectsSettings()
+    recommend: RecommendSettings = RecommendSettings()
     root: Path = Field(
         default_factory=Path.cwd, description="folder that relative paths start from"
     )

@@ -43,6 +43,8 @@ _CREATES: Final = (
     "marts/effects_create",
     "marts/effect_refutations_create",
     "marts/causal_graph_create",
+    "marts/recommendations_create",
+    "marts/recommender_quality_create",
     "marts/quality_create",
     "marts/runs_create",
     "marts/published_create",

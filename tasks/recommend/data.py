@@ -25,7 +25,8 @@ class Ratings:
 
     Codes index `user_ids` and `item_ids`, and the rows of `user_features` (users, a) and
     `item_features` (items, b); a or b is 0 where nothing is known. `scale` is the lowest and highest
-    rating that exists.
+    rating that exists. The names of the feature columns are `trait:level` for one-hot ones; there may
+    be none.
     """
 
     users: Codes
@@ -36,6 +37,8 @@ class Ratings:
     user_features: Floats
     item_features: Floats
     scale: tuple[float, float] = (1.0, 5.0)
+    user_feature_names: tuple[str, ...] = ()
+    item_feature_names: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -33,6 +33,7 @@ from tasks.report.fields import (
     to_text,
 )
 from tasks.report.graph_rows import GraphRow
+from tasks.report.recommender_rows import RecommenderRow
 
 MAX_SIDE: Final = 180
 """Characters of a review kept on either side of the span an attribute was read from."""
@@ -448,6 +449,7 @@ class NightReport(BaseModel):
     segments: tuple[SegmentRow, ...] = ()
     trends: tuple[TrendRow, ...] = ()
     graphs: tuple[GraphRow, ...] = ()
+    recommenders: tuple[RecommenderRow, ...] = ()
     truth: tuple[TruthRow, ...] = ()
     previous_as_of: date | None = None
     previous_effects: tuple[EffectRow, ...] = ()

@@ -21,6 +21,7 @@ from tasks.report.limits import MAX_BYTES, CappedNight, Limits, cap_night
 from tasks.report.model import AttributeRow, CheckRow, IndexNight, NightReport, TaskRow
 from tasks.report.opinions import SIGNS
 from tasks.report.positions import view_positions
+from tasks.report.recommenders import view_recommenders
 from tasks.report.summary import (
     NightSummary,
     find_age,
@@ -260,6 +261,7 @@ def _build_page(
         "positions": view_positions(report, most=limits.chart_rows, most_views=limits.detailed),
         "graphs": view_graphs(report, most_edges=limits.edges),
         "voices": _group_voices(report.attributes),
+        "recommenders": view_recommenders(report, most=limits.detailed),
         "has_words": any(one.levels for row in report.attributes for one in row.examples),
         "quarantine_reasons": sum_reasons(full)[: limits.reasons],
         "drifting": [drop for drop in report.drops if drop.drift],

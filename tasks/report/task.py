@@ -6,12 +6,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
-from tasks.platform.refs import FileRef, ReportRef, VerdictsRef
+from tasks.platform.refs import FileRef, RecommenderRef, ReportRef, VerdictsRef
 from tasks.platform.runs import read_events
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
 from tasks.platform.warehouse import fetch_dicts
 from tasks.report.model import Contrast, IndexNight, NightReport
+from tasks.report.recommender_rows import RecommenderRow, describe_recommender
 from tasks.report.render import render_html, render_index, render_json
 
 QUARANTINE_EXAMPLES = 3
@@ -126,6 +127,7 @@ def write_report(
     facts: FileRef,
     verdicts: VerdictsRef,
     examples: tuple[FileRef, ...],
+    recommenders: tuple[RecommenderRef, ...],
     run: RunContext,
 ) -> ReportRef:
     """One self-contained page and its JSON.
@@ -146,6 +148,7 @@ def write_report(
         segments=json.loads(lake.read_bytes(verdicts.segments)),
         trends=json.loads(lake.read_bytes(verdicts.trends)),
         graphs=json.loads(lake.read_bytes(verdicts.graphs)),
+        recommenders=[_read_recommender(ref, run) for ref in recommenders],
         attributes=[row for ref in examples for row in json.loads(lake.read_bytes(ref))],
         tasks=[vars(event) for event in read_events(Path(run.events))],
     )
@@ -154,3 +157,10 @@ def write_report(
         json_file=lake.put_bytes("reports", ".json", render_json(report).encode()),
         rows=len(rows),
     )
+
+
+def _read_recommender(ref: RecommenderRef, run: RunContext) -> RecommenderRow:
+    quality, groups, picks = (
+        json.loads(run.site.lake.read_bytes(part)) for part in (ref.quality, ref.groups, ref.about)
+    )
+    return describe_recommender(ref.source, quality=quality, groups=groups, picks=picks)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from tasks.platform.devices import Device, choose_device, is_out_of_memory
 from tasks.platform.errors import ConfigError, OutOfMemoryError
 from tasks.text.backends import static
 from tasks.text.backends.base import (
@@ -35,7 +36,6 @@ from tasks.text.backends.base import (
 from tasks.text.backends.cache import find_cache_root, make_key, provide_folder
 from tasks.text.backends.choose import Choice, choose_tier, recall_quality
 from tasks.text.backends.probe import Quality, hash_texts, measure_quality, read_texts
-from tasks.text.devices import Device, choose_device, is_out_of_memory
 from tasks.text.model_files import (
     PackagedModel,
     find_model_folder,

@@ -15,8 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from tasks.platform.devices import Device, choose_device
 from tasks.platform.errors import ConfigError, StorageError
-from tasks.text.devices import Device, choose_device
 from tasks.text.llm_score import Ids
 from tasks.text.model_files import (
     PackagedModel,

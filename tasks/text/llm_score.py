@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from tasks.platform.devices import is_out_of_memory, release_memory
 from tasks.platform.errors import OutOfMemoryError
-from tasks.text.devices import is_out_of_memory, release_memory
 
 if TYPE_CHECKING:
     import torch

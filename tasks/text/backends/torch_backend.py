@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from tasks.platform.devices import release_memory
 from tasks.platform.errors import ConfigError
 from tasks.text.backends.base import Pooling, Tokens, Vectors
-from tasks.text.devices import release_memory
 from tasks.text.model_files import first_line, require_safetensors
 
 if TYPE_CHECKING:

@@ -1,0 +1,166 @@
+"""Fits the recommender of a source: propensities, tuning, early stopping, all ratings at last."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from tasks.platform.errors import ConfigError
+from tasks.recommend.checkpoint import Checkpoint, Names, align_parameters
+from tasks.recommend.data import Codes, Floats, Ratings
+from tasks.recommend.debias import Fit, Recipe, fit_debiased
+from tasks.recommend.evaluate import MODELS, load_protocol, make_recipe, tune_model
+from tasks.recommend.models import Recommender, make_inputs
+from tasks.recommend.propensity import Propensities, estimate_logistic, estimate_popularity
+from tasks.recommend.train import Budget, Progress, Watch
+
+TUNE_RATINGS: Final = 50_000
+TUNE_FOLDS: Final = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to fit: a model of `evaluate.MODELS`; without power and penalty these are chosen.
+
+    `validation_share` of the ratings, at least 20, decides when to stop; training is then repeated
+    on all ratings for as many steps.
+    """
+
+    model: str = "ips"
+    seed: int = 0
+    power: float | None = None
+    penalty: float | None = None
+    validation_share: float = 0.1
+    steps: int = 100
+    patience: int = 2
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise ConfigError(f"no model {self.model!r}; choose of {', '.join(MODELS)}")
+
+
+def find_propensities(ratings: Ratings, *, seed: int = 0) -> tuple[Propensities, str]:
+    """Propensities of being rated and the name of the method: by features, else by popularity."""
+    floor = load_protocol()["propensity_floor"]
+    n_pairs = int(np.prod(ratings.shape))
+    has_features = ratings.user_features.size and ratings.item_features.size
+    # a pair rated by chance 1 in 100,000 must not weigh as 100,000: the floor follows the mean rate
+    floor = min(floor, max(len(ratings) / n_pairs / 10, 1e-6))
+    if has_features and len(ratings) < n_pairs:
+        return estimate_logistic(ratings, floor=floor, seed=seed), "logistic"
+    return estimate_popularity(ratings, floor=floor), "popularity"
+
+
+def fit_recommender(
+    ratings: Ratings,
+    plan: Plan,
+    *,
+    warm: Checkpoint | None = None,
+    watch: Watch | None = None,
+) -> Checkpoint:
+    """The recommender of `ratings`, and on its card how it was made.
+
+    A `warm` checkpoint is started from, and its power and penalty are taken over.
+    """
+    known, method = find_propensities(ratings, seed=plan.seed)
+    recipe = choose_recipe(ratings, known, plan, warm)
+    names = name_codes(ratings)
+    starts = [] if warm is None else [
+        align_parameters(stage.parameters, warm.names, names) for stage in warm.fit.stages
+    ]  # fmt: skip
+    steps, loss = find_steps(ratings, known, recipe, plan, starts)
+    final = replace(recipe, budget=Budget(steps=steps, patience=plan.patience))
+    fit = fit_debiased(
+        final, ratings, make_inputs(ratings), known.values, seed=plan.seed, warm=starts, watch=watch
+    )
+    card = {
+        "model": plan.model, "method": recipe.method, "power": recipe.power,
+        "penalty": recipe.penalty, "seed": plan.seed, "steps": steps, "validation_loss": loss,
+        "propensities": method, "n_propensities_clipped": known.n_clipped,
+        "n_ratings": len(ratings), "n_users": ratings.shape[0], "n_items": ratings.shape[1],
+        "scale": list(ratings.scale), "is_warm": warm is not None,
+    }  # fmt: skip
+    return Checkpoint(fit, names, card)
+
+
+def name_codes(ratings: Ratings) -> Names:
+    """Whom and what the codes of `ratings` name."""
+    return Names(
+        ratings.user_ids, ratings.item_ids, ratings.user_feature_names, ratings.item_feature_names
+    )
+
+
+def choose_recipe(
+    ratings: Ratings, known: Propensities, plan: Plan, warm: Checkpoint | None
+) -> Recipe:
+    """Power and penalty as planned, else as in `warm`, else chosen by cross-validation."""
+    card: Mapping[str, Any] = {} if warm is None else warm.card
+    power, penalty = plan.power, plan.penalty
+    if power is None or penalty is None:
+        if card.get("model") == plan.model:
+            chosen = float(card["power"]), float(card["penalty"])
+        else:
+            chosen = tune_on_sample(ratings, known, plan)
+        power = chosen[0] if power is None else power
+        penalty = chosen[1] if penalty is None else penalty
+    recipe = make_recipe(plan.model, load_protocol(), power=power, penalty=penalty)
+    return replace(recipe, device=plan.device)
+
+
+def tune_on_sample(ratings: Ratings, known: Propensities, plan: Plan) -> tuple[float, float]:
+    """Power and penalty chosen on at most `TUNE_RATINGS` ratings, drawn by whole users."""
+    protocol = {**load_protocol(), "folds": TUNE_FOLDS}
+    if len(ratings) > TUNE_RATINGS:
+        order = np.random.default_rng(plan.seed).permutation(ratings.shape[0])
+        counts = np.bincount(ratings.users, minlength=ratings.shape[0])[order]
+        chosen = order[: int(np.searchsorted(np.cumsum(counts), TUNE_RATINGS)) + 1]
+        rows = np.flatnonzero(np.isin(ratings.users, chosen))
+        ratings, known = ratings.take(rows), replace(known, values=known.values[rows])
+    return tune_model(plan.model, ratings, known, protocol)
+
+
+def find_steps(
+    ratings: Ratings,
+    known: Propensities,
+    recipe: Recipe,
+    plan: Plan,
+    starts: list[dict[str, Floats]],
+) -> tuple[int, float | None]:
+    """Steps after which held-out ratings, weighted by 1/p unless naive, are predicted best.
+
+    All `plan.steps`, and no loss, where too few could be held out.
+    """
+    held = draw_validation(len(ratings), plan)
+    if not len(held):
+        return plan.steps, None
+    kept = np.setdiff1d(np.arange(len(ratings)), held)
+    out = ratings.take(held)
+    weights = np.ones(len(held)) if recipe.method == "naive" else 1 / known.values[held]
+    seen: list[Progress] = []
+
+    def check(model: Recommender) -> float:
+        error = model.predict(out.users, out.items) - out.ratings
+        return float(np.average(error**2, weights=weights))
+
+    fit_debiased(
+        replace(recipe, budget=Budget(steps=plan.steps, patience=plan.patience)),
+        ratings.take(kept), make_inputs(ratings), known.values[kept], seed=plan.seed, warm=starts,
+        check=check, watch=seen.append,
+    )  # fmt: skip
+    best = min(seen, key=lambda look: np.inf if look.validation is None else look.validation)
+    return best.step, best.validation
+
+
+def draw_validation(n: int, plan: Plan) -> Codes:
+    """Rows to hold out: none where a tenth would be fewer than 20."""
+    size = round(plan.validation_share * n)
+    if size < 20:
+        return np.array([], dtype=np.int64)
+    return np.sort(np.random.default_rng(plan.seed).permutation(n)[:size])
+
+
+def predict_new(fit: Fit) -> float:
+    """What a user of no id and no features is predicted for an unknown item: the mean."""
+    return float(fit.model.parameters["mean"])
