@@ -267,7 +267,7 @@ def count_reading(
         reasons.update(ref.reasons)
         languages.update(ref.languages)
     return {
-        "n_skipped": sum(ref.skipped for ref in refs.values()),
+        "n_skipped": sum(ref.unread.rows for ref in refs.values()),
         "skipped": dict(sorted(reasons.items())),
         "languages": dict(sorted(languages.items())),
         "n_read_new": sum(sum(ref.languages.values()) for ref in new),

@@ -1,7 +1,7 @@
 """The effects room, as tasks: panel per period, one basis, moments per period, effects per window."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -56,6 +56,11 @@ _ROW_COLUMNS = (
     "q_value", "naive", "naive_ci_low", "naive_ci_high", "n", "n_positive", "n_negative", "verdict",
     "p_value", "robustness_value", "variance_left", "effective_clusters", "estimand",
 )  # fmt: skip
+_ROW_NUMBERS = (
+    "estimate", "std_error", "ci_low", "ci_high", "q_value", "naive", "naive_ci_low", "naive_ci_high",
+    "p_value", "robustness_value", "variance_left", "effective_clusters",
+)  # fmt: skip
+"""Columns that are numbers also where none of a source's effects has one."""
 _REFUTATION_COLUMNS = (
     "source", "outcome", "attribute", "contrast", "refuter", "result", "estimate", "refuted", "ci_low",
     "ci_high", "p_value", "reason", "note",
@@ -106,7 +111,10 @@ def make_panel(
     history_days: int,
     run: RunContext,
 ) -> FileRef:
-    """The design panel of one period, one row a review; `context` stands for items, users, history."""
+    """The design panel of one period, one row a review that was read.
+
+    `context` stands for items, users, history.
+    """
     scope = {"source": period.source, "start_date": period.start, "end_date": period.end}
     past = {**scope, "first_date": period.start - timedelta(days=history_days)}
     with run.site.warehouse.connect() as connection:
@@ -121,6 +129,7 @@ def make_panel(
         items,
         users,
         run.site.lake.read_frame(attributes.file).join(reviews, on="review_id", how="semi"),
+        unread=run.site.lake.read_frame(attributes.unread)["review_id"].to_list(),
         attribute_names=attribute_names,
         history_days=history_days,
     )
@@ -128,21 +137,27 @@ def make_panel(
 
 
 def choose_basis_periods(
-    periods: Sequence[PeriodRef], *, as_of: date, min_rows: int
+    periods: Sequence[PeriodRef],
+    *,
+    as_of: date,
+    min_rows: int,
+    rows: Mapping[PeriodRef, int] | None = None,
 ) -> list[PeriodRef]:
     """The periods of one source that its control basis is fitted on.
 
     The basis is frozen for a quarter: it is fitted on the four quarters before the one of `as_of`
-    when these hold `min_rows` reviews; a younger source uses its first days until they do.
+    when these hold `min_rows` reviews; a younger source uses its first days until they do. `rows`
+    are the reviews of each period that count, all of them where it is None.
     """
+    known = {period: period.rows for period in periods} if rows is None else rows
     quarter = as_of.replace(month=3 * ((as_of.month - 1) // 3) + 1, day=1)
     year_before = quarter.replace(year=quarter.year - 1)
     recent = [period for period in periods if year_before <= period.start and period.end < quarter]
-    if sum(period.rows for period in recent) >= min_rows:
+    if sum(known[period] for period in recent) >= min_rows:
         return recent
     chosen: list[PeriodRef] = []
     for period in sorted(periods, key=lambda period: period.start):
-        if sum(done.rows for done in chosen) >= min_rows:
+        if sum(known[done] for done in chosen) >= min_rows:
             break
         chosen.append(period)
     return chosen
@@ -220,12 +235,16 @@ def estimate_window(
     start: date,
     end: date,
     moments: tuple[FileRef, ...],
+    left_out: int,
     attribute_names: tuple[str, ...],
     settings: EffectsSettings,
     code: str,
     run: RunContext,
 ) -> EffectsRef:
-    """Effects of every attribute over one window of one source, by re-summing stored moments."""
+    """Effects of every attribute over one window of one source, by re-summing stored moments.
+
+    `left_out` reviews of the window were not read; the rows say so beside their `n`.
+    """
     lake = run.site.lake
     rows = estimate_effects(
         sum_moments(Moments.from_bytes(lake.read_bytes(ref)) for ref in moments),
@@ -234,7 +253,7 @@ def estimate_window(
         outcome=settings.outcome,
         method=make_method(settings),
     )
-    ref = _put_rows(run, "effects", rows)
+    ref = _put_rows(run, "effects", [{**row, "n_left_out": left_out} for row in rows])
     return EffectsRef(source=source, window=window, file=ref, code=code, rows=len(rows))
 
 
@@ -583,7 +602,8 @@ def list_parts(verdicts: VerdictsRef, as_of: date, run: RunContext) -> list[Mart
 
 
 def _to_effect_rows(rows: Sequence[Row], as_of: date) -> pl.DataFrame:
-    frame = pl.DataFrame(rows, infer_schema_length=None)
+    schema = dict.fromkeys(_ROW_NUMBERS, pl.Float64)
+    frame = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=schema)
     return frame.select(
         pl.lit(as_of).alias("as_of"),
         pl.col("window").alias("window_name"),
