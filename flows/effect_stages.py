@@ -33,7 +33,10 @@ def conclude_effects(
     windows = estimate_windows(night, panels, moments)
     beside = {
         "refutations": refute_windows(night, windows, panels, bases, moments),
-        "opinions": ask_opinions(night, windows, panels, bases),
+        "opinions": (
+            *ask_opinions(night, windows, panels, bases),
+            *correct_windows(night, windows, panels, bases, attributes),
+        ),
         "exposures": measure_positions(night),
         "segments": split_windows(night, windows, panels, bases),
         "trends": follow_effects(night, windows, moments),
@@ -347,6 +350,38 @@ def ask_opinions(
         }
     done: dict[str, FileRef] = night.engine.require(effects.ask_second_opinion, calls)
     night.keep(list(done.values()))
+    return tuple(done.values())
+
+
+def correct_windows(
+    night: Night,
+    windows: Sequence[Windowed],
+    panels: Mapping[PeriodRef, PanelRef],
+    bases: Mapping[str, FileRef],
+    attributes: Mapping[PeriodRef, AttributesRef],
+) -> tuple[FileRef, ...]:
+    """Effects of every window corrected by labelled reviews; none where no file of labels is named."""
+    if (path := night.gold_path) is None:
+        return ()
+    names = night.settings.extract.names
+    gold = effects.place_gold(path, names, as_of=night.as_of, run=night.run)
+    calls: dict[str, dict[str, Any]] = {}
+    for window in windows:
+        source = window.effects.source
+        chosen = effects.choose_labelled_periods(gold, window.periods, night.run)
+        calls[f"{source}/{window.effects.window}"] = {
+            "source": source,
+            "window": window.effects.window,
+            "periods": chosen or window.periods,
+            "panels": tuple(panels[period] for period in chosen),
+            "mentions": tuple(dict.fromkeys(attributes[period].file for period in chosen)),
+            "gold": gold,
+            "basis": bases[source],
+            "attribute_names": names,
+            "settings": night.settings.effects,
+        }
+    done: dict[str, FileRef] = night.engine.require(effects.correct_window, calls)
+    night.keep([gold, *done.values()])
     return tuple(done.values())
 
 

@@ -59,6 +59,7 @@ CACHED_TASKS = (
     effects.measure_positions,
     effects.search_graph,
     effects.ask_second_opinion,
+    effects.correct_window,
     effects.judge_night,
     report.write_report,
 )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,8 +11,10 @@ import polars as pl
 from tasks.effects.basis import Basis, fit_basis
 from tasks.effects.estimate import HEADLINE, Method, Row, Window, estimate_effects
 from tasks.effects.exposures import estimate_positions
+from tasks.effects.gold import Labelled, correct_panel, find_labels, read_gold, refuse_window
 from tasks.effects.item_texts import add_text_scores, fit_item_directions
 from tasks.effects.judge import judge_effects
+from tasks.effects.measured import MIN_GOLD
 from tasks.effects.moments import Moments, panel_moments, sum_moments
 from tasks.effects.panel import build_panel, panel_spec, treatment_names
 from tasks.effects.panel_graph import search_panel
@@ -33,6 +36,8 @@ from tasks.effects.segments import (
 )
 from tasks.effects.trend import estimate_trend
 from tasks.effects.window_segments import estimate_window_segments
+from tasks.platform.errors import InputError
+from tasks.platform.lake import hash_file
 from tasks.platform.marts import MartName, MartPart, commit_parts, find_unpublished
 from tasks.platform.periods import hash_partitions, select_history
 from tasks.platform.refs import (
@@ -487,6 +492,80 @@ def ask_second_opinion(
         outcome=settings.outcome,
         method=make_method(settings),
         max_rows=settings.second_opinion_rows,
+    )
+    return _put_rows(run, "effects", rows)
+
+
+def hash_gold(path: Path) -> str:
+    """Hash of a file of labels; raises InputError when there is none."""
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; check extract.gold")
+    return hash_file(path)
+
+
+def place_gold(
+    path: Path, attribute_names: Sequence[str], *, as_of: date, run: RunContext
+) -> FileRef:
+    """The labels of a file, those of reviews that are published, with their source and date.
+
+    Raises InputError for a file that holds no labels.
+    """
+    table = read_gold(path, attribute_names)
+    scope = {"review_ids": table["review_id"].to_list(), "as_of": as_of}
+    with run.site.warehouse.connect() as connection:
+        known = connection.execute(read_sql("clean/reviews_named"), scope).pl()
+    placed = known.join(table, on="review_id", how="inner")
+    return run.site.lake.put_frame("gold", placed.sort("source", "event_date", "review_id"))
+
+
+def choose_labelled_periods(
+    gold: FileRef, periods: Sequence[PeriodRef], run: RunContext
+) -> tuple[PeriodRef, ...]:
+    """The periods of one window from the first to the last labelled one; none with too few labels."""
+    found = run.site.lake.read_frame(gold)
+    counts = [find_labels(found, [period]).height for period in periods]
+    if sum(counts) < MIN_GOLD:
+        return ()
+    at = [place for place, count in enumerate(counts) if count]
+    return tuple(periods[at[0] : at[-1] + 1])
+
+
+@stage_task("effects")
+def correct_window(
+    source: str,
+    window: str,
+    periods: tuple[PeriodRef, ...],
+    panels: tuple[PanelRef, ...],
+    mentions: tuple[FileRef, ...],
+    gold: FileRef,
+    basis: FileRef,
+    attribute_names: tuple[str, ...],
+    settings: EffectsSettings,
+    run: RunContext,
+) -> FileRef:
+    """Headline effects of one window, corrected for misreading by labels of some of its reviews.
+
+    `periods` are those from the first to the last labelled review; `panels` of them are empty when
+    there are too few labels.
+    """
+    lake = run.site.lake
+    labels = find_labels(lake.read_frame(gold), periods)
+    about = Window(source=source, name=window, start=periods[0].start, end=periods[-1].end)
+    if not panels:
+        reason = (
+            f"{labels.height:,} reviews of this window are labelled; at least {MIN_GOLD} are needed"
+        )
+        rows = refuse_window(about, attribute_names, settings.outcome, reason)
+        return _put_rows(run, "effects", rows)
+    frozen = _read_basis(run, basis)
+    rows = correct_panel(
+        Labelled(_read_panel(run, panels, frozen), _read_frames(run, mentions), labels),
+        frozen,
+        window=about,
+        attributes=attribute_names,
+        outcome=settings.outcome,
+        n_buckets=settings.buckets,
+        method=make_method(settings),
     )
     return _put_rows(run, "effects", rows)
 
