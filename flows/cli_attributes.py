@@ -54,7 +54,7 @@ def attributes_extract(
 ) -> None:
     """Read attributes out of texts: mentioned or not, polarity, confidence, and the words it was read from.
 
-    The clauses extractor reads English; texts in other languages are skipped, counted and named.
+    The clauses and distilled extractors read English; other texts are skipped, counted and named.
 
     Examples: whyrec attributes extract reviews.csv --text body --attributes price,battery --out read.csv
 
@@ -231,6 +231,7 @@ def drivers(
 
     Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food,service,noise
     Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food --gold labels.csv
+    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food --extractor distilled
     """
     with explain_errors(is_json=is_json):
         from flows.agreement import tell_agreement
