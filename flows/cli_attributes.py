@@ -5,15 +5,21 @@ from typing import Annotated
 import typer
 
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
-from flows.options import Config, Json, split_names
+from flows.options import (
+    Attributes,
+    Config,
+    ExtractorName,
+    Json,
+    Key,
+    LabelColumns,
+    Sample,
+    Teacher,
+    TeachingLabels,
+    TextColumn,
+    Texts,
+    split_names,
+)
 from tasks.platform.errors import ConfigError
-
-Teacher = Annotated[
-    str | None, typer.Option(help="Who teaches the distilled extractor: clauses, llm or labels.")
-]
-Sample = Annotated[
-    int | None, typer.Option(help="Reviews that the teacher of the distilled extractor reads.")
-]
 
 
 def register(app: typer.Typer, attributes_app: typer.Typer) -> None:
@@ -26,9 +32,9 @@ def register(app: typer.Typer, attributes_app: typer.Typer) -> None:
 
 
 def attributes_extract(
-    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
-    text: Annotated[str, typer.Option(help="Column of the text.")],
-    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    file: Texts,
+    text: TextColumn,
+    attributes: Attributes,
     extractor: Annotated[
         str,
         typer.Option(
@@ -36,16 +42,9 @@ def attributes_extract(
         ),
     ] = "clauses",
     teacher: Teacher = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(help="File of labelled reviews (review_id, row or text) that teach it."),
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Columns of labels, a,b,c or {}_label; default their names.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
-    ] = None,
+    labels: TeachingLabels = None,
+    columns: LabelColumns = None,
+    key: Key = None,
     sample: Sample = None,
     out: Annotated[
         str | None, typer.Option(help="CSV or Parquet file to write; default standard output.")
@@ -55,55 +54,41 @@ def attributes_extract(
 ) -> None:
     """Read attributes out of texts: mentioned or not, polarity, confidence, and the words it was read from.
 
-    The clauses extractor reads English; texts in other languages are skipped, counted and named.
+    The clauses and distilled extractors read English; other texts are skipped, counted and named.
 
     Examples: whyrec attributes extract reviews.csv --text body --attributes price,battery --out read.csv
 
     whyrec attributes extract reviews.csv --text body --attributes price --extractor distilled --labels mine.csv --out read.csv
     """
     with explain_errors(is_json=is_json):
-        if extractor == "distilled":
-            from flows.attributes import Teaching, extract_distilled
-
-            teaching = Teaching(teacher, labels, split_names(columns), sample)
-            extract_distilled(
-                file, text=text, attributes=split_names(attributes), key=key, teaching=teaching,
-                out=out, config=config, is_json=is_json,
-            )  # fmt: skip
-            return
-        if teacher or labels or sample:
+        if extractor != "distilled" and (teacher or labels or sample):
             raise ConfigError(
                 "--teacher, --labels and --sample teach the distilled extractor; "
                 "add --extractor distilled or leave them out"
             )
+        from flows.desk import Teaching
         from flows.tables import extract_file
 
         extract_file(
-            file, text=text, attributes=split_names(attributes), extractor=extractor, out=out,
+            file, text=text, attributes=split_names(attributes), extractor=extractor, key=key,
+            teaching=Teaching(teacher, labels, split_names(columns), sample), out=out,
             config=config, is_json=is_json,
         )  # fmt: skip
 
 
 def attributes_evaluate(
-    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
-    text: Annotated[str, typer.Option(help="Column of the text.")],
-    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    file: Texts,
+    text: TextColumn,
+    attributes: Attributes,
     labels: Annotated[
         str | None,
         typer.Option(
             help="File of labels, by its column review_id or row; default the texts' file."
         ),
     ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(help="Columns of labels, a,b,c or {}_label; default the attributes' names."),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
-    ] = None,
-    extractor: Annotated[
-        str | None, typer.Option(help="clauses or distilled; default that of the settings.")
-    ] = None,
+    columns: LabelColumns = None,
+    key: Key = None,
+    extractor: ExtractorName = None,
     teacher: Teacher = None,
     teacher_labels: Annotated[
         str | None,
@@ -119,14 +104,9 @@ def attributes_evaluate(
     Example: whyrec attributes evaluate reviews.csv --text body --attributes food,service --columns "{}_label"
     """
     with explain_errors(is_json=is_json):
-        from flows.attributes import (
-            TABLE,
-            Teaching,
-            evaluate_file,
-            list_scores,
-            tell_agreement,
-            tell_dropped,
-        )
+        from flows.agreement import tell_agreement
+        from flows.attributes import TABLE, evaluate_file, list_scores, tell_dropped
+        from flows.desk import Teaching
 
         teaching = Teaching(teacher, teacher_labels, split_names(columns), sample)
         document = evaluate_file(
@@ -145,8 +125,8 @@ def attributes_evaluate(
 
 
 def attributes_discover(
-    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
-    text: Annotated[str, typer.Option(help="Column of the text.")],
+    file: Texts,
+    text: TextColumn,
     most: Annotated[int, typer.Option("--max", min=1, help="Attributes to propose.")] = 12,
     out: Annotated[
         str | None, typer.Option(help="File for the part of whyrec.toml; default standard output.")
@@ -181,24 +161,16 @@ def attributes_discover(
 
 def attributes_explain(
     text: Annotated[str, typer.Option(help="The text; with FILE, its column of texts.")],
-    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    attributes: Attributes,
     file: Annotated[
         str | None, typer.Argument(help="CSV, JSON lines or Parquet file that the text is in.")
     ] = None,
     row: Annotated[int, typer.Option(min=0, help="Row of FILE, from 0.")] = 0,
-    extractor: Annotated[
-        str | None, typer.Option(help="clauses or distilled; default that of the settings.")
-    ] = None,
+    extractor: ExtractorName = None,
     teacher: Teacher = None,
-    labels: Annotated[
-        str | None, typer.Option(help="File of labelled reviews that teach it.")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Columns of labels, a,b,c or {}_label; default their names.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
-    ] = None,
+    labels: TeachingLabels = None,
+    columns: LabelColumns = None,
+    key: Key = None,
     sample: Sample = None,
     config: Config = None,
     is_json: Json = False,
@@ -210,7 +182,8 @@ def attributes_explain(
     whyrec attributes explain reviews.csv --text body --row 7 --attributes food --extractor distilled
     """
     with explain_errors(is_json=is_json):
-        from flows.attributes import Teaching, explain_text, list_answers
+        from flows.attributes import explain_text, list_answers
+        from flows.desk import Teaching
 
         teaching = Teaching(teacher, labels, split_names(columns), sample)
         document = explain_text(
@@ -226,13 +199,15 @@ def attributes_explain(
             ("attribute", "says", "confidence", "from"),
             list_answers(document),
         )
+        if document["skipped"]:
+            print_note(f"the text was not read: {document['skipped'][0]}")
 
 
 def drivers(
     file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of reviews.")],
-    text: Annotated[str, typer.Option(help="Column of the text.")],
+    text: TextColumn,
     outcome: Annotated[str, typer.Option(help="Column of the outcome (a rating).")],
-    attributes: Annotated[str, typer.Option(help="Attributes to read, a,b,c.")],
+    attributes: Attributes,
     controls: Annotated[
         str | None, typer.Option(help="Columns that precede the review, a,b,c.")
     ] = None,
@@ -245,23 +220,27 @@ def drivers(
             help="File of labels for some 200 reviews chosen at random, to correct for misreading: review_id or row, and a column an attribute."
         ),
     ] = None,
+    extractor: ExtractorName = None,
     config: Config = None,
     is_json: Json = False,
 ) -> None:
     """From a file of reviews to what moves the rating.
 
     With --gold the effects are those of what the reviews say, not of what was read: labels are
-    Positive, Negative or unknown.
+    Positive, Negative or unknown. A distilled extractor is taught as the settings say.
 
     Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food,service,noise
     Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food --gold labels.csv
+    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food --extractor distilled
     """
     with explain_errors(is_json=is_json):
+        from flows.agreement import tell_agreement
         from flows.tables import find_drivers
 
         answer = find_drivers(
             file, text=text, outcome=outcome, attributes=split_names(attributes),
-            controls=split_names(controls), cluster=cluster, gold=gold, config=config,
+            controls=split_names(controls), cluster=cluster, gold=gold, extractor=extractor,
+            config=config,
         )  # fmt: skip
         if is_json:
             print_json(answer)
@@ -274,5 +253,7 @@ def drivers(
             names,
             [[row[name] for name in names] for row in answer["drivers"]],
         )
+        if answer["taught"]:
+            print_line(tell_agreement(answer["taught"]))
         if answer["left_out"]:
             print_note(answer["left_out"])

@@ -30,14 +30,17 @@ def conclude_effects(
     panels = make_panels(night, periods, attributes, texts)
     bases = freeze_bases(night, panels)
     moments = make_moments(night, panels, bases)
-    windows = estimate_windows(night, periods, moments)
+    windows = estimate_windows(night, panels, moments)
     beside = {
         "refutations": refute_windows(night, windows, panels, bases, moments),
-        "opinions": ask_opinions(night, windows, panels, bases),
+        "opinions": (
+            *ask_opinions(night, windows, panels, bases),
+            *correct_windows(night, windows, panels, bases, attributes),
+        ),
         "exposures": measure_positions(night),
         "segments": split_windows(night, windows, panels, bases),
         "trends": follow_effects(night, windows, moments),
-        "graphs": search_graphs(night, periods, panels),
+        "graphs": search_graphs(night, panels),
     }
     return judge_night(night, windows, beside)
 
@@ -48,7 +51,10 @@ def make_panels(
     attributes: Mapping[PeriodRef, AttributesRef],
     texts: Mapping[PeriodRef, FileRef],
 ) -> dict[PeriodRef, PanelRef]:
-    """The design panel of each period, and vectors of its items' texts."""
+    """The design panel of each period, and vectors of its items' texts.
+
+    A source none of whose reviews was read has no panels, and the night says so.
+    """
     settings = night.settings.effects
     contexts = effects.describe_contexts(
         night.run, periods, as_of=night.as_of, history_days=settings.history_days
@@ -64,19 +70,23 @@ def make_panels(
         for period in periods
     }
     done = night.engine.require(effects.make_panel, calls)
+    read = {period.source for period in periods if done[label_period(period)].rows}
+    night.notes += [
+        f"None of the reviews of {source} was read, so that there are no effects for it."
+        for source in list_sources(periods)
+        if source not in read
+    ]
     return {
         period: PanelRef(rows=done[label_period(period)], texts=texts.get(period))
         for period in periods
+        if period.source in read
     }
 
 
 def freeze_bases(night: Night, panels: Mapping[PeriodRef, PanelRef]) -> dict[str, FileRef]:
     """One frozen control basis a source."""
     settings = night.settings.effects
-    chosen = {
-        source: choose_basis(night, [period for period in panels if period.source == source])
-        for source in list_sources(panels)
-    }
+    chosen = {source: choose_basis(night, source, panels) for source in list_sources(panels)}
     calls = {
         source: {
             "panels": tuple(panels[period] for period in periods),
@@ -91,10 +101,13 @@ def freeze_bases(night: Night, panels: Mapping[PeriodRef, PanelRef]) -> dict[str
     return bases
 
 
-def choose_basis(night: Night, periods: Sequence[PeriodRef]) -> list[PeriodRef]:
+def choose_basis(
+    night: Night, source: str, panels: Mapping[PeriodRef, PanelRef]
+) -> list[PeriodRef]:
     """The periods of one source that its basis is fitted on."""
+    rows = {p: panel.rows.rows for p, panel in panels.items() if p.source == source}
     return effects.choose_basis_periods(
-        periods, as_of=night.as_of, min_rows=night.settings.effects.basis_min_rows
+        list(rows), as_of=night.as_of, min_rows=night.settings.effects.basis_min_rows, rows=rows
     )
 
 
@@ -145,10 +158,10 @@ def change_moments(
 
 
 def estimate_windows(
-    night: Night, periods: Sequence[PeriodRef], moments: Mapping[PeriodRef, FileRef]
+    night: Night, panels: Mapping[PeriodRef, PanelRef], moments: Mapping[PeriodRef, FileRef]
 ) -> list[Windowed]:
     """Effects of every attribute, for each source and window."""
-    settings = night.settings.effects
+    settings, periods = night.settings.effects, list(panels)
     chosen = {
         f"{source}/{effects.name_window(days)}": (source, days, tuple(window))
         for source in list_sources(periods)
@@ -168,6 +181,7 @@ def estimate_windows(
             "start": window[0].start,
             "end": night.as_of,
             "moments": tuple(moments[period] for period in window),
+            "left_out": sum(period.rows - panels[period].rows.rows for period in window),
             "attribute_names": night.settings.extract.names,
             "settings": settings,
             "code": hash_function_code(effects.estimate_window.fn),
@@ -250,7 +264,7 @@ def longest_windows(windows: Sequence[Windowed]) -> list[Windowed]:
 def freeze_levels(night: Night, source: str, panels: Mapping[PeriodRef, PanelRef]) -> FileRef:
     """Levels of the segments of one source, from the periods of its basis."""
     settings = night.settings.effects
-    chosen = choose_basis(night, [period for period in panels if period.source == source])
+    chosen = choose_basis(night, source, panels)
     call = {
         "panels": tuple(panels[period].rows for period in chosen),
         "segments": settings.segments,
@@ -339,16 +353,46 @@ def ask_opinions(
     return tuple(done.values())
 
 
-def search_graphs(
-    night: Night, periods: Sequence[PeriodRef], panels: Mapping[PeriodRef, PanelRef]
+def correct_windows(
+    night: Night,
+    windows: Sequence[Windowed],
+    panels: Mapping[PeriodRef, PanelRef],
+    bases: Mapping[str, FileRef],
+    attributes: Mapping[PeriodRef, AttributesRef],
 ) -> tuple[FileRef, ...]:
+    """Effects of every window corrected by labelled reviews; none where no file of labels is named."""
+    if (path := night.gold_path) is None:
+        return ()
+    names = night.settings.extract.names
+    gold = effects.place_gold(path, names, as_of=night.as_of, run=night.run)
+    calls: dict[str, dict[str, Any]] = {}
+    for window in windows:
+        source = window.effects.source
+        chosen = effects.choose_labelled_periods(gold, window.periods, night.run)
+        calls[f"{source}/{window.effects.window}"] = {
+            "source": source,
+            "window": window.effects.window,
+            "periods": chosen or window.periods,
+            "panels": tuple(panels[period] for period in chosen),
+            "mentions": tuple(dict.fromkeys(attributes[period].file for period in chosen)),
+            "gold": gold,
+            "basis": bases[source],
+            "attribute_names": names,
+            "settings": night.settings.effects,
+        }
+    done: dict[str, FileRef] = night.engine.require(effects.correct_window, calls)
+    night.keep([gold, *done.values()])
+    return tuple(done.values())
+
+
+def search_graphs(night: Night, panels: Mapping[PeriodRef, PanelRef]) -> tuple[FileRef, ...]:
     """The causal graph of each source, searched once a week."""
     settings = night.settings.effects
     if settings.graph_rows == 0:
         return ()
     calls = {}
-    for source in list_sources(periods):
-        own = [period for period in periods if period.source == source]
+    for source in list_sources(panels):
+        own = [period for period in panels if period.source == source]
         chosen = effects.choose_weekly_periods(own, as_of=night.as_of)
         if not chosen:
             continue

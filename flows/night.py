@@ -8,6 +8,7 @@ from typing import Any
 from flows import effect_stages, recommend_stages, stages
 from flows.engine import Engine, describe_failure
 from flows.state import Night, hash_json
+from tasks.effects import task as effects
 from tasks.ingest import task as ingest
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import ConfigError
@@ -105,6 +106,7 @@ def make_night_key(night: Night) -> str:
         "settings": settings,
         "model": describe_inputs(stages.choose_model(night)),
         "extractor": describe_inputs(stages.choose_extractor(night)),
+        "gold": night.gold_path and effects.hash_gold(night.gold_path),
         "code": [hash_function_code(task.fn) for task in stages.CACHED_TASKS],
         "drops": [
             [row["source"], row["table_name"], row["drop_id"], row["staged_sha256"]]

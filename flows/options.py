@@ -12,6 +12,37 @@ Config = Annotated[
     str | None, typer.Option("--config", help="Settings file (default ./whyrec.toml).")
 ]
 
+Texts = Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")]
+TextColumn = Annotated[str, typer.Option("--text", help="Column of the text.")]
+Attributes = Annotated[str, typer.Option("--attributes", help="Attributes to read, a,b,c.")]
+ExtractorName = Annotated[
+    str | None,
+    typer.Option("--extractor", help="clauses, llm or distilled; default that of the settings."),
+]
+Teacher = Annotated[
+    str | None,
+    typer.Option("--teacher", help="Who teaches the distilled extractor: clauses, llm or labels."),
+]
+TeachingLabels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", help="File of labelled reviews (review_id, row or text) that teach it."
+    ),
+]
+LabelColumns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", help="Columns of labels, a,b,c or {}_label; default the attributes' names."
+    ),
+]
+Key = Annotated[
+    str | None, typer.Option("--id", help="Column of the texts that review_id is found in.")
+]
+Sample = Annotated[
+    int | None,
+    typer.Option("--sample", help="Reviews that the teacher of the distilled extractor reads."),
+]
+
 
 def parse_date(text: str | None) -> date | None:
     """A date option; raises ConfigError for anything but YYYY-MM-DD."""

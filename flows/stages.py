@@ -61,6 +61,7 @@ CACHED_TASKS = (
     effects.measure_positions,
     effects.search_graph,
     effects.ask_second_opinion,
+    effects.correct_window,
     effects.judge_night,
     recommend.make_ratings,
     recommend.fit_source,
@@ -278,7 +279,7 @@ def count_reading(
         reasons.update(ref.reasons)
         languages.update(ref.languages)
     return {
-        "n_skipped": sum(ref.skipped for ref in refs.values()),
+        "n_skipped": sum(ref.unread.rows for ref in refs.values()),
         "skipped": dict(sorted(reasons.items())),
         "languages": dict(sorted(languages.items())),
         "n_read_new": sum(sum(ref.languages.values()) for ref in new),

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from flows.engine import Engine
@@ -43,6 +44,12 @@ class Night:
     def run(self) -> RunContext:
         """What tasks are told about this run."""
         return self.engine.run
+
+    @property
+    def gold_path(self) -> Path | None:
+        """The file of labelled reviews that effects are corrected by, None where there is none."""
+        named = self.settings.extract.gold
+        return None if named is None else self.settings.root / Path(named).expanduser()
 
     def keep(self, refs: Any) -> None:
         """Remember the lake files that the night's conclusions stand on."""

@@ -1,77 +1,34 @@
 """Commands on a file of texts: extract, drivers. No warehouse, no schedule."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from flows.agreement import tell_agreement
 from flows.console import print_json, print_line, print_note
+from flows.desk import (
+    UNTAUGHT,
+    Teaching,
+    list_ids,
+    list_reviews,
+    open_desk,
+    open_reader,
+    read_attributes,
+    read_texts,
+)
 from tasks.effects.drivers import CONFIDENCE, estimate_drivers
-from tasks.effects.read import read_table
 from tasks.platform.errors import ConfigError, InputError
-from tasks.platform.settings import load_settings
-from tasks.platform.site import resolve_site
 from tasks.text.extract import Extraction, name_attributes
-from tasks.text.extractors import MODELS, make_extractor
-from tasks.text.labelled import ID_KEY, find_places
-from tasks.text.task import STORE, open_store
+from tasks.text.labelled import ID_KEY, ROW_KEY, check_column, find_places
 
 _PREFIX = "whyrec__"
 """Set before the names of columns made here, so that they meet none of the file's."""
-JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 COLUMNS = (
     "row", "attribute", "is_mentioned", "polarity", "confidence", "span_start", "span_end",
 )  # fmt: skip
 """Columns of what is written, one row per text and attribute."""
-
-
-def read_texts(path: str) -> pl.DataFrame:
-    """Rows of a CSV, TSV, Parquet, Stata or JSON-lines file.
-
-    Raises InputError when it is absent or cannot be read as what it is called.
-    """
-    file = Path(path)
-    if not file.name.lower().endswith(JSON_SUFFIXES):
-        return read_table(file)
-    if not file.is_file():
-        raise InputError(f"there is no file {file}; check the path")
-    try:
-        return pl.read_ndjson(file, infer_schema_length=None)
-    except Exception as error:
-        first = str(error).splitlines()[0][:200]
-        raise InputError(
-            f"{file} could not be read as JSON lines ({first}); one object a line is expected"
-        ) from error
-
-
-def read_attributes(
-    frame: pl.DataFrame,
-    *,
-    text: str,
-    attributes: Sequence[str],
-    extractor: str | None,
-    config: str | None,
-) -> Extraction:
-    """What the texts say of the attributes; texts are named by their row."""
-    if not attributes:
-        raise ConfigError("--attributes is empty; name some, as in price,battery")
-    if text not in frame.columns:
-        raise InputError(
-            f"there is no column {text!r}; the file has {', '.join(frame.columns[:20])}"
-        )
-    settings = load_settings(config)
-    lake = resolve_site(settings).lake.root
-    reader = make_extractor(settings.extract, extractor, kept=lake / MODELS)
-    configured = {attribute.name: attribute for attribute in settings.extract.attributes}
-    wanted = [configured.get(named.name, named) for named in name_attributes(attributes)]
-    store = open_store(str(lake / STORE), settings.text)
-    texts = frame[text].cast(pl.String).fill_null("").to_list()
-    return reader.extract(
-        [(str(row), body) for row, body in enumerate(texts)],
-        attributes=wanted,
-        embed=lambda part: store.embed(part).vectors,
-    )
 
 
 def number_rows(found: pl.DataFrame) -> pl.DataFrame:
@@ -85,16 +42,21 @@ def extract_file(
     text: str,
     attributes: Sequence[str],
     extractor: str,
+    key: str | None = None,
+    teaching: Teaching = UNTAUGHT,
     out: str | None,
     config: str | None,
     is_json: bool,
 ) -> None:
-    """Extract from a file and write the rows where they are wanted."""
+    """Extract from a file, by an extractor that is taught first if it has to be, and write the rows."""
     frame = read_texts(path)
-    found = read_attributes(
-        frame, text=text, attributes=attributes, extractor=extractor, config=config
-    )
-    show_extraction(found, frame.height, attributes, out=out, is_json=is_json)
+    desk = open_desk(attributes, config)
+    reviews = list_reviews(frame, text)
+    reader = open_reader(desk, extractor, reviews, list_ids(frame, key), teaching=teaching)
+    found = read_attributes(desk, reader, reviews)
+    show_extraction(found, frame.height, desk.names, out=out, is_json=is_json)
+    if reader.probe is not None and out is not None and not is_json:
+        print_line(tell_agreement(reader.probe.about))
 
 
 def show_extraction(
@@ -156,6 +118,7 @@ def find_drivers(
     controls: Sequence[str],
     cluster: str | None,
     gold: str | None,
+    extractor: str | None = None,
     config: str | None,
 ) -> dict[str, Any]:
     """Read attributes out of the texts and estimate what each does to the outcome, all at once.
@@ -165,21 +128,19 @@ def find_drivers(
     `left_out` says how many and why.
     """
     frame = read_texts(path)
-    if outcome not in frame.columns:
-        raise InputError(
-            f"there is no column {outcome!r}; the file has {', '.join(frame.columns[:20])}"
-        )
-    names = [attribute.name for attribute in name_attributes(attributes)]
-    labels = None if gold is None else read_gold(gold, frame, names)
-    read = read_attributes(frame, text=text, attributes=attributes, extractor=None, config=config)
-    rows = number_rows(read.frame)
+    check_column(frame, outcome)
+    desk = open_desk(attributes, config)
+    reviews = list_reviews(frame, text)
+    labels = None if gold is None else read_gold(gold, frame, desk.names)
+    reader = open_reader(desk, extractor, reviews, list_ids(frame, None))
+    read = read_attributes(desk, reader, reviews)
     unread = number_rows(read.skipped)["row"].to_list()
     is_read = ~pl.int_range(pl.len()).is_in(unread)
     known = frame.with_columns(pl.when(is_read).then(pl.col(outcome)).alias(outcome))
     found = estimate_drivers(
-        widen_readings(known, rows, names),
+        widen_readings(known, number_rows(read.frame), desk.names),
         outcome=outcome,
-        attributes=[_PREFIX + name for name in names],
+        attributes=[_PREFIX + name for name in desk.names],
         controls=controls,
         cluster=cluster,
         gold=labels,
@@ -187,9 +148,11 @@ def find_drivers(
     drivers = [{**row, "attribute": row["attribute"].removeprefix(_PREFIX)} for row in found]
     return {
         "n": max((row["n"] for row in drivers), default=0),
+        "extractor": reader.name,
         "drivers": drivers,
         "corrected": gold is not None,
         "left_out": describe_left_out(read),
+        "taught": None if reader.probe is None else dict(reader.probe.about),
     }
 
 
@@ -215,11 +178,8 @@ def read_gold(path: str, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFr
     """
     gold = read_texts(path)
     spelled = {name_attributes([column])[0].name: column for column in gold.columns if column}
-    missing = [name for name in names if name not in spelled]
-    if missing:
-        raise InputError(
-            f"{path} has no column for {', '.join(missing)}; it has {', '.join(gold.columns[:20])}"
-        )
+    for name in names:
+        check_column(gold, spelled.get(name, name), file=path)
     return pl.DataFrame({
         "row": _find_rows(gold, frame, path),
         **{_PREFIX + name: gold[spelled[name]] for name in names},
@@ -228,22 +188,21 @@ def read_gold(path: str, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFr
 
 def _find_rows(gold: pl.DataFrame, frame: pl.DataFrame, path: str) -> pl.Series:
     """Position in `frame` of each labelled review."""
-    column = next((name for name in (ID_KEY, "id") if name in frame.columns), None)
-    known = (
-        [str(row) for row in range(frame.height)]
-        if column is None
-        else frame[column].cast(pl.String).to_list()
-    )
+    is_called_id = ID_KEY not in frame.columns and "id" in frame.columns
+    known = list_ids(frame, "id" if is_called_id else None)
     if len(set(known)) < len(known):
-        raise InputError(f"{column} of the reviews is not unique, so labels cannot be joined by it")
-    is_by_id = "id" in gold.columns and not {ID_KEY, "row"} & set(gold.columns)
+        raise InputError(
+            f"{'id' if is_called_id else ID_KEY} of the reviews is not unique, so labels cannot be "
+            "joined by it"
+        )
+    is_by_id = "id" in gold.columns and not {ID_KEY, ROW_KEY} & set(gold.columns)
     named = gold.rename({"id": ID_KEY}) if is_by_id else gold
     places = find_places(named, known)
-    if (places < 0).any():
-        key = ID_KEY if ID_KEY in named.columns else "row"
-        stray = named[key].filter(pl.Series(places < 0))
+    strays = np.flatnonzero(places < 0)
+    if len(strays):
+        key = ID_KEY if ID_KEY in named.columns else ROW_KEY
         raise InputError(
-            f"{len(stray)} of the {len(places)} labelled reviews of {path} are not in the file of "
-            f"reviews, such as {stray[0]!r}; labels are found by {key}"
+            f"{len(strays)} of the {len(places)} labelled reviews of {path} are not in the file of "
+            f"reviews, such as {named[key][int(strays[0])]!r}; labels are found by {key}"
         )
     return pl.Series(places, dtype=pl.Int64)

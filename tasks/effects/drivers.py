@@ -15,27 +15,21 @@ from tasks.effects.columns import (
     read_clusters,
     read_column,
 )
+from tasks.effects.corrected import correct_rows
 from tasks.effects.credibility import Rules
 from tasks.effects.estimate import (
     HEADLINE,
     Method,
-    Row,
     Window,
-    add_q_values,
-    contrast_weights,
     estimate_effects,
-    fill_row,
 )
 from tasks.effects.impute import Gold, Labels, Reading
-from tasks.effects.intervals import make_interval
-from tasks.effects.measured import OUTCOME, Table, correct_effects, table_moments
+from tasks.effects.measured import OUTCOME, Table, table_moments
 from tasks.effects.moments import IntArray
 from tasks.effects.plr import assign_folds
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import UNDECIDED, read_labels, to_sides
 
-_NUMBERS: Final = ("estimate", "std_error", "ci_low", "ci_high", "p_value", "robustness_value")
-_SEED: Final = 20240301
 _MAX_CELLS: Final = 40_000_000
 """Floats held in Gram matrices: fewer groups of clusters when the table is wide."""
 
@@ -101,7 +95,8 @@ def estimate_drivers(
     if gold is not None:
         sample, dropped = _read_gold(gold, prepared, attributes, frame.height)
         notes += dropped
-        rows = _correct(rows, prepared, read, sample, method, rules)
+        reading = _read_confidence(prepared.frame, read, attributes)
+        rows = correct_rows(rows, prepared.table, reading, sample, method=method, rules=rules)
     dropped_keys = ("source", "window", "window_start", "window_end", "outcome", "estimator")
     return [
         {key: value for key, value in row.items() if key not in dropped_keys}
@@ -169,45 +164,12 @@ def _read_gold(
     return Gold(rows, _read_labels(used, attributes)), [f"gold: {note}" for note in notes]
 
 
-def _correct(
-    rows: Sequence[Row],
-    prepared: _Prepared,
-    read: Labels,
-    gold: Gold,
-    method: Method,
-    rules: Rules,
-) -> list[Row]:
-    """Rows with corrected effects."""
-    names = prepared.table.attributes
+def _read_confidence(frame: pl.DataFrame, read: Labels, attributes: Sequence[str]) -> Reading:
+    """What was read, and how surely; nothing read is no mention."""
     confidence = np.column_stack([
-        read_column(prepared.frame[name + CONFIDENCE], name + CONFIDENCE) for name in names
+        read_column(frame[name + CONFIDENCE], name + CONFIDENCE) for name in attributes
     ])  # fmt: skip
-    reading = Reading(read, ~np.isnan(confidence), np.nan_to_num(confidence))
-    corrected = correct_effects(
-        prepared.table, reading, gold, method=method, rng=np.random.default_rng(_SEED)
-    )
-    done = {name: position for position, name in enumerate(corrected.attributes)}
-    width = prepared.table.controls.shape[1] + 1 + 2 * len(names)
-    filled = []
-    for row in rows:
-        name, base = row["attribute"], row | {"uncorrected": row["estimate"]}
-        if name not in done:
-            reason = f"after correction, {corrected.refused[name]}"
-            empty = dict.fromkeys(_NUMBERS)
-            filled.append(base | empty | {"verdict": "no result", "reasons": [reason]})
-            continue
-        at = done[name]
-        interval = make_interval(
-            float(corrected.estimate[at]),
-            float(corrected.std_error[at]),
-            degrees=float(corrected.degrees[at]),
-            confidence=method.confidence,
-        )
-        weights = corrected.fit.weights(contrast_weights(name, HEADLINE))
-        row = fill_row(base, corrected.fit, weights, interval, None, rules, width)
-        note = f"corrected for misreading with {corrected.n_gold:,} labelled reviews"
-        filled.append(row | {"reasons": [*row["reasons"], note]})
-    return add_q_values(filled, confidence=method.confidence)
+    return Reading(read, ~np.isnan(confidence), np.nan_to_num(confidence))
 
 
 def _drop_undecided(

@@ -26,6 +26,8 @@ from tasks.platform.errors import EstimationError
 Labels = NDArray[np.int8]
 
 CLASSES: Final = (-1, 0, 1)
+_BLOCK_ROWS: Final = 50_000
+"""Rows whose features are held at once."""
 STRENGTH: Final = 1.0
 """Inverse of the ridge penalty: little beside hundreds of labels, much beside a handful."""
 
@@ -84,13 +86,26 @@ def draw_labels(
     foretold = _foretell(controls, np.column_stack([outcome, reading.polarity]))
     scale = max(float(outcome.std()), 1e-12)
     scaled = (outcome - outcome.mean() - foretold[:, 0]) / scale
-    base = _describe(reading, scaled, foretold / np.r_[scale, np.ones(len(gold.polarity[0]))])
+    foretold /= np.r_[scale, np.ones(gold.polarity.shape[1])]
+    seen = _describe(_take(reading, gold.rows), scaled[gold.rows], foretold[gold.rows])
     order = np.argsort(-(gold.polarity != 0).sum(axis=0), kind="stable")
     uniform = rng.random((n_draws, *reading.polarity.shape), dtype=np.float32)
-    for f in range(n_groups):
-        seen = group != f
-        model = _learn(base, gold.rows[seen], gold.polarity[seen], scaled, order)
-        yield _draw(base, scaled, order, model, uniform)
+    models = [
+        _learn(seen[:, group != f], gold.polarity[group != f], scaled[gold.rows[group != f]], order)
+        for f in range(n_groups)
+    ]
+    drawn = [np.empty(uniform.shape, dtype=np.int8) for _ in models]
+    for start in range(0, len(outcome), _BLOCK_ROWS):
+        part = slice(start, start + _BLOCK_ROWS)
+        base = _describe(_take(reading, part), scaled[part], foretold[part])
+        for model, labels in zip(models, drawn, strict=True):
+            labels[:, part] = _draw(base, scaled[part], order, model, uniform[:, part])
+    yield from drawn
+
+
+def _take(reading: Reading, rows: IntArray | slice) -> Reading:
+    """What was read in some rows."""
+    return Reading(reading.polarity[rows], reading.is_mentioned[rows], reading.confidence[rows])
 
 
 def _foretell(controls: FloatArray, targets: FloatArray) -> FloatArray:
@@ -131,14 +146,12 @@ def _add_known(base: FloatArray, known: Labels, outcome: FloatArray) -> FloatArr
     return np.column_stack([base, counts, counts * outcome[:, None]])
 
 
-def _learn(
-    base: FloatArray, rows: IntArray, labels: Labels, outcome: FloatArray, order: IntArray
-) -> _Model:
-    """One model from the labels of all attributes."""
+def _learn(base: FloatArray, labels: Labels, outcome: FloatArray, order: IntArray) -> _Model:
+    """One model from the labels of all attributes; `base` (k, g, f), `labels` (g, k)."""
     from sklearn.linear_model import LogisticRegression
 
     x = np.concatenate([
-        _add_known(base[a][rows], labels[:, order[:j]], outcome[rows]) for j, a in enumerate(order)
+        _add_known(base[a], labels[:, order[:j]], outcome) for j, a in enumerate(order)
     ])  # fmt: skip
     y = np.concatenate([labels[:, a] for a in order])
     fitted = LogisticRegression(C=STRENGTH, max_iter=500).fit(x, y)

@@ -43,9 +43,11 @@ def judge_effects(
 
 
 def compare_opinions(row: Row, other: Row) -> list[Finding]:
-    """Whether another estimator's interval and the main one exclude each other."""
-    if row["estimate"] is None or other["estimate"] is None:
+    """Whether another estimator's interval and the main one exclude each other, or why it has none."""
+    if row["estimate"] is None:
         return []
+    if other["estimate"] is None:
+        return [("credible", f"{other['estimator']}: no result, {'; '.join(other['reasons'])}")]
     name, value = other["estimator"], other["estimate"]
     if row["ci_low"] <= other["ci_high"] and other["ci_low"] <= row["ci_high"]:
         return [("credible", f"{name} agrees: {value:+.2f}")]

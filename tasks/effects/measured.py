@@ -26,7 +26,7 @@ import numpy as np
 from tasks.effects.basis import FloatArray
 from tasks.effects.estimate import HEADLINE, Method, contrast_weights, screen_treatments
 from tasks.effects.impute import Gold, Labels, Reading, draw_labels
-from tasks.effects.moments import INTERCEPT, IntArray, Moments, compute_moments
+from tasks.effects.moments import INTERCEPT, IntArray, Moments, compute_moments, sum_moments
 from tasks.effects.panel import treatment_names
 from tasks.effects.plr import Fit, residualise, solve_residuals
 from tasks.effects.shrink import Shrunk, shrink
@@ -38,6 +38,8 @@ _GROUPS: Final = 10
 _DRAWS: Final = 10
 _CELLS: Final = 4_000_000
 """Rows times draws per model, at most: large tables need fewer draws a row."""
+_BLOCK_ROWS: Final = 100_000
+"""Rows whose design matrix is held at once."""
 _DOUBT: Final = 0.2
 """Scale of the doubt about the imputation, in standard deviations of the outcome."""
 
@@ -182,15 +184,21 @@ def table_moments(table: Table, rows: IntArray, labels: Labels) -> Moments:
     """Mean over draws of the moments of some rows; `labels` has shape (draws, rows, k)."""
     controls = [f"control {i}" for i in range(table.controls.shape[1])]
     columns = [INTERCEPT, *controls, *treatment_names(table.attributes), OUTCOME]
-    fixed = np.column_stack([np.ones(len(rows)), table.controls[rows]])
     parts = []
-    for drawn in labels:
-        sides = np.stack([drawn == 1, drawn == -1], axis=2).reshape(len(rows), 2 * drawn.shape[1])
-        design = np.column_stack([fixed, sides, table.outcome[rows]])
-        parts.append(
-            compute_moments(design, table.bucket[rows], columns=columns, n_buckets=table.n_buckets)
-        )
-    return _add(*((1.0 / len(parts), part) for part in parts))
+    for start in range(0, max(len(rows), 1), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS]
+        fixed = np.column_stack([np.ones(len(block)), table.controls[block]])
+        of_draws = []
+        for drawn in labels[:, start : start + _BLOCK_ROWS]:
+            sides = np.stack([drawn == 1, drawn == -1], axis=2)
+            sides = sides.reshape(len(block), 2 * drawn.shape[1])
+            design = np.column_stack([fixed, sides, table.outcome[block]])
+            bucket = table.bucket[block]
+            of_draws.append(
+                compute_moments(design, bucket, columns=columns, n_buckets=table.n_buckets)
+            )
+        parts.append(_add(*((1.0 / len(of_draws), part) for part in of_draws)))
+    return sum_moments(parts)
 
 
 def _add(*terms: tuple[float, Moments]) -> Moments:

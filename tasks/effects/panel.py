@@ -9,7 +9,7 @@ in most sources, and could otherwise predict one another.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -47,6 +47,7 @@ def build_panel(
     users: pl.DataFrame,
     attributes: pl.DataFrame,
     *,
+    unread: Collection[str] = (),
     attribute_names: Sequence[str],
     history_days: int,
 ) -> pl.DataFrame:
@@ -56,7 +57,9 @@ def build_panel(
     `rating`) from `history_days` before the period to its end (those of the period's users and
     items are enough), `items` and `users`
     the latest state per key, `attributes` the extractions of the period's reviews, one row per
-    review and attribute (a review without one mentions nothing).
+    review and attribute (a review without one mentions nothing). The reviews named in `unread` were
+    not read: what they mention is not known, so that they have no row; to the history of others they
+    belong like any.
 
     Columns: review_id, user_id, item_id, event_date, controls `c__*`, treatments `<a>__positive`
     and `<a>__negative` (0 or 1), `rating` (1-5). A review's row depends on its own period only
@@ -67,6 +70,7 @@ def build_panel(
     for frame, key, table in ((reviews, "review_id", "reviews"), (items, "item_id", "items"),
                               (users, "user_id", "users")):  # fmt: skip
         _check_unique(frame, [key], table)
+    reviews = reviews.filter(~pl.col("review_id").is_in(list(unread)))
     base = reviews.select(*ID_COLUMNS, "is_verified", pl.col("rating").cast(pl.Float64))
     base = base.join(_item_controls(items), on="item_id", how="left", maintain_order="left")
     users = users.join(reviews.select("user_id").unique(), on="user_id", how="semi")

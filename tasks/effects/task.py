@@ -1,8 +1,9 @@
 """The effects room, as tasks: panel per period, one basis, moments per period, effects per window."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,8 +11,10 @@ import polars as pl
 from tasks.effects.basis import Basis, fit_basis
 from tasks.effects.estimate import HEADLINE, Method, Row, Window, estimate_effects
 from tasks.effects.exposures import estimate_positions
+from tasks.effects.gold import Labelled, correct_panel, find_labels, read_gold, refuse_window
 from tasks.effects.item_texts import add_text_scores, fit_item_directions
 from tasks.effects.judge import judge_effects
+from tasks.effects.measured import MIN_GOLD
 from tasks.effects.moments import Moments, panel_moments, sum_moments
 from tasks.effects.panel import build_panel, panel_spec, treatment_names
 from tasks.effects.panel_graph import search_panel
@@ -33,6 +36,8 @@ from tasks.effects.segments import (
 )
 from tasks.effects.trend import estimate_trend
 from tasks.effects.window_segments import estimate_window_segments
+from tasks.platform.errors import InputError
+from tasks.platform.lake import hash_file
 from tasks.platform.marts import MartName, MartPart, commit_parts, find_unpublished
 from tasks.platform.periods import hash_partitions, select_history
 from tasks.platform.refs import (
@@ -56,6 +61,11 @@ _ROW_COLUMNS = (
     "q_value", "naive", "naive_ci_low", "naive_ci_high", "n", "n_positive", "n_negative", "verdict",
     "p_value", "robustness_value", "variance_left", "effective_clusters", "estimand",
 )  # fmt: skip
+_ROW_NUMBERS = (
+    "estimate", "std_error", "ci_low", "ci_high", "q_value", "naive", "naive_ci_low", "naive_ci_high",
+    "p_value", "robustness_value", "variance_left", "effective_clusters",
+)  # fmt: skip
+"""Columns that are numbers also where none of a source's effects has one."""
 _REFUTATION_COLUMNS = (
     "source", "outcome", "attribute", "contrast", "refuter", "result", "estimate", "refuted", "ci_low",
     "ci_high", "p_value", "reason", "note",
@@ -106,7 +116,10 @@ def make_panel(
     history_days: int,
     run: RunContext,
 ) -> FileRef:
-    """The design panel of one period, one row a review; `context` stands for items, users, history."""
+    """The design panel of one period, one row a review that was read.
+
+    `context` stands for items, users, history.
+    """
     scope = {"source": period.source, "start_date": period.start, "end_date": period.end}
     past = {**scope, "first_date": period.start - timedelta(days=history_days)}
     with run.site.warehouse.connect() as connection:
@@ -121,6 +134,7 @@ def make_panel(
         items,
         users,
         run.site.lake.read_frame(attributes.file).join(reviews, on="review_id", how="semi"),
+        unread=run.site.lake.read_frame(attributes.unread)["review_id"].to_list(),
         attribute_names=attribute_names,
         history_days=history_days,
     )
@@ -128,21 +142,27 @@ def make_panel(
 
 
 def choose_basis_periods(
-    periods: Sequence[PeriodRef], *, as_of: date, min_rows: int
+    periods: Sequence[PeriodRef],
+    *,
+    as_of: date,
+    min_rows: int,
+    rows: Mapping[PeriodRef, int] | None = None,
 ) -> list[PeriodRef]:
     """The periods of one source that its control basis is fitted on.
 
     The basis is frozen for a quarter: it is fitted on the four quarters before the one of `as_of`
-    when these hold `min_rows` reviews; a younger source uses its first days until they do.
+    when these hold `min_rows` reviews; a younger source uses its first days until they do. `rows`
+    are the reviews of each period that count, all of them where it is None.
     """
+    known = {period: period.rows for period in periods} if rows is None else rows
     quarter = as_of.replace(month=3 * ((as_of.month - 1) // 3) + 1, day=1)
     year_before = quarter.replace(year=quarter.year - 1)
     recent = [period for period in periods if year_before <= period.start and period.end < quarter]
-    if sum(period.rows for period in recent) >= min_rows:
+    if sum(known[period] for period in recent) >= min_rows:
         return recent
     chosen: list[PeriodRef] = []
     for period in sorted(periods, key=lambda period: period.start):
-        if sum(done.rows for done in chosen) >= min_rows:
+        if sum(known[done] for done in chosen) >= min_rows:
             break
         chosen.append(period)
     return chosen
@@ -220,12 +240,16 @@ def estimate_window(
     start: date,
     end: date,
     moments: tuple[FileRef, ...],
+    left_out: int,
     attribute_names: tuple[str, ...],
     settings: EffectsSettings,
     code: str,
     run: RunContext,
 ) -> EffectsRef:
-    """Effects of every attribute over one window of one source, by re-summing stored moments."""
+    """Effects of every attribute over one window of one source, by re-summing stored moments.
+
+    `left_out` reviews of the window were not read; the rows say so beside their `n`.
+    """
     lake = run.site.lake
     rows = estimate_effects(
         sum_moments(Moments.from_bytes(lake.read_bytes(ref)) for ref in moments),
@@ -234,7 +258,7 @@ def estimate_window(
         outcome=settings.outcome,
         method=make_method(settings),
     )
-    ref = _put_rows(run, "effects", rows)
+    ref = _put_rows(run, "effects", [{**row, "n_left_out": left_out} for row in rows])
     return EffectsRef(source=source, window=window, file=ref, code=code, rows=len(rows))
 
 
@@ -472,6 +496,80 @@ def ask_second_opinion(
     return _put_rows(run, "effects", rows)
 
 
+def hash_gold(path: Path) -> str:
+    """Hash of a file of labels; raises InputError when there is none."""
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; check extract.gold")
+    return hash_file(path)
+
+
+def place_gold(
+    path: Path, attribute_names: Sequence[str], *, as_of: date, run: RunContext
+) -> FileRef:
+    """The labels of a file, those of reviews that are published, with their source and date.
+
+    Raises InputError for a file that holds no labels.
+    """
+    table = read_gold(path, attribute_names)
+    scope = {"review_ids": table["review_id"].to_list(), "as_of": as_of}
+    with run.site.warehouse.connect() as connection:
+        known = connection.execute(read_sql("clean/reviews_named"), scope).pl()
+    placed = known.join(table, on="review_id", how="inner")
+    return run.site.lake.put_frame("gold", placed.sort("source", "event_date", "review_id"))
+
+
+def choose_labelled_periods(
+    gold: FileRef, periods: Sequence[PeriodRef], run: RunContext
+) -> tuple[PeriodRef, ...]:
+    """The periods of one window from the first to the last labelled one; none with too few labels."""
+    found = run.site.lake.read_frame(gold)
+    counts = [find_labels(found, [period]).height for period in periods]
+    if sum(counts) < MIN_GOLD:
+        return ()
+    at = [place for place, count in enumerate(counts) if count]
+    return tuple(periods[at[0] : at[-1] + 1])
+
+
+@stage_task("effects")
+def correct_window(
+    source: str,
+    window: str,
+    periods: tuple[PeriodRef, ...],
+    panels: tuple[PanelRef, ...],
+    mentions: tuple[FileRef, ...],
+    gold: FileRef,
+    basis: FileRef,
+    attribute_names: tuple[str, ...],
+    settings: EffectsSettings,
+    run: RunContext,
+) -> FileRef:
+    """Headline effects of one window, corrected for misreading by labels of some of its reviews.
+
+    `periods` are those from the first to the last labelled review; `panels` of them are empty when
+    there are too few labels.
+    """
+    lake = run.site.lake
+    labels = find_labels(lake.read_frame(gold), periods)
+    about = Window(source=source, name=window, start=periods[0].start, end=periods[-1].end)
+    if not panels:
+        reason = (
+            f"{labels.height:,} reviews of this window are labelled; at least {MIN_GOLD} are needed"
+        )
+        rows = refuse_window(about, attribute_names, settings.outcome, reason)
+        return _put_rows(run, "effects", rows)
+    frozen = _read_basis(run, basis)
+    rows = correct_panel(
+        Labelled(_read_panel(run, panels, frozen), _read_frames(run, mentions), labels),
+        frozen,
+        window=about,
+        attributes=attribute_names,
+        outcome=settings.outcome,
+        n_buckets=settings.buckets,
+        method=make_method(settings),
+    )
+    return _put_rows(run, "effects", rows)
+
+
 @stage_task("effects")
 def search_graph(
     source: str,
@@ -583,7 +681,8 @@ def list_parts(verdicts: VerdictsRef, as_of: date, run: RunContext) -> list[Mart
 
 
 def _to_effect_rows(rows: Sequence[Row], as_of: date) -> pl.DataFrame:
-    frame = pl.DataFrame(rows, infer_schema_length=None)
+    schema = dict.fromkeys(_ROW_NUMBERS, pl.Float64)
+    frame = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=schema)
     return frame.select(
         pl.lit(as_of).alias("as_of"),
         pl.col("window").alias("window_name"),

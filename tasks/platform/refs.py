@@ -144,10 +144,11 @@ class PanelRef(Ref):
 class AttributesRef(Ref):
     """Attributes read from the reviews of one period; one row per review and attribute.
 
-    `summary` holds, as JSON, how often each was mentioned and some sentences that show it; of
-    `skipped` reviews nothing was read, `reasons` says why. `languages` counts all reviews by ISO
-    639-1 code ("und" when unsure). `tokens` went through a language model and `cut` reviews lost
-    their end to it; reading took `seconds`.
+    `summary` holds, as JSON, how often each was mentioned and some sentences that show it; `unread`
+    names the reviews of which nothing was read (`review_id`, `reason`), which is not to say that
+    they mention nothing, and `reasons` counts them. `languages` counts all reviews by ISO 639-1 code
+    ("und" when unsure). `tokens` went through a language model and `cut` reviews lost their end to
+    it; reading took `seconds`.
     """
 
     places: ClassVar[frozenset[str]] = frozenset({"seconds"})
@@ -155,8 +156,8 @@ class AttributesRef(Ref):
     period: PeriodRef
     file: FileRef
     summary: FileRef
+    unread: FileRef
     rows: int
-    skipped: int = 0
     reasons: dict[str, int] = {}
     languages: dict[str, int] = {}
     tokens: int = 0

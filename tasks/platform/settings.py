@@ -183,10 +183,15 @@ class DistilledSettings(Section):
 class ExtractSettings(Section):
     """Which attributes are read, and how."""
 
-    unkeyed: ClassVar[frozenset[str]] = frozenset({"llm"})
+    unkeyed: ClassVar[frozenset[str]] = frozenset({"llm", "gold"})
 
     extractor: Literal["clauses", "llm", "distilled"] = "clauses"
     distilled: DistilledSettings = DistilledSettings()
+    gold: str | None = Field(
+        None,
+        description="CSV or Parquet: review_id and a column per attribute; labels of a random sample "
+        "of reviews, by which the night's effects are corrected for misreading",
+    )
     attributes: tuple[AttributeSettings, ...] = Field(default_factory=default_attributes)
     llm: LlmSettings = LlmSettings()
 

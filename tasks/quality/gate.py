@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from expectations.inputs import HistoryBounds, SuiteInputs
 from tasks.platform.errors import InputError, OutOfMemoryError, StorageError
 from tasks.platform.schema import KEYS, TABLES, TableName
+from tasks.platform.sql import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,7 +239,10 @@ def _open_batch(path: Path) -> "Iterator[Batch]":
         create_temp_table=False,
         kwargs={"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True},
     )
-    asset = source.add_query_asset("partition", query=f"SELECT * FROM read_parquet({_spell(path)})")
+    # without its heading: the library wants a query that begins with SELECT
+    statement = read_sql("staging/gate_select").partition("\n")[2]
+    query = Template(statement).substitute(path_hex=_spell(path))
+    asset = source.add_query_asset("partition", query=query)
     try:
         yield asset.add_batch_definition_whole_table("whole").get_batch()
     finally:
@@ -246,14 +251,14 @@ def _open_batch(path: Path) -> "Iterator[Batch]":
 
 
 def _spell(path: Path) -> str:
-    """SQL expression for exactly this path.
+    """Exactly this path, as DuckDB reads it, in hexadecimal.
 
     Wildcards are bracketed, since DuckDB would expand them into other files; the whole is spelled
     in hexadecimal, so that no character of a path means anything to SQL or to SQLAlchemy, which
     takes a colon for a parameter.
     """
     literal = "".join(f"[{c}]" if c in "[*?" else c for c in str(path.absolute()))
-    return f"decode(from_hex('{literal.encode().hex()}'))"
+    return literal.encode().hex()
 
 
 def _validate(

@@ -157,7 +157,10 @@ class CheckRow(Row):
 
 
 class EffectRow(Row):
-    """One estimate. `estimate`, `naive` and their bounds are in units of the outcome."""
+    """One estimate. `estimate`, `naive` and their bounds are in units of the outcome.
+
+    It stands on `n` reviews; `n_left_out` more of the window were not read.
+    """
 
     source: Name
     window: Name = Field(default="all", validation_alias=AliasChoices("window", "window_name"))
@@ -177,6 +180,7 @@ class EffectRow(Row):
     n: Count = 0
     n_positive: Count = 0
     n_negative: Count = 0
+    n_left_out: Count = 0
     verdict: Verdict
     reasons: Notes = ()
 

@@ -23,6 +23,7 @@ ESTIMATORS: Final[Mapping[str, str]] = {
     "irm": "effects may differ from review to review; weights for how likely a mention was",
     "balance": "effects may differ from review to review; weights that make mentions alike",
     "forest": "a causal forest: effects may differ, and nothing need be linear",
+    "corrected": "as plr, in the days that have labelled reviews, and corrected by these for misreading",
 }
 """What each estimator assumes, in a few words."""
 

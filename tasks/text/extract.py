@@ -44,13 +44,15 @@ class Extraction:
     `frame` has `EXTRACTION_SCHEMA` and no rows of reviews that were not read; those are named in
     `skipped` (`SKIPPED_SCHEMA`) with the reason, so that read and skipped reviews add up.
     `n_tokens` went through a language model (0 for extractors that use none); `n_cut` of the reviews
-    were too long for it and lost their end.
+    were too long for it and lost their end. `languages` are those of all reviews, in their order;
+    empty when the extractor did not look.
     """
 
     frame: pl.DataFrame
     skipped: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SKIPPED_SCHEMA))
     n_tokens: int = 0
     n_cut: int = 0
+    languages: tuple[str, ...] = ()
 
 
 class AttributeLike(Protocol):

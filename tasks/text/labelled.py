@@ -38,12 +38,10 @@ def read_label_file(path: Path, *, name: str | None = None) -> pl.DataFrame:
         ) from error
 
 
-def check_column(frame: pl.DataFrame, name: str) -> None:
+def check_column(frame: pl.DataFrame, name: str, *, file: str = "the file") -> None:
     """Raise InputError, with what there is, when a column is not there."""
     if name not in frame.columns:
-        raise InputError(
-            f"there is no column {name!r}; the file has {', '.join(frame.columns[:20])}"
-        )
+        raise InputError(f"there is no column {name!r}; {file} has {', '.join(frame.columns[:20])}")
 
 
 def name_columns(names: Sequence[str], columns: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ Off-the-shelf Language Identification Tool, ACL 2012.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
@@ -86,4 +86,4 @@ class OneLanguageExtractor:
             if not is_in
         ]
         skipped = pl.concat([found.skipped, pl.DataFrame(refused, schema=found.skipped.schema)])
-        return Extraction(found.frame, skipped, n_tokens=found.n_tokens, n_cut=found.n_cut)
+        return replace(found, skipped=skipped, languages=tuple(languages))

@@ -274,14 +274,15 @@ def extract_attributes(
         .sort("event_date", "review_id", "attribute")
     )  # fmt: skip
     summary = summarise_attributes(frame, reviews, per_side=CANDIDATES)
+    languages = found.languages or identify_languages(reviews["text"].to_list())
     return AttributesRef(
         period=period,
         file=run.site.lake.put_frame("attributes", frame),
         summary=run.site.lake.put_bytes("summaries", ".json", json.dumps(summary).encode()),
+        unread=run.site.lake.put_frame("unread", found.skipped.sort("review_id")),
         rows=frame.height,
-        skipped=found.skipped.height,
         reasons=dict(sorted(Counter(found.skipped["reason"]).items())),
-        languages=dict(sorted(Counter(identify_languages(reviews["text"].to_list())).items())),
+        languages=dict(sorted(Counter(languages).items())),
         tokens=found.n_tokens,
         cut=found.n_cut,
         seconds=seconds,

@@ -1,11 +1,14 @@
 """Coverage of effects corrected for misreading, and what a labelled sample gives on real reviews.
 
     python -m tests.benchmarks.bench_measured [--worlds 200] [--wrong 0.2] [--labelled 200]
+    python -m tests.benchmarks.bench_measured --worlds 0 --nights 60
     WHYREC_REAL_DATA=../shared/data python -m tests.benchmarks.bench_measured --worlds 0 --draws 40
 
 The worlds are those of tests/effects/test_measured.py: 1,200 rows, three attributes, a reader that is
 wrong in a fifth of the cells; once at random ("random"), once leaning towards the outcome ("halo").
 The bar is coverage of 93-97%; over 200 worlds and three effects its standard error is about one point.
+"night" are the worlds of tests/effects/test_gold.py: 3,000 reviews, 40 controls, 40 buckets of users,
+three attributes; corrected with the controls' scores, as a night does, and with all controls.
 CEBaB: the labels of a random sample correct what the clauses extractor reads; compared are the
 effects that all labels give, those of the sample alone, and the corrected ones.
 """
@@ -13,20 +16,25 @@ effects that all labels give, those of the sample alone, and the corrected ones.
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from tasks.effects.drivers import CONFIDENCE, estimate_drivers
+from tasks.effects.gold import gather_reading, score_controls
 from tasks.effects.impute import Gold, Reading
 from tasks.effects.intervals import t_quantile
-from tasks.effects.measured import Corrected, Table, correct_effects
+from tasks.effects.measured import Corrected, Table, correct_effects, table_moments
+from tasks.effects.moments import stable_bucket
 from tasks.platform.errors import EstimationError
 from tasks.text.clauses import ClauseExtractor
 from tasks.text.encoder import Encoder
 from tasks.text.extract import name_attributes
 from tasks.text.store import EmbeddingStore
+from tests.effects.test_gold import CONTRAST as TRUE_CONTRAST
+from tests.effects.test_gold import NAMES, make_world
 from tests.effects.test_measured import CONTRAST, METHOD, make_readings
 from tests.text.conftest import find_real_data
 
@@ -74,6 +82,37 @@ def cover(worlds: int, wrong: float, halo: float, labelled: int) -> None:
             f"{holds.mean():.3f} {holds.mean(axis=0)}, "
             f"mean error {abs(error).mean():.3f}, bias {error.mean(axis=0).round(3)}, "
             f"width {spread.mean() / width:.2f} of the sample's",
+            flush=True,
+        )
+
+
+def cover_nights(worlds: int, wrong: float, halo: float, labelled: int) -> None:
+    """Coverage and mean error over worlds with as many controls as a night has."""
+    holds: dict[str, list[np.ndarray]] = {"scores": [], "controls": []}
+    errors: dict[str, list[np.ndarray]] = {name: [] for name in holds}
+    for seed in range(worlds):
+        rng = np.random.default_rng(seed)
+        world = make_world(rng, rows=3000, columns=40, users=800, wrong=wrong, halo=halo)
+        rows = np.sort(rng.choice(3000, labelled, replace=False))
+        reading = gather_reading(world.panel, world.mentions, NAMES)
+        table = Table(
+            world.basis.transform(world.panel), world.panel["rating"].to_numpy(),
+            stable_bucket(world.panel["user_id"], 40), 40, NAMES,
+        )  # fmt: skip
+        moments = table_moments(table, np.arange(3000), reading.polarity[None])
+        scored = replace(table, controls=score_controls(table, moments, METHOD))
+        gold = Gold(rows, world.labels[rows])
+        for name, used in (("scores", scored), ("controls", table)):
+            found = correct_effects(
+                used, reading, gold, method=METHOD, rng=np.random.default_rng(seed)
+            )
+            estimate, _, reach = describe(found)
+            errors[name].append(estimate - TRUE_CONTRAST)
+            holds[name].append(abs(errors[name][-1]) <= reach)
+    for name, hits in holds.items():
+        print(
+            f"night {'halo' if halo else 'random'} {name:8s} coverage {np.mean(hits):.3f} "
+            f"{np.mean(hits, axis=0).round(2)}, bias {np.mean(errors[name], axis=0).round(3)}",
             flush=True,
         )
 
@@ -167,11 +206,14 @@ def main() -> None:
     parser.add_argument("--wrong", type=float, default=0.2)
     parser.add_argument("--labelled", type=int, default=200)
     parser.add_argument("--halo", type=float, nargs="*", default=[0.0, 1.0])
+    parser.add_argument("--nights", type=int, default=0)
     parser.add_argument("--draws", type=int, default=40)
     options = parser.parse_args()
     if options.worlds:
         for halo in options.halo:
             cover(options.worlds, options.wrong, halo, options.labelled)
+    for halo in options.halo if options.nights else ():
+        cover_nights(options.nights, options.wrong, halo, options.labelled)
     folder = find_real_data()
     if folder is None:
         print("no real data: set WHYREC_REAL_DATA to its folder")

@@ -10,6 +10,7 @@ untreated 1 - slope D / 2: they part ways as soon as effects vary with the prope
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,10 @@ class Arms:
             effects={},
             weights={},
         )
+
+    def given(self, nuisances: Nuisances) -> dict[str, Any]:
+        """What estimators are handed beside the data: one split, every row its own cluster."""
+        return {"cluster": self.rows, "splits": [nuisances]}
 
 
 def make_arms(

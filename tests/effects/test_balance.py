@@ -22,13 +22,7 @@ WITHIN = 3.0
 
 
 def estimate(world: Arms, nuisances: Nuisances, **options):
-    given = {"cluster": world.rows, "splits": [nuisances]} | options
-    return estimate_balance(world.y, world.d, **given)
-
-
-@pytest.fixture(scope="module")
-def world() -> Arms:
-    return make_arms(np.random.default_rng(7), rows=4000, slope=0.8)
+    return estimate_balance(world.y, world.d, **(world.given(nuisances) | options))
 
 
 @pytest.mark.parametrize("estimand", ESTIMANDS)

@@ -18,13 +18,7 @@ PEER_TOLERANCE = 1e-10
 
 
 def estimate(world: Arms, nuisances: Nuisances, **options):
-    given = {"cluster": world.rows, "splits": [nuisances]} | options
-    return estimate_irm(world.x, world.x, world.y, world.d, **given)
-
-
-@pytest.fixture(scope="module")
-def world() -> Arms:
-    return make_arms(np.random.default_rng(7), rows=4000, slope=0.8)
+    return estimate_irm(world.x, world.x, world.y, world.d, **(world.given(nuisances) | options))
 
 
 @pytest.mark.parametrize("estimand", ESTIMANDS)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.effects.basis import fit_basis
+from tasks.effects.moments import panel_moments, sum_moments
 from tasks.effects.panel import (
     PRIOR_RATING,
     PRIOR_REVIEWS,
@@ -111,6 +112,31 @@ def test_controls_hold_nothing_of_the_review_itself():
         text=pl.lit("a very much longer text " * 50), title=pl.lit(None, dtype=pl.String)
     )
     assert make_panel(reviews).equals(make_panel(other))
+
+
+def test_a_review_that_was_not_read_has_no_row_and_is_history_all_the_same():
+    reviews = make_reviews([("u", "a", 0, 5), ("u", "b", 1, 2), ("v", "a", 2, 3)])
+    users = make_users({"u": '{"age": 30}', "v": '{"tier": "gold"}'})
+    whole = make_panel(reviews, users=users)
+    panel = make_panel(reviews, users=users, unread=["r0001"])
+    assert panel["review_id"].to_list() == ["r0000", "r0002"]
+    assert panel.equals(whole.filter(pl.col("review_id") != "r0001"))
+    longer = make_reviews([("u", "a", 0, 5), ("u", "b", 1, 2), ("u", "c", 2, 3)])
+    assert make_panel(longer, unread=["r0001"])["c__user_reviews"].to_list() == [0, 2]
+
+
+def test_where_no_review_was_read_the_panel_is_empty_and_its_moments_add():
+    reviews = make_reviews([("u", "a", 0, 5), ("v", "b", 1, 2), ("w", "a", 2, 3)])
+    panel = make_panel(reviews)
+    basis = fit_basis(panel, panel_spec(panel))
+    empty = make_panel(reviews, unread=reviews["review_id"].to_list())
+    assert empty.height == 0
+    both = [
+        panel_moments(part, basis, treatments=treatment_names(NAMES), outcome="rating", n_buckets=4)
+        for part in (panel, empty)
+    ]
+    assert both[1].n == 0
+    assert sum_moments(both).to_bytes() == both[0].to_bytes()
 
 
 def test_the_look_back_ends_where_it_should():

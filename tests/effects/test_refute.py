@@ -220,7 +220,9 @@ def test_opinions_beyond_both_intervals_are_said_to_disagree():
     ((verdict, reason),) = compare_opinions(row, far)
     assert verdict == "weak"
     assert reason.startswith("irm disagrees: +1.50")
-    assert compare_opinions(row, far | {"estimate": None}) == []
+    silent = far | {"estimate": None, "reasons": ["too few labels"]}
+    assert compare_opinions(row, silent) == [("credible", "irm: no result, too few labels")]
+    assert compare_opinions(row | {"estimate": None}, far) == []
 
 
 def test_the_random_cause_travels_through_a_frozen_basis():

@@ -110,3 +110,53 @@ def test_teaching_an_extractor_that_is_not_taught_is_refused(
     )
     assert result.exit_code == 2
     assert "add --extractor distilled" in result.stderr
+
+
+def write_texts(folder: Path) -> list[str]:
+    """60 short reviews, and two long ones in other languages."""
+    texts, truth = write_reviews(60, seed=1)
+    texts += [
+        "Das Essen war wirklich ausgezeichnet, aber der Preis war für uns viel zu hoch.",
+        "La nourriture était excellente mais le prix était beaucoup trop élevé pour nous.",
+    ]
+    stars = [3 + int(side) if side != 9 else 3 for side in truth[:, 0]]
+    pl.DataFrame({"body": texts, "stars": [*stars, 1, 1]}).write_csv(folder / "reviews.csv")
+    return texts
+
+
+def test_a_taught_extractor_leaves_out_texts_in_other_languages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    n = len(write_texts(tmp_path))
+    shared = ["reviews.csv", "--text", "body", "--attributes", "food,noise"]
+    taught = ["--extractor", "distilled", "--teacher", "clauses", "--json"]
+    extract = ["attributes", "extract", *shared, "--out", "read.csv", "--sample", "60", *taught]
+    result = CliRunner().invoke(app, extract)
+    assert result.exit_code == 0, result.output
+    skipped = json.loads(result.stdout)["skipped"]
+    assert [row["row"] for row in skipped] == [n - 2, n - 1]
+    assert {row["reason"] for row in skipped} == {
+        "language de is not read", "language fr is not read",
+    }  # fmt: skip
+    assert set(pl.read_csv("read.csv")["row"]) == set(range(n - 2))
+
+
+def test_drivers_are_read_by_the_extractor_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    n = len(write_texts(tmp_path))
+    (tmp_path / "whyrec.toml").write_text('[extract]\nextractor = "distilled"\n')
+    shared = ["drivers", "reviews.csv", "--text", "body", "--attributes", "food,noise"]
+    result = CliRunner().invoke(app, [*shared, "--outcome", "stars", "--json"])
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["extractor"] == "distilled"
+    assert answer["taught"]["teacher"].startswith("clauses-")
+    assert answer["n"] == n - 2
+    assert "1 skipped (language de is not read)" in answer["left_out"]
+    asked = CliRunner().invoke(
+        app, [*shared, "--outcome", "stars", "--extractor", "clauses", "--json"]
+    )
+    assert json.loads(asked.stdout)["extractor"] == "clauses"

@@ -37,7 +37,7 @@ def test_a_review_id_is_a_row_number_where_the_reviews_have_no_ids(tmp_path: Pat
     [
         ({"review_id": ["a", "z"], "food": ["Positive"] * 2}, "1 of the 2 labelled.*such as 'z'"),
         ({"review_id": ["a", "a"], "food": ["Positive"] * 2}, "'a' is labelled more than once"),
-        ({"review_id": ["a"], "service": ["Positive"]}, "no column for food; it has review_id"),
+        ({"review_id": ["a"], "service": ["Positive"]}, "no column 'food'; .*g.csv has review_id"),
         ({"food": ["Positive"]}, "no column review_id and none called row"),
     ],
 )

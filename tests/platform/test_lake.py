@@ -61,7 +61,9 @@ def test_files_are_found_however_deep_they_are_nested() -> None:
         source="s", start=date(2024, 1, 1), end=date(2024, 1, 1), fingerprint="f", rows=1
     )
     value = {
-        "a": [AttributesRef(period=period, file=files[0], summary=files[0], rows=1)],
+        "a": [
+            AttributesRef(period=period, file=files[0], summary=files[0], unread=files[0], rows=1)
+        ],
         "b": (EmbeddingRef(model_revision="m", files=(files[1], files[2]), rows=1, new=1),),
     }
     assert list(dict.fromkeys(iterate_files(value))) == files

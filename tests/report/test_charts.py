@@ -93,5 +93,8 @@ def test_the_same_rows_give_the_same_drawing() -> None:
     assert draw([make_row()]) == draw([make_row()])
 
 
-def test_an_empty_plot_can_be_drawn() -> None:
-    ElementTree.fromstring(draw([]))
+def test_an_empty_plot_is_a_scale_without_a_mark() -> None:
+    empty = draw([])
+    assert "0" in read_texts(empty)
+    assert "var(--accent)" in draw([make_row()])
+    assert "var(--accent)" not in empty

@@ -61,5 +61,8 @@ def test_zero_always_lies_on_the_scale() -> None:
     assert low < 0 < high
 
 
-def test_an_empty_plot_can_be_drawn() -> None:
-    ElementTree.fromstring(draw([]))
+def test_an_empty_plot_is_a_scale_without_a_mark() -> None:
+    empty = draw([])
+    assert "0" in read_texts(empty)
+    assert "var(--accent)" in draw(GROUPS)
+    assert "var(--accent)" not in empty

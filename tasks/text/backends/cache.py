@@ -6,6 +6,7 @@ beside it, then renamed) and never changes, so any number of processes can share
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -16,21 +17,30 @@ from typing import Final
 
 from tasks.platform.errors import StorageError
 
+_LOG: Final = logging.getLogger(__name__)
 _MANIFEST: Final = "manifest.json"
 
 
 @cache
 def find_cache_root() -> Path:
-    """`$XDG_CACHE_HOME/whyrec/encoders` or `~/.cache/...`; a passing folder when it is read-only."""
+    """`$XDG_CACHE_HOME/whyrec/encoders` or `~/.cache/...`; a passing folder, and a warning, when it is read-only."""
     base = os.environ.get("XDG_CACHE_HOME")
     try:
         root = (Path(base) if base else Path.home() / ".cache") / "whyrec" / "encoders"
         root.mkdir(parents=True, exist_ok=True)
         if os.access(root, os.W_OK):
             return root
-    except (OSError, RuntimeError):
-        pass
-    return Path(tempfile.mkdtemp(prefix="whyrec-encoders-"))
+        reason = f"{root} cannot be written"
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        reason = str(error)
+    passing = Path(tempfile.mkdtemp(prefix="whyrec-encoders-"))
+    _LOG.warning(
+        "converted models are kept in %s, for this process alone (%s); "
+        "set XDG_CACHE_HOME to a folder that can be written",
+        passing,
+        reason,
+    )
+    return passing
 
 
 def make_key(parts: Mapping[str, object]) -> str:

@@ -48,6 +48,21 @@ def test_who_comes_second_takes_what_the_first_one_made(tmp_path: Path) -> None:
     assert (provide_folder(tmp_path, "key", make_late) / "data").read_text() == "first"
 
 
+def test_a_cache_that_cannot_be_kept_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    passing = find_cache_root.__wrapped__()
+    assert passing.is_dir()
+    assert tmp_path not in passing.parents
+    assert "set XDG_CACHE_HOME" in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "good"))
+    assert find_cache_root.__wrapped__() == tmp_path / "good" / "whyrec" / "encoders"
+    assert caplog.text == ""
+
+
 def _write(folder: Path, text: str) -> None:
     (folder / "data").write_text(text)
 

@@ -1,0 +1,176 @@
+"""What the commands on a file of texts share: the file, the attributes asked for, and a reader of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from pydantic import ValidationError
+
+from tasks.effects.read import read_table
+from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.settings import DistilledSettings, ExtractSettings, Settings, load_settings
+from tasks.platform.site import resolve_site
+from tasks.text.distilled import take_labels
+from tasks.text.extract import AttributeLike, Embed, Extraction, Extractor, name_attributes
+from tasks.text.extractors import BY_LABELS, DISTILLED, MODELS, learn_extractor, make_extractor
+from tasks.text.labelled import ID_KEY, check_column, match_lesson, read_label_file
+from tasks.text.language import OneLanguageExtractor
+from tasks.text.probe import Probe
+from tasks.text.task import STORE, open_store
+
+JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
+
+
+def read_texts(path: str) -> pl.DataFrame:
+    """Rows of a CSV, TSV, Parquet, Stata or JSON-lines file.
+
+    Raises InputError when it is absent or cannot be read as what it is called.
+    """
+    file = Path(path)
+    if not file.name.lower().endswith(JSON_SUFFIXES):
+        return read_table(file)
+    if not file.is_file():
+        raise InputError(f"there is no file {file}; check the path")
+    try:
+        return pl.read_ndjson(file, infer_schema_length=None)
+    except Exception as error:
+        first = str(error).splitlines()[0][:200]
+        raise InputError(
+            f"{file} could not be read as JSON lines ({first}); one object a line is expected"
+        ) from error
+
+
+def list_reviews(frame: pl.DataFrame, text: str) -> list[tuple[str, str]]:
+    """(row number, text) of every row; raises InputError when there is no such column."""
+    check_column(frame, text)
+    texts = frame[text].cast(pl.String).fill_null("").to_list()
+    return [(str(row), body) for row, body in enumerate(texts)]
+
+
+def list_ids(frame: pl.DataFrame, key: str | None) -> list[str]:
+    """What labels may call the rows of `frame`: column `key`, else review_id, else their numbers."""
+    if key is not None:
+        check_column(frame, key)
+    name = key or ID_KEY
+    if name not in frame.columns:
+        return [str(row) for row in range(frame.height)]
+    return frame[name].cast(pl.String).to_list()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a command on a file of texts works with: settings, attributes asked for, an encoder.
+
+    Converted models lie in the folder `kept`.
+    """
+
+    settings: Settings
+    attributes: tuple[AttributeLike, ...]
+    embed: Embed
+    kept: Path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the attributes."""
+        return tuple(attribute.name for attribute in self.attributes)
+
+
+def open_desk(attributes: Sequence[str], config: str | None) -> Desk:
+    """The attributes named, with the seeds of the settings where these know them.
+
+    Raises ConfigError when none is named.
+    """
+    if not attributes:
+        raise ConfigError("--attributes is empty; name some, as in price,battery")
+    return clear_desk(config, attributes)
+
+
+def clear_desk(config: str | None, attributes: Sequence[str] = ()) -> Desk:
+    """A desk on which no attribute has to lie, for finding some."""
+    settings = load_settings(config)
+    configured = {attribute.name: attribute for attribute in settings.extract.attributes}
+    wanted = tuple(configured.get(named.name, named) for named in name_attributes(attributes))
+    lake = resolve_site(settings).lake.root
+    store = open_store(str(lake / STORE), settings.text)
+    return Desk(settings, wanted, lambda texts: store.embed(texts).vectors, lake / MODELS)
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How a distilled extractor is to be taught; None where the settings decide."""
+
+    teacher: str | None = None
+    labels: str | None = None
+    columns: tuple[str, ...] = ()
+    sample: int | None = None
+
+
+UNTAUGHT: Final = Teaching()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """An extractor called `name`; of a distilled one also its `probe`, and the texts that taught it.
+
+    `taught` holds those texts whose labels came from people.
+    """
+
+    name: str
+    extractor: Extractor
+    probe: Probe | None = None
+    taught: frozenset[str] = frozenset()
+
+
+def open_reader(
+    desk: Desk,
+    extractor: str | None,
+    reviews: Sequence[tuple[str, str]],
+    ids: Sequence[str],
+    *,
+    teaching: Teaching = UNTAUGHT,
+) -> Reader:
+    """The extractor that was asked for, else that of the settings.
+
+    A distilled one is fitted to labels, if there are any, or to what its teacher reads out of a
+    sample of the reviews; like that of a night it is kept from texts in other languages. `ids` are
+    what labels call the reviews. Raises ConfigError and InputError.
+    """
+    name = extractor or desk.settings.extract.extractor
+    settings = change_teaching(desk.settings.extract, teaching)
+    if name != DISTILLED:
+        return Reader(name, make_extractor(settings, name, kept=desk.kept))
+    texts = [text for _, text in reviews]
+    lesson = None
+    if settings.distilled.labels is not None and settings.distilled.teacher == BY_LABELS:
+        named = Path(settings.distilled.labels)
+        table = read_label_file(named if teaching.labels else desk.settings.root / named)
+        known = list(zip(ids, texts, strict=True))
+        lesson = take_labels(
+            *match_lesson(table, known, names=desk.names, columns=teaching.columns), name=BY_LABELS
+        )
+    learned = learn_extractor(
+        settings, texts, desk.attributes, desk.embed, lesson=lesson, kept=desk.kept
+    )
+    taught = frozenset(lesson.texts if lesson else ())
+    return Reader(name, OneLanguageExtractor(learned), learned.probe, taught)
+
+
+def read_attributes(desk: Desk, reader: Reader, reviews: Sequence[tuple[str, str]]) -> Extraction:
+    """What the reader finds in (row number, text) pairs."""
+    return reader.extractor.extract(reviews, attributes=desk.attributes, embed=desk.embed)
+
+
+def change_teaching(settings: ExtractSettings, teaching: Teaching) -> ExtractSettings:
+    """The settings with what the command says otherwise; naming labels makes a person the teacher."""
+    teacher = teaching.teacher or (BY_LABELS if teaching.labels else None)
+    said = {"teacher": teacher, "labels": teaching.labels, "sample": teaching.sample}
+    kept = settings.distilled.model_dump() | {k: v for k, v in said.items() if v is not None}
+    try:
+        return settings.model_copy(update={"distilled": DistilledSettings(**kept)})
+    except ValidationError as error:
+        raise ConfigError(
+            f"the distilled extractor cannot be taught so: {error.errors()[0]['msg']}; "
+            "--teacher is clauses, llm or labels (with --labels FILE), --sample at least 50"
+        ) from error

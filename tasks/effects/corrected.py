@@ -1,0 +1,60 @@
+"""Rows of effects, corrected for misreading by a labelled sample (`tasks.effects.measured`)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from tasks.effects.credibility import Rules
+from tasks.effects.estimate import Method, Row, add_q_values, contrast_weights, fill_row
+from tasks.effects.impute import Gold, Reading
+from tasks.effects.intervals import make_interval
+from tasks.effects.measured import Table, correct_effects
+
+_SEED: Final = 20240301
+_NUMBERS: Final = ("estimate", "std_error", "ci_low", "ci_high", "p_value", "robustness_value")
+
+
+def correct_rows(
+    rows: Sequence[Row],
+    table: Table,
+    reading: Reading,
+    gold: Gold,
+    *,
+    method: Method,
+    rules: Rules,
+) -> list[Row]:
+    """Headline rows with corrected effects; `uncorrected` keeps what they were.
+
+    A row that cannot be corrected has no numbers, and says why. Raises EstimationError as
+    `correct_effects` does.
+    """
+    corrected = correct_effects(
+        table, reading, gold, method=method, rng=np.random.default_rng(_SEED)
+    )
+    done = {name: position for position, name in enumerate(corrected.attributes)}
+    width = table.controls.shape[1] + 1 + 2 * len(table.attributes)
+    filled = []
+    for row in rows:
+        name, base = row["attribute"], row | {"uncorrected": row["estimate"]}
+        if name not in done:
+            reason = f"after correction, {corrected.refused[name]}"
+            filled.append(refuse_row(base, reason))
+            continue
+        at = done[name]
+        interval = make_interval(
+            float(corrected.estimate[at]),
+            float(corrected.std_error[at]),
+            degrees=float(corrected.degrees[at]),
+            confidence=method.confidence,
+        )
+        weights = corrected.fit.weights(contrast_weights(name, row["contrast"]))
+        found = fill_row(base, corrected.fit, weights, interval, None, rules, width)
+        note = f"corrected for misreading with {corrected.n_gold:,} labelled reviews"
+        filled.append(found | {"reasons": [*found["reasons"], note]})
+    return add_q_values(filled, confidence=method.confidence)
+
+
+def refuse_row(row: Row, reason: str) -> Row:
+    """The row without numbers, for a reason."""
+    return row | dict.fromkeys(_NUMBERS) | {"verdict": "no result", "reasons": [reason]}

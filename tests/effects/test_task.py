@@ -1,0 +1,58 @@
+"""What the effects room's tasks hand on and publish."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from tasks.effects import task as effects
+from tasks.effects.estimate import Row, Window, estimate_effects
+from tasks.effects.moments import compute_moments
+from tasks.platform.marts import commit_parts
+from tasks.platform.refs import FileRef, VerdictsRef
+from tasks.platform.settings import Settings
+from tasks.platform.site import Site, resolve_site
+from tasks.platform.task import RunContext
+
+DAY = date(2024, 3, 1)
+
+
+def effects_of(source: str, *, n: int) -> list[Row]:
+    """Effects of one attribute on n made-up reviews; fewer than 60 are too few for an estimate."""
+    rng = np.random.default_rng(1)
+    side = rng.integers(-1, 2, n)
+    outcome = 3 + side + rng.normal(size=n)
+    design = np.column_stack([np.ones(n), side == 1, side == -1, outcome]).astype(float)
+    columns = ("1", "food__positive", "food__negative", "rating")
+    moments = compute_moments(design, np.arange(n) % 10, columns=columns, n_buckets=10)
+    window = Window(source, "all", DAY, DAY)
+    return [
+        {**row, "window_start": str(DAY), "window_end": str(DAY)}
+        for row in estimate_effects(moments, window=window, attributes=["food"])
+    ]
+
+
+def keep(site: Site, rows: list[Row]) -> FileRef:
+    return site.lake.put_bytes("rows", ".json", json.dumps(rows).encode(), rows=len(rows))
+
+
+def test_a_source_without_any_estimate_is_published_beside_one_that_has_some(
+    tmp_path: Path,
+) -> None:
+    site = resolve_site(Settings(root=tmp_path))
+    site.warehouse.prepare()
+    run = RunContext(run_id="r", events=str(tmp_path / "e"), site=site, text=Settings().text)
+    rows = [*effects_of("little", n=8), *effects_of("much", n=400)]
+    none = keep(site, [])
+    verdicts = VerdictsRef(
+        effects=keep(site, rows), refutations=none, segments=none, trends=none, graphs=none,
+        codes=(), rows=len(rows),
+    )  # fmt: skip
+    parts = effects.list_parts(verdicts, DAY, run)
+    commit_parts(site.warehouse, parts, message="m", extra={})
+    with site.warehouse.connect() as connection:
+        found = connection.execute(
+            "SELECT source, count(*), count(estimate) FROM marts.effects GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    assert found == [("little", 3, 0), ("much", 3, 3)]
