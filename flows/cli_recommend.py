@@ -1,11 +1,24 @@
-"""The command `whyrec recommend evaluate`."""
+"""The commands `whyrec recommend fit | evaluate | top | explain`."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from flows.console import explain_errors, print_json, print_table
-from flows.options import Json, split_names
+from flows.options import Config, Json, split_names
+
+RatingsPath = Annotated[str, typer.Argument(help="Folder or file of the ratings.")]
+Kind = Annotated[str, typer.Option(help="coat, movielens, open-bandit, or table (CSV, Parquet).")]
+ModelFile = Annotated[
+    str | None, typer.Option("--model", help="A file that recommend fit wrote; else the newest night's.")
+]  # fmt: skip
+SourceName = Annotated[
+    str | None, typer.Option(help="Source of the warehouse; needed where several have one.")
+]
+User = Annotated[str, typer.Option(help="The user's id.")]
+PARTS = ("part_mean", "part_user", "part_item", "part_interaction", "part_features")
+PART_WORDS = ("mean", "user", "item", "match", "features")
 
 
 def register(app: typer.Typer) -> None:
@@ -13,18 +26,58 @@ def register(app: typer.Typer) -> None:
     room = typer.Typer(help="Recommend, free of selection bias.", no_args_is_help=True)
     app.add_typer(room, name="recommend")
     room.callback()(describe)
+    room.command("fit")(recommend_fit)
     room.command("evaluate")(recommend_evaluate)
+    room.command("top")(recommend_top)
+    room.command("explain")(recommend_explain)
 
 
 def describe() -> None:
     """Recommend, free of selection bias."""
 
 
+def recommend_fit(
+    path: RatingsPath,
+    source: Kind,
+    out: Annotated[
+        str, typer.Option(help="Where the recommender goes.")
+    ] = "recommender.safetensors",
+    model: Annotated[
+        str, typer.Option(help="Of bias, mf, mf-ips, features, ips, snips, dr, stabledr.")
+    ] = "ips",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    is_json: Json = False,
+) -> None:
+    """Fit a recommender to a file of ratings and keep it.
+
+    Example: whyrec recommend fit data/coat --source coat --out coat.safetensors
+    """
+    with explain_errors(is_json=is_json):
+        from flows.recommending import fit_file
+        from tasks.platform.devices import choose_device
+        from tasks.recommend.fit import Plan
+
+        plan = Plan(model=model, seed=seed, device=choose_device(read_device(device)))
+        card = fit_file(path, source, plan, out)
+        if is_json:
+            print_json(card)
+        else:
+            print_table(f"recommender in {card['path']}", ("of", "is"), list(card.items()))
+
+
+def read_device(name: str) -> Any:
+    """The name of a device; raises ConfigError for another."""
+    from tasks.platform.errors import ConfigError
+
+    if name not in ("cpu", "cuda", "auto"):
+        raise ConfigError(f"there is no device {name!r}; choose of cpu, cuda, auto")
+    return name
+
+
 def recommend_evaluate(
-    path: Annotated[str, typer.Argument(help="Folder or file of the ratings.")],
-    source: Annotated[
-        str, typer.Option(help="coat, movielens, open-bandit, or table (CSV, Parquet).")
-    ],
+    path: RatingsPath,
+    source: Kind,
     models: Annotated[
         str, typer.Option(help="Of bias, mf, mf-ips, features, ips, snips, dr, stabledr.")
     ] = "mf,features,ips,dr",
@@ -43,10 +96,10 @@ def recommend_evaluate(
         if is_json:
             print_json(answer)
         else:
-            show_answer(answer)
+            show_comparison(answer)
 
 
-def show_answer(answer: dict[str, Any]) -> None:
+def show_comparison(answer: dict[str, Any]) -> None:
     """A row per model, each figure as mean ± standard deviation over seeds."""
     figures = ("mse", "mae", "auc", "ndcg_at_5", "recall_at_5")
     rows = [
@@ -60,3 +113,90 @@ def show_answer(answer: dict[str, Any]) -> None:
     print_table(
         f"{answer['source']}: {answer['n_test']:,} ratings, {test}", ("model", *figures), rows
     )
+
+
+def recommend_top(
+    user: User,
+    top_k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Items to list.")] = 10,
+    model: ModelFile = None,
+    source: SourceName = None,
+    seen: Annotated[
+        str | None, typer.Option(help="Ratings whose items are left out; with --model.")
+    ] = None,
+    seen_source: Annotated[str, typer.Option(help="What --seen is, as --source of fit.")] = "table",
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """List items for a user, items rated before left out, each prediction in its parts.
+
+    Example: whyrec recommend top --user A1YMTFCRLSR8PK
+    """
+    with explain_errors(is_json=is_json):
+        from flows.recommending import Ask, list_fitted, list_stored, read_seen
+
+        ask = Ask(model, source, config)
+        if model is None:
+            answer = list_stored(ask, user, top_k=top_k)
+        else:
+            answer = list_fitted(ask, user, top_k=top_k, seen=read_seen(seen, seen_source))
+        if is_json:
+            print_json(answer)
+        else:
+            show_list(answer)
+
+
+def show_list(answer: Mapping[str, Any]) -> None:
+    """A row per item: its prediction and the parts of it."""
+    known = answer["is_known"]
+    title = f"{answer['user']}" + ("" if known else ": never seen, what suits all users")
+    names = ("place", "item_id", "predicted", *(PARTS if known else ()))
+    rows = [[_format(row[name]) for name in names] for row in answer["items"]]
+    print_table(title, ("place", "item", "predicted", *(PART_WORDS if known else ())), rows)
+
+
+def _format(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else f"{value}"
+
+
+def recommend_explain(
+    user: User,
+    item: Annotated[str, typer.Option(help="The item's id.")],
+    model: ModelFile = None,
+    source: SourceName = None,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Say why a user is predicted a rating of an item: in parts, and in what reviews praise.
+
+    Example: whyrec recommend explain --user A1YMTFCRLSR8PK --item B0002E1G5C
+    """
+    with explain_errors(is_json=is_json):
+        from flows.recommending import Ask, explain_pair
+
+        answer = explain_pair(Ask(model, source, config), user, item)
+        if is_json:
+            print_json(answer)
+            return
+        rows = [
+            (word, f"{answer[part]:+.2f}") for word, part in zip(PART_WORDS, PARTS, strict=True)
+        ]
+        print_table(
+            f"{user} and {item}: predicted {answer['predicted']:.2f}", ("part", "points"), rows
+        )
+        show_praise(answer.get("attributes", ()))
+
+
+def show_praise(attributes: Sequence[Mapping[str, Any]]) -> None:
+    """What reviews say of the item, attribute by attribute."""
+    rows = [
+        (
+            row["attribute"],
+            f"{row['n_positive']} + / {row['n_negative']} -",
+            "no result" if row["effect"] is None else f"{row['effect']:+.2f} ({row['verdict']})",
+            row["sentence"],
+        )
+        for row in attributes
+    ]
+    if rows:
+        names = ("attribute", "reviews", "effect of praise", "a sentence")
+        print_table("What reviews say of the item", names, rows)

@@ -11,6 +11,18 @@ from tasks.effects.refute import CHANGES, REFUTERS, Change
 from tasks.platform.code import hash_function_code
 from tasks.platform.refs import AttributesRef, EffectsRef, FileRef, PanelRef, PeriodRef, VerdictsRef
 
+USER_GROUP = "user_group"
+"""Segment of the group that the recommender puts a user in."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A segment, its frozen levels, and the table of users that it is a column of, if of one."""
+
+    segment: str
+    levels: tuple[str, ...]
+    users: FileRef | None
+
 
 @dataclass(frozen=True)
 class Windowed:
@@ -25,8 +37,12 @@ def conclude_effects(
     periods: Sequence[PeriodRef],
     attributes: Mapping[PeriodRef, AttributesRef],
     texts: Mapping[PeriodRef, FileRef],
+    users: Mapping[str, FileRef],
 ) -> VerdictsRef:
-    """Effects of every attribute, refuted and judged; published as marts.effects."""
+    """Effects of every attribute, refuted and judged; published as marts.effects.
+
+    `users` are tables of what is known of the users of a source besides: a column each.
+    """
     panels = make_panels(night, periods, attributes, texts)
     bases = freeze_bases(night, panels)
     moments = make_moments(night, panels, bases)
@@ -38,7 +54,7 @@ def conclude_effects(
             *correct_windows(night, windows, panels, bases, attributes),
         ),
         "exposures": measure_positions(night),
-        "segments": split_windows(night, windows, panels, bases),
+        "segments": split_windows(night, windows, panels, bases, users),
         "trends": follow_effects(night, windows, moments),
         "graphs": search_graphs(night, panels),
     }
@@ -228,16 +244,18 @@ def split_windows(
     windows: Sequence[Windowed],
     panels: Mapping[PeriodRef, PanelRef],
     bases: Mapping[str, FileRef],
+    users: Mapping[str, FileRef],
 ) -> tuple[FileRef, ...]:
     """The longest window of each source by every configured segment."""
     settings = night.settings.effects
     calls: dict[str, dict[str, Any]] = {}
     for window in longest_windows(windows):
         source = window.effects.source
-        levels = freeze_levels(night, source, panels)
-        for segment in effects.read_levels_of(levels, night.run):
+        frozen = freeze_levels(night, source, panels, users.get(source))
+        for segment, levels in effects.read_levels_of(frozen, night.run).items():
             own = {p: panels[p] for p in window.periods}
-            done = split_moments(night, own, bases[source], levels, segment)
+            split = Split(segment, levels, users.get(source) if segment == USER_GROUP else None)
+            done = split_moments(night, own, bases[source], split)
             calls[f"{segment} {source}"] = {
                 "source": source,
                 "window": window.effects.window,
@@ -261,7 +279,9 @@ def longest_windows(windows: Sequence[Windowed]) -> list[Windowed]:
     return list(longest.values())
 
 
-def freeze_levels(night: Night, source: str, panels: Mapping[PeriodRef, PanelRef]) -> FileRef:
+def freeze_levels(
+    night: Night, source: str, panels: Mapping[PeriodRef, PanelRef], users: FileRef | None
+) -> FileRef:
     """Levels of the segments of one source, from the periods of its basis."""
     settings = night.settings.effects
     chosen = choose_basis(night, source, panels)
@@ -269,6 +289,7 @@ def freeze_levels(night: Night, source: str, panels: Mapping[PeriodRef, PanelRef
         "panels": tuple(panels[period].rows for period in chosen),
         "segments": settings.segments,
         "max_levels": settings.segment_levels,
+        "users": users,
     }
     levels: FileRef = night.engine.require(effects.freeze_levels, {source: call})[source]
     night.keep(levels)
@@ -279,21 +300,21 @@ def split_moments(
     night: Night,
     panels: Mapping[PeriodRef, PanelRef],
     basis: FileRef,
-    levels: FileRef,
-    segment: str,
+    split: Split,
 ) -> dict[PeriodRef, FileRef]:
     """Moments of each period split by one segment."""
     calls = {
-        f"{segment} {label_period(period)}": {
+        f"{split.segment} {label_period(period)}": {
             **describe_moments(night, panel, basis),
-            "levels": levels,
-            "segment": segment,
+            "levels": split.levels,
+            "segment": split.segment,
+            "users": split.users,
         }
         for period, panel in panels.items()
     }
     done = night.engine.require(effects.make_segment_moments, calls)
     night.keep(list(done.values()))
-    return {period: done[f"{segment} {label_period(period)}"] for period in panels}
+    return {period: done[f"{split.segment} {label_period(period)}"] for period in panels}
 
 
 def follow_effects(

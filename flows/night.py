@@ -84,7 +84,8 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
         attributes = {period: read[joined[period]] for period in periods}
         texts = stages.embed_items(night, periods)
         prepared = recommend_stages.prepare_recommenders(night, periods, texts)
-        verdicts = effect_stages.conclude_effects(night, periods, attributes, texts)
+        users = {source: part.users for source, part in prepared.items()}
+        verdicts = effect_stages.conclude_effects(night, periods, attributes, texts, users)
         recommenders = recommend_stages.conclude_recommenders(night, prepared, attributes, verdicts)
         page = stages.write_report(night, verdicts, examples, recommenders)
     except Exception as error:

@@ -22,6 +22,7 @@ class Prepared:
     mark: str
     anchor: FileRef
     groups: FileRef
+    users: FileRef
     is_full: bool
 
 
@@ -46,9 +47,16 @@ def prepare_recommenders(
     )
     groups = group_sides(night, {s: (before.get(s, now[s]), anchors[s]) for s in sources})
     return {
-        source: Prepared(now[source], marks[source], anchors[source], groups[source], source not in before)
+        source: Prepared(
+            ratings=now[source],
+            mark=marks[source],
+            anchor=anchors[source],
+            groups=groups[source],
+            users=ask_one(night, recommend.name_groups, source, {"groups": groups[source]}),
+            is_full=source not in before,
+        )
         for source in sources
-    }  # fmt: skip
+    }
 
 
 def minimum(night: Night) -> int:
@@ -96,6 +104,8 @@ def make_ratings(
             "texts": tuple(
                 texts[p] for p in periods if p.source == source and p.end <= until and p in texts
             ),
+            # of the week's fit, so that who joins later does not ask for another
+            "is_rated_only": until < night.as_of,
         }
         for source in sources
     }

@@ -67,6 +67,7 @@ CACHED_TASKS = (
     recommend.fit_source,
     recommend.measure_quality,
     recommend.group_sides,
+    recommend.name_groups,
     recommend.count_mentions,
     recommend.list_tops,
     recommend.collect_effects,

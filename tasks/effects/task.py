@@ -350,10 +350,17 @@ def judge_night(
 
 @stage_task("effects")
 def freeze_levels(
-    panels: tuple[FileRef, ...], segments: tuple[str, ...], max_levels: int, run: RunContext
+    panels: tuple[FileRef, ...],
+    segments: tuple[str, ...],
+    max_levels: int,
+    users: FileRef | None,
+    run: RunContext,
 ) -> FileRef:
-    """The levels of each segment that moments are split by, from the panels of the basis."""
-    panel = _read_frames(run, panels)
+    """The levels of each segment that moments are split by, from the panels of the basis.
+
+    `users` is a table of further columns by user_id, such as the group that a user is in.
+    """
+    panel = _add_columns(run, _read_frames(run, panels), users)
     levels = {
         name: list(choose_levels(panel[name], max_levels=max_levels))
         for name in segments
@@ -363,29 +370,39 @@ def freeze_levels(
     return run.site.lake.put_bytes("levels", ".json", text.encode(), rows=len(levels))
 
 
-def read_levels_of(levels: FileRef, run: RunContext) -> list[str]:
-    """Segments that have levels."""
-    return sorted(json.loads(run.site.lake.read_bytes(levels)))
+def read_levels_of(levels: FileRef, run: RunContext) -> dict[str, tuple[str, ...]]:
+    """The levels of every segment that has any."""
+    document = json.loads(run.site.lake.read_bytes(levels))
+    return {segment: tuple(document[segment]) for segment in sorted(document)}
+
+
+def _add_columns(run: RunContext, panel: pl.DataFrame, users: FileRef | None) -> pl.DataFrame:
+    if users is None:
+        return panel
+    return panel.join(
+        run.site.lake.read_frame(users), on="user_id", how="left", maintain_order="left"
+    )
 
 
 @stage_task("effects")
 def make_segment_moments(
     panel: PanelRef,
     basis: FileRef,
-    levels: FileRef,
+    levels: tuple[str, ...],
     segment: str,
     attribute_names: tuple[str, ...],
     outcome: str,
     buckets: int,
+    users: FileRef | None,
     run: RunContext,
 ) -> FileRef:
-    """Moments of one period split by the levels of one segment."""
+    """Moments of one period split by the levels of one segment, which may be a column of `users`."""
     lake, frozen = run.site.lake, _read_basis(run, basis)
     moments = split_panel_moments(
-        _read_panel(run, (panel,), frozen),
+        _add_columns(run, _read_panel(run, (panel,), frozen), users),
         frozen,
         segment=segment,
-        levels=json.loads(lake.read_bytes(levels))[segment],
+        levels=levels,
         treatments=treatment_names(attribute_names),
         outcome=outcome,
         n_buckets=buckets,

@@ -242,7 +242,8 @@ class EffectsSettings(Section):
         (), description="controls that no attribute can have caused, as c__item_reviews"
     )
     segments: tuple[str, ...] = Field(
-        ("c__category",), description="controls by whose levels effects are shown apart"
+        ("c__category", "user_group"),
+        description="controls by whose levels effects are shown apart; user_group: the recommender's",
     )
     graph_rows: int = Field(
         2000, ge=0, le=100_000, description="reviews searched for the weekly causal graph; 0: none"

@@ -19,12 +19,15 @@ def gather_ratings(
     users: pl.DataFrame,
     items: pl.DataFrame,
     texts: pl.DataFrame | None = None,
+    *,
+    is_rated_only: bool = False,
 ) -> Ratings:
     """Ratings with features; a pair rated twice keeps its last rating.
 
     `reviews` holds user_id, item_id, rating, reviewed_at; `users` user_id and features, a JSON
     object whose strings are traits; `items` item_id, brand, category, price_usd; `texts` item_id and
-    vector. Users and items without a rating are there too. Raises InputError when nothing is rated.
+    vector. Users and items without a rating are there too, unless `is_rated_only`: then what was
+    rated by a day is the same whoever joined later. Raises InputError when nothing is rated.
     """
     last = (
         reviews.drop_nulls(["user_id", "item_id", "rating"])
@@ -32,6 +35,10 @@ def gather_ratings(
         .unique(["user_id", "item_id"], keep="last", maintain_order=True)
         .sort("user_id", "item_id")
     )
+    if is_rated_only:
+        users = users.join(last, on="user_id", how="semi")
+        items = items.join(last, on="item_id", how="semi")
+        texts = None if texts is None else texts.join(last, on="item_id", how="semi")
     user_codes, user_ids = encode(last["user_id"], users["user_id"].drop_nulls().to_list())
     item_codes, item_ids = encode(last["item_id"], items["item_id"].drop_nulls().to_list())
     user_features, user_names = describe_users(user_ids, users)
@@ -97,7 +104,7 @@ def _standardise(values: Floats) -> Floats:
 
 def _reduce_texts(ids: Sequence[str], texts: pl.DataFrame) -> Floats:
     """Principal components of text vectors, together of mean length 1; an item without text has zeros."""
-    vectors = texts.unique("item_id", keep="last", maintain_order=True)
+    vectors = texts.unique("item_id", keep="last", maintain_order=True).sort("item_id")
     places = {item: row for row, item in enumerate(vectors["item_id"])}
     values = vectors["vector"].to_numpy().astype(np.float64)
     centred = values - values.mean(axis=0)

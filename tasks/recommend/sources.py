@@ -6,7 +6,7 @@ al. 2021 (https://arxiv.org/abs/2008.07146), `table` any CSV or Parquet file of 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -90,14 +90,18 @@ def load_coat(folder: Path) -> Source:
     if propensities is not None and propensities.shape != train.shape:
         raise InputError(f"{given} is {propensities.shape}, the ratings {train.shape}")
     names = _read_names(folder / "user_features_map.txt", users.shape[1])
+    item_names = _read_names(folder / "item_features_map.txt", items.shape[1])
+    rated = [
+        replace(
+            from_matrix(values, users, items),
+            user_feature_names=tuple(names), item_feature_names=tuple(item_names),
+        )
+        for values in (train, test)
+    ]  # fmt: skip
     return Source(
-        "coat",
-        from_matrix(train, users, items),
-        from_matrix(test, users, items),
-        propensities,
-        name_groups(users, names),
-        name_groups(items, _read_names(folder / "item_features_map.txt", items.shape[1])),
-    )
+        "coat", rated[0], rated[1], propensities, name_groups(users, names),
+        name_groups(items, item_names),
+    )  # fmt: skip
 
 
 def read_matrix(file: Path) -> Floats:
@@ -175,7 +179,8 @@ def load_open_bandit(folder: Path) -> Source:
     item_features, item_names = one_hot(item_table.select(kinds), min_rows=2)
     both = Ratings(
         users, items, frame["click"].to_numpy().astype(np.float64), user_ids, item_ids,
-        user_features, item_features, scale=(0.0, 1.0),
+        user_features, item_features, scale=(0.0, 1.0), user_feature_names=tuple(names),
+        item_feature_names=tuple(item_names),
     )  # fmt: skip
     is_train = (frame["log"] == "bts").to_numpy()
     chances = frame["propensity_score"].to_numpy().astype(np.float64)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,17 @@ def describe_ratings(run: RunContext, source: str, *, until: date) -> str:
 
 @stage_task("recommend")
 def make_ratings(
-    source: str, until: date, mark: str, texts: tuple[FileRef, ...], run: RunContext
+    source: str,
+    until: date,
+    mark: str,
+    texts: tuple[FileRef, ...],
+    is_rated_only: bool,
+    run: RunContext,
 ) -> FileRef:
-    """Ratings of one source up to a day, with features; `mark` stands for what the warehouse holds."""
+    """Ratings of one source up to a day, with features; `mark` stands for what the warehouse holds.
+
+    Users and items not rated by then are there, unless `is_rated_only`.
+    """
     scope = {"source": source}
     with run.site.warehouse.connect() as connection:
         reviews = connection.execute(
@@ -63,7 +72,9 @@ def make_ratings(
             for table in ("users", "items")
         )
     vectors = [run.site.lake.read_frame(ref) for ref in texts]
-    ratings = gather_ratings(reviews, users, items, pl.concat(vectors) if vectors else None)
+    ratings = gather_ratings(
+        reviews, users, items, pl.concat(vectors) if vectors else None, is_rated_only=is_rated_only
+    )
     return run.site.lake.put_bytes(
         "ratings", ".safetensors", encode_ratings(ratings), rows=len(ratings)
     )
@@ -116,6 +127,15 @@ def group_sides(
             "silhouettes": {str(k): value for k, value in clusters.silhouettes.items()},
         }  # fmt: skip
     return _put_json(run, "groups", found)
+
+
+@stage_task("recommend")
+def name_groups(groups: FileRef, run: RunContext) -> FileRef:
+    """Users by the letter of their group, A the largest: user_id, user_group."""
+    users = json.loads(run.site.lake.read_bytes(groups))["user"]
+    letters = [ascii_uppercase[min(group, 25)] for group in users["groups"]]
+    frame = pl.DataFrame({"user_id": users["ids"], "user_group": letters})
+    return run.site.lake.put_frame("user_groups", frame)
 
 
 @stage_task("recommend")

@@ -6,7 +6,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from tasks.report.charts import ACCENT, INK, MUTED, PAPER, Layout, Spec, draw_spec
+from tasks.report.charts import ACCENT, MUTED, Layout, Spec, draw_spec
 from tasks.report.model import NightReport
 from tasks.report.recommender_rows import MapPoint, PickRow, QualityRow, RecommenderRow
 from tasks.report.words import format_count, format_number
@@ -23,10 +23,6 @@ MODEL_WORDS: Final = {
     "stabledr": "corrected, doubly robust, stable",
 }
 GROUP_NAMES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_SHAPES: Final = (
-    "circle", "square", "triangle-up", "cross", "diamond", "triangle-down", "triangle-left",
-    "triangle-right",
-)  # fmt: skip
 _SIZES: Final[dict[Layout, tuple[int, int]]] = {"wide": (560, 320), "narrow": (316, 260)}
 
 
@@ -124,30 +120,21 @@ def _tell_groups(row: RecommenderRow) -> str:
 
 
 def draw_map(row: RecommenderRow, layout: Layout) -> Markup:
-    """Users on the two directions in which the model tells them apart most; a shape a group."""
+    """Users on the two directions in which the model tells them apart most, by the letter of the group."""
     width, height = _SIZES[layout]
-    shapes = [_SHAPES[k % len(_SHAPES)] for k in range(len(row.sizes))]
-    names = [name_group(k) for k in range(len(row.sizes))]
     spec: Spec = {
         "width": width,
         "height": height,
         "background": None,
         "data": {"values": [_make_point(point) for point in row.points]},
-        "mark": {"type": "point", "size": 42, "strokeWidth": 1.3, "stroke": ACCENT, "fill": PAPER},
+        "mark": {"type": "text", "fontSize": 11, "color": ACCENT},
         "encoding": {
             "x": _make_axis("x", "first direction"),
             "y": _make_axis("y", "second direction"),
-            "shape": {
-                "field": "group", "type": "nominal",
-                "scale": {"domain": names, "range": shapes},
-                "legend": {
-                    "title": "group", "labelColor": INK, "titleColor": MUTED, "orient": "top",
-                    "symbolStrokeColor": ACCENT, "symbolFillColor": PAPER,
-                },
-            },
+            "text": {"field": "group", "type": "nominal"},
         },
         "config": {"view": {"stroke": None}},
-    }  # fmt: skip
+    }
     return draw_spec(
         spec,
         title=f"Groups of users of {row.source}",

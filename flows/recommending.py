@@ -1,0 +1,186 @@
+"""Recommenders outside a night: fit one to a file or a source, list, explain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.settings import Settings, load_settings
+from tasks.platform.site import resolve_site
+from tasks.platform.sql import read_sql
+from tasks.platform.warehouse import fetch_dicts
+from tasks.recommend.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from tasks.recommend.data import Ratings
+from tasks.recommend.explain import split_prediction
+from tasks.recommend.fit import Plan, fit_recommender
+from tasks.recommend.rank import pick_top
+from tasks.recommend.sources import load_source
+from tasks.recommend.train import Watch
+
+FOREVER = date(9999, 12, 31)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Where a recommender is looked for: a file, or the newest night of a source of the warehouse."""
+
+    model: str | None
+    source: str | None
+    config: str | None
+
+
+def fit_file(
+    path: str, kind: str, plan: Plan, target: str, *, watch: Watch | None = None
+) -> dict[str, Any]:
+    """Fit a recommender to all training ratings of a source and write it; answers its card."""
+    source = load_source(kind, path)
+    checkpoint = fit_recommender(source.train, plan, watch=watch)
+    place = Path(target).expanduser()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(encode_checkpoint(checkpoint))
+    return {**checkpoint.card, "path": str(place)}
+
+
+def open_recommender(ask: Ask) -> tuple[Checkpoint, dict[str, Any]]:
+    """The asked recommender, and where it is from. Raises InputError when there is none."""
+    if ask.model is not None:
+        place = Path(ask.model).expanduser()
+        if not place.is_file():
+            raise InputError(f"there is no recommender at {place}; fit one with recommend fit")
+        return decode_checkpoint(place.read_bytes()), {"model": str(place)}
+    settings = load_settings(ask.config)
+    night = find_night(settings, ask.source)
+    lake = resolve_site(settings).lake
+    return decode_checkpoint((lake.root / night["checkpoint"]).read_bytes()), night
+
+
+def find_night(settings: Settings, source: str | None) -> dict[str, Any]:
+    """The newest night that has a recommender of `source`, or of the only source."""
+    site = resolve_site(settings)
+    site.warehouse.prepare()
+    with site.warehouse.connect() as connection:
+        rows = fetch_dicts(connection, read_sql("marts/recommender_latest"), {"as_of": FOREVER})
+    known = [row for row in rows if source is None or row["source"] == source]
+    if not known:
+        named = f" of {source!r}" if source else ""
+        there = ", ".join(row["source"] for row in rows) or "none"
+        raise InputError(
+            f"there is no recommender{named} in the warehouse (there: {there}); run "
+            "'whyrec nightly' first, or name a file with --model"
+        )
+    if len(known) > 1:
+        names = ", ".join(row["source"] for row in known)
+        raise ConfigError(f"several sources have a recommender; name one with --source: {names}")
+    return {key: str(value) for key, value in known[0].items()}
+
+
+def list_stored(ask: Ask, user: str, *, top_k: int) -> dict[str, Any]:
+    """The list that the newest night published for a user, out of marts.recommendations."""
+    settings = load_settings(ask.config)
+    night = find_night(settings, ask.source)
+    with resolve_site(settings).warehouse.connect() as connection:
+        rows = fetch_dicts(
+            connection,
+            read_sql("marts/recommendations_select"),
+            {"source": night["source"], "as_of": night["as_of"], "user_id": user, "limit": top_k},
+        )
+    if not rows:
+        checkpoint, _ = open_recommender(ask)
+        rows = rank_unknown(checkpoint, top_k=top_k)
+        return {**night, "user": user, "is_known": False, "items": rows}
+    return {**night, "user": user, "is_known": True, "items": rows}
+
+
+def list_fitted(ask: Ask, user: str, *, top_k: int, seen: Ratings | None) -> dict[str, Any]:
+    """The list that a recommender in a file makes for a user; items rated in `seen` are left out."""
+    checkpoint, where = open_recommender(ask)
+    names = checkpoint.names
+    if user not in names.users:
+        rows = rank_unknown(checkpoint, top_k=top_k)
+        return {**where, "user": user, "is_known": False, "items": rows}
+    code = names.users.index(user)
+    known = seen if seen is not None else rate_nothing(checkpoint)
+    if known.user_ids != names.users or known.item_ids != names.items:
+        raise InputError(
+            "the ratings given to leave out are of other users or items than the recommender's; "
+            "give the file that it was fitted to"
+        )
+    tops = pick_top(checkpoint.model, known, top_k=top_k, users=np.array([code]))
+    kept = np.isfinite(tops.scores[0])
+    rows = describe_pairs(checkpoint, code, tops.items[0][kept])
+    return {**where, "user": user, "is_known": True, "items": rows}
+
+
+def rate_nothing(checkpoint: Checkpoint) -> Ratings:
+    """No ratings of the recommender's users and items."""
+    inputs, nothing = checkpoint.model.inputs, np.array([], dtype=np.int64)
+    return Ratings(
+        nothing, nothing, np.array([]), checkpoint.names.users, checkpoint.names.items,
+        inputs.user_features, inputs.item_features,
+    )  # fmt: skip
+
+
+def rank_unknown(checkpoint: Checkpoint, *, top_k: int) -> list[dict[str, Any]]:
+    """Items for a user never seen: the mean of what all users are predicted, best first."""
+    a, b = checkpoint.model.find_towers()
+    scores = b @ a.mean(axis=0)
+    best = np.argsort(-scores, kind="stable")[:top_k]
+    return [
+        {"place": place, "item_id": checkpoint.names.items[item], "predicted": float(scores[item])}
+        for place, item in enumerate(best, start=1)
+    ]
+
+
+def describe_pairs(
+    checkpoint: Checkpoint, user: int, items: Sequence[int] | np.ndarray
+) -> list[dict[str, Any]]:
+    """Predictions of one user for some items, with their parts."""
+    codes = np.asarray(items, dtype=np.int64)
+    parts = split_prediction(checkpoint.model, np.full(len(codes), user), codes)
+    return [
+        {
+            "place": place, "item_id": checkpoint.names.items[code],
+            "predicted": float(parts.total[place - 1]),
+            **{f"part_{name}": float(value[place - 1]) for name, value in vars(parts).items()},
+        }
+        for place, code in enumerate(codes, start=1)
+    ]  # fmt: skip
+
+
+def explain_pair(ask: Ask, user: str, item: str) -> dict[str, Any]:
+    """The prediction of one pair in parts; in the warehouse also what reviews say of the item."""
+    checkpoint, where = open_recommender(ask)
+    names = checkpoint.names
+    for kind, wanted, known in (("user", user, names.users), ("item", item, names.items)):
+        if wanted not in known:
+            raise InputError(
+                f"the recommender does not know the {kind} {wanted!r}; it knows {len(known):,}, "
+                f"such as {', '.join(known[:3])}"
+            )
+    row = describe_pairs(checkpoint, names.users.index(user), [names.items.index(item)])[0]
+    row.pop("place")
+    answer = {**where, "user": user, **row}
+    if ask.model is None:
+        answer["attributes"] = list_praise(load_settings(ask.config), where["source"], item)
+    return answer
+
+
+def list_praise(settings: Settings, source: str, item: str) -> list[dict[str, Any]]:
+    """Attributes that reviews of the item speak of, with effects and a sentence of praise."""
+    with resolve_site(settings).warehouse.connect() as connection:
+        rows = fetch_dicts(
+            connection, read_sql("marts/item_attributes"), {"source": source, "item_id": item}
+        )
+    for row in rows:
+        text, start, end = row.pop("text"), row.pop("span_start"), row.pop("span_end")
+        row["sentence"] = text[start:end].strip()[:200] if text and start is not None else ""
+    return rows
+
+
+def read_seen(path: str | None, kind: str) -> Ratings | None:
+    """Ratings to leave out of lists."""
+    return None if path is None else load_source(kind, path).train
