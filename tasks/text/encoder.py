@@ -252,7 +252,11 @@ class Encoder:
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Tokens that each text is read as, at most `max_tokens`; shape (n,)."""
-        return np.array([len(ids) for ids in self._tokenize(texts)[0]], dtype=np.int64)
+        return np.array([len(ids) for ids in self.tokenize(texts)], dtype=np.int64)
+
+    def tokenize(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """Token ids of each text as the network reads them, at most `max_tokens`."""
+        return self._tokenize(texts)[0]
 
     @cached_property
     def _pooling(self) -> Pooling:

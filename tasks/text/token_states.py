@@ -1,0 +1,78 @@
+"""What an encoder makes of every token: the last hidden states that pooling would average away."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.text.backends.torch_backend import load_network
+from tasks.text.encoder import Encoder, Progress
+
+
+@dataclass(frozen=True)
+class TokenStates:
+    """`values` (tokens, dim), float16; text n's are rows `starts[n]` to `starts[n + 1]`.
+
+    A text costs 2 · dim bytes a token: 10,000 reviews of 110 tokens by MiniLM are 0.85 GB.
+    """
+
+    values: npt.NDArray[np.float16]
+    starts: npt.NDArray[np.int64]
+
+
+def read_states(
+    encoder: Encoder, texts: Sequence[str], *, progress: Progress | None = None
+) -> TokenStates:
+    """Last hidden states of the tokens of `texts`, the frozen network in torch and float32.
+
+    Texts are cut at the encoder's `max_tokens`. Raises ConfigError when the network cannot be loaded.
+    """
+    import torch
+
+    tokens = encoder.tokenize(texts)
+    lengths = np.array([len(ids) for ids in tokens], dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    network = load_network(encoder.folder, numbers="fp32").to(encoder.device)
+    values: npt.NDArray[np.float16] | None = None
+    n_done = 0
+    for rows in _plan_batches(lengths, encoder.batch_tokens):
+        ids, mask = _pad([tokens[row] for row in rows])
+        with torch.inference_mode():
+            found = network(
+                input_ids=torch.from_numpy(ids).to(encoder.device),
+                attention_mask=torch.from_numpy(mask).to(encoder.device),
+            ).last_hidden_state
+        states = found.half().cpu().numpy()
+        if values is None:
+            values = np.empty((int(starts[-1]), states.shape[2]), dtype=np.float16)
+        for row, own in zip(rows, states, strict=True):
+            values[starts[row] : starts[row + 1]] = own[: lengths[row]]
+        n_done += len(rows)
+        if progress is not None:
+            progress(n_done, len(texts))
+    empty = np.empty((0, encoder.dim), dtype=np.float16)
+    return TokenStates(empty if values is None else values, starts)
+
+
+def _plan_batches(lengths: npt.NDArray[np.int64], batch_tokens: int) -> list[npt.NDArray[np.intp]]:
+    """Rows of each batch, longest first, at most `batch_tokens` tokens with padding."""
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, int(batch_tokens // max(lengths[order[start]], 1)))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def _pad(
+    batch: Sequence[npt.NDArray[np.int32]],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Ids and mask (rows, width); what pads is masked, so any id does."""
+    shape = len(batch), max(len(ids) for ids in batch)
+    ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    for row, own in enumerate(batch):
+        ids[row, : len(own)] = own
+        mask[row, : len(own)] = 1
+    return ids, mask
