@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import explain_errors, print_json, print_table
+from flows.console import PROGRESS, explain_errors, print_json, print_table, show_progress
 from flows.options import Config, Json, split_names
 
 RatingsPath = Annotated[str, typer.Argument(help="Folder or file of the ratings.")]
@@ -17,6 +17,9 @@ SourceName = Annotated[
     str | None, typer.Option(help="Source of the warehouse; needed where several have one.")
 ]
 User = Annotated[str, typer.Option(help="The user's id.")]
+LogFolder = Annotated[
+    str | None, typer.Option(help="Folder for TensorBoard's scalars of the training.")
+]
 PARTS = ("part_mean", "part_user", "part_item", "part_interaction", "part_features")
 PART_WORDS = ("mean", "user", "item", "match", "features")
 
@@ -30,6 +33,7 @@ def register(app: typer.Typer) -> None:
     room.command("evaluate")(recommend_evaluate)
     room.command("top")(recommend_top)
     room.command("explain")(recommend_explain)
+    room.command("text")(recommend_text)
 
 
 def describe() -> None:
@@ -47,6 +51,7 @@ def recommend_fit(
     ] = "ips",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    log_folder: LogFolder = None,
     is_json: Json = False,
 ) -> None:
     """Fit a recommender to a file of ratings and keep it.
@@ -59,7 +64,8 @@ def recommend_fit(
         from tasks.recommend.fit import Plan
 
         plan = Plan(model=model, seed=seed, device=choose_device(read_device(device)))
-        card = fit_file(path, source, plan, out)
+        with show_progress(is_shown=not is_json):
+            card = fit_file(path, source, plan, out, log_folder=log_folder)
         if is_json:
             print_json(card)
         else:
@@ -200,3 +206,53 @@ def show_praise(attributes: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         names = ("attribute", "reviews", "effect of praise", "a sentence")
         print_table("What reviews say of the item", names, rows)
+
+
+def recommend_text(
+    path: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of rated texts.")],
+    text: Annotated[str, typer.Option(help="Column of the text.")],
+    rating: Annotated[str, typer.Option(help="Column of the rating.")],
+    propensity: Annotated[
+        str | None, typer.Option(help="Column of the chance that the review was written.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Splits and trainings.")] = 5,
+    relevant: Annotated[float, typer.Option(help="Ratings from here on count as relevant.")] = 4.0,
+    limit: Annotated[int | None, typer.Option(min=50, help="Rows to take, at random.")] = None,
+    out: Annotated[str | None, typer.Option(help="Where a model of all rows goes.")] = None,
+    log_folder: LogFolder = None,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Predict ratings from what reviews say, and compare with simpler ways.
+
+    Example: whyrec recommend text reviews.csv --text body --rating stars
+    """
+    with explain_errors(is_json=is_json):
+        from flows.text_ratings import compare_text_ratings
+
+        with show_progress(is_shown=not is_json):
+            answer = compare_text_ratings(
+                path, text=text, rating=rating, propensity=propensity, seeds=seeds,
+                relevant=relevant, limit=limit, out=out, log_folder=log_folder, config=config,
+                progress=tell_encoded,
+            )  # fmt: skip
+        if is_json:
+            print_json(answer)
+        else:
+            show_texts(answer)
+
+
+def tell_encoded(done: int, total: int) -> None:
+    """Pass on how many texts are encoded."""
+    if tell := PROGRESS.get():
+        tell("encode texts", done, total)
+
+
+def show_texts(answer: Mapping[str, Any]) -> None:
+    """A row per model, mean ± standard deviation over splits."""
+    rows = [
+        (row["model"], *(f"{row[name]['mean']:.4f} ± {row[name]['sd']:.4f}" for name in ("mse", "mae", "auc")))
+        for row in answer["models"]
+    ]  # fmt: skip
+    title = f"{answer['n']:,} texts, {answer['seeds']} splits; {answer['left_out']:,} rows left out"
+    print_table(title, ("model", "mse", "mae", "auc"), rows)

@@ -1,6 +1,7 @@
 """Recommenders outside a night: fit one to a file or a source, list, explain."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from flows.console import PROGRESS
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import Settings, load_settings
 from tasks.platform.site import resolve_site
@@ -17,9 +19,10 @@ from tasks.recommend.checkpoint import Checkpoint, decode_checkpoint, encode_che
 from tasks.recommend.data import Ratings
 from tasks.recommend.explain import split_prediction
 from tasks.recommend.fit import Plan, fit_recommender
+from tasks.recommend.logbook import Logbook
 from tasks.recommend.rank import pick_top
 from tasks.recommend.sources import load_source
-from tasks.recommend.train import Watch
+from tasks.recommend.train import Progress, Watch
 
 FOREVER = date(9999, 12, 31)
 
@@ -34,15 +37,31 @@ class Ask:
 
 
 def fit_file(
-    path: str, kind: str, plan: Plan, target: str, *, watch: Watch | None = None
+    path: str, kind: str, plan: Plan, target: str, *, log_folder: str | None = None
 ) -> dict[str, Any]:
-    """Fit a recommender to all training ratings of a source and write it; answers its card."""
+    """Fit a recommender to all training ratings of a source and write it; answers its card.
+
+    `log_folder` gets TensorBoard scalars.
+    """
     source = load_source(kind, path)
-    checkpoint = fit_recommender(source.train, plan, watch=watch)
+    with Logbook(Path(log_folder)) if log_folder else nullcontext() as book:
+        checkpoint = fit_recommender(source.train, plan, watch=watch_steps(plan, book))
     place = Path(target).expanduser()
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(encode_checkpoint(checkpoint))
     return {**checkpoint.card, "path": str(place)}
+
+
+def watch_steps(plan: Plan, book: Watch | None) -> Watch:
+    """Tell the progress bar, and the logbook if there is one."""
+
+    def watch(progress: Progress) -> None:
+        if tell := PROGRESS.get():
+            tell("fit", min(progress.step, plan.steps), plan.steps)
+        if book is not None:
+            book(progress)
+
+    return watch
 
 
 def open_recommender(ask: Ask) -> tuple[Checkpoint, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from flows.tables import read_texts
+from flows.desk import read_texts
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
 from tasks.recommend.logbook import Logbook

@@ -75,7 +75,9 @@ def test_a_hostile_sentence_is_shown_and_never_executed() -> None:
     html = show(make_recommender())
     assert "warm <b>tone</b>" in Page(html).text
     assert "warm <b>" not in html
-    assert "Sound quality: praised in 50% of 8 reviews, worth +0.25 where praised." in Page(html).text
+    assert (
+        "Sound quality: praised in 50% of 8 reviews, worth +0.25 where praised." in Page(html).text
+    )
 
 
 def test_the_page_stays_small_however_many_users_there_are() -> None:
