@@ -44,7 +44,9 @@ class Recipe:
     """How to train: method of METHODS, power of 1/p, rank, budget, and the priors.
 
     `variances` of the parts and the `penalty`, the variance of the noise, are shares of the variance
-    of the ratings, so that stars, grades and clicks are treated alike.
+    of the ratings, so that stars, grades and clicks are treated alike. `is_of_rows` says that
+    propensities are chances of a row of a log, which shows a pair often, not of a pair: their weights
+    are divided by their mean whatever the method, as Σ 1/p is then no number of pairs.
     """
 
     variances: Mapping[str, float]
@@ -54,6 +56,7 @@ class Recipe:
     rank: int = 4
     budget: Budget = field(default_factory=Budget)
     device: str = "cpu"
+    is_of_rows: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -93,7 +96,7 @@ def fit_debiased(
     weights = weigh(
         propensities,
         power=0.0 if recipe.method == "naive" else recipe.power,
-        is_normalised=recipe.method != "ips",
+        is_normalised=recipe.is_of_rows or recipe.method != "ips",
         n_pairs=int(np.prod(ratings.shape)),
     )
     objective = Objective(ratings.users, ratings.items, weights, weights * ratings.ratings)
@@ -125,8 +128,8 @@ def make_correction(
     n_pairs = int(np.prod(ratings.shape))
     is_stable = recipe.method == "stabledr"
     lift = weigh(
-        propensities, power=recipe.power if is_stable else 1.0, is_normalised=is_stable,
-        n_pairs=n_pairs,
+        propensities, power=recipe.power if is_stable else 1.0,
+        is_normalised=recipe.is_of_rows or is_stable, n_pairs=n_pairs,
     )  # fmt: skip
     left_over = ratings.ratings - first.predict(ratings.users, ratings.items)
     nothing = np.zeros(len(ratings))

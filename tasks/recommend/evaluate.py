@@ -44,7 +44,7 @@ def find_propensities(source: Source, *, floor: float) -> Propensities:
     if given is not None and given.ndim == 2:
         return use_given(given, source.train, floor=floor)
     if given is not None:
-        return clip_propensities(given, source.train, floor=floor)
+        return replace(clip_propensities(given, source.train, floor=floor), is_of_rows=True)
     if source.train.user_features.size and source.train.item_features.size:
         return estimate_logistic(source.train, floor=floor)
     return estimate_popularity(source.train, floor=floor)
@@ -71,7 +71,10 @@ def train_model(
 ) -> Recommender:
     """One model of MODELS. Naive and debiased models stand on the same inputs."""
     inputs = make_inputs(train)
-    recipe = make_recipe(name, protocol, power=power, penalty=penalty)
+    recipe = replace(
+        make_recipe(name, protocol, power=power, penalty=penalty),
+        is_of_rows=propensities.is_of_rows,
+    )
     return fit_debiased(recipe, train, inputs, propensities.values, seed=seed).model
 
 

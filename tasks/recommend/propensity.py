@@ -13,11 +13,15 @@ NEGATIVES_PER_RATING: Final = 10
 
 @dataclass(frozen=True)
 class Propensities:
-    """`values` (n,) of the rated pairs, in [floor, 1]; `n_clipped` of them lay below the floor."""
+    """`values` (n,) of the ratings, in [floor, 1]; `n_clipped` of them lay below the floor.
+
+    `is_of_rows`: chances of a row of a log to show this item, not of a pair to be rated at all.
+    """
 
     values: Floats
     n_clipped: int
     floor: float
+    is_of_rows: bool = False
 
 
 def clip_propensities(values: Floats, ratings: Ratings, *, floor: float) -> Propensities:

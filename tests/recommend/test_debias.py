@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tasks.platform.errors import ConfigError
-from tasks.recommend.data import from_matrix
+from tasks.recommend.data import Ratings, from_matrix
 from tasks.recommend.debias import Recipe, fit_debiased, weigh
 from tasks.recommend.models import choose_parts, make_inputs
 from tasks.recommend.train import Budget
@@ -78,3 +78,19 @@ def test_a_warm_start_of_both_stages_repeats_the_model():
 def test_an_unknown_method_is_refused():
     with pytest.raises(ConfigError, match="stabledr"):
         Recipe({}, "magic")
+
+
+def test_chances_of_rows_of_a_log_debias_a_pair_shown_often():
+    """Item 0 is shown nine times in ten and clicked by half, item 1 by all: the mean of both is .75."""
+    rng = np.random.default_rng(0)
+    items = (rng.random(4000) < 0.1).astype(np.int64)
+    clicks = np.where(items == 1, 1.0, (rng.random(4000) < 0.5).astype(float))
+    one = np.zeros((1, 0)), np.zeros((2, 0))
+    log = Ratings(
+        np.zeros(4000, dtype=np.int64), items, clicks, ("u",), ("a", "b"), *one, scale=(0, 1)
+    )
+    chances = np.where(items == 1, 0.1, 0.9)
+    for method, power in (("ips", 1.0), ("snips", 1.0), ("dr", 0.5)):
+        recipe = Recipe({"user": 0.0}, method, power=power, is_of_rows=True)
+        fit = fit_debiased(recipe, log, make_inputs(log), chances, seed=0)
+        assert fit.model.predict_grid().mean() == pytest.approx(0.75, abs=0.03)
