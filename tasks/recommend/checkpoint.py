@@ -59,8 +59,9 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
     tensors |= {f"inputs.{name}": np.asarray(v, order="C") for name, v in vars(inputs).items()}
     for name, values in vars(checkpoint.names).items():
         tensors[f"names.{name}"] = np.frombuffer(json.dumps(values).encode(), dtype=np.uint8)
-    metadata = {"format": FORMAT, "card": json.dumps(checkpoint.card, sort_keys=True)}
-    found: bytes = save(tensors, metadata=metadata)
+    about = {"format": FORMAT, "card": dict(checkpoint.card)}
+    # one key: several are written in an order of chance, and the same model must make the same bytes
+    found: bytes = save(tensors, metadata={"whyrec": json.dumps(about, sort_keys=True)})
     return found
 
 
@@ -71,10 +72,11 @@ def decode_checkpoint(data: bytes) -> Checkpoint:
 
     try:
         tensors = load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        about = json.loads(header["__metadata__"]["whyrec"])
     except (SafetensorError, ValueError, KeyError) as error:
         raise InputError(f"this is no recommender ({str(error)[:100]})") from error
-    if header.get("format") != FORMAT:
+    if about.get("format") != FORMAT:
         raise InputError(f"this is no recommender of the form {FORMAT}; fit it again")
     inputs = Inputs(tensors["inputs.user_features"], tensors["inputs.item_features"])
     stages: list[Recommender] = []
@@ -88,7 +90,7 @@ def decode_checkpoint(data: bytes) -> Checkpoint:
         field: tuple(json.loads(tensors[f"names.{field}"].tobytes()))
         for field in Names.__dataclass_fields__
     })  # fmt: skip
-    return Checkpoint(Fit(tuple(stages)), names, json.loads(header["card"]))
+    return Checkpoint(Fit(tuple(stages)), names, about["card"])
 
 
 def align_parameters(

@@ -144,6 +144,17 @@ def one_hot(columns: "pl.DataFrame", *, min_rows: int = 20) -> tuple[Floats, lis
     return (np.hstack(blocks) if blocks else empty), names
 
 
+def name_groups(features: Floats, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Levels of each trait, of one-hot columns named `trait:level`."""
+    groups: dict[str, tuple[str, ...]] = {}
+    traits = dict.fromkeys(name.split(":")[0] for name in names if ":" in name)
+    for trait in traits:
+        columns = [k for k, name in enumerate(names) if name.split(":")[0] == trait]
+        levels = [names[k].split(":", 1)[1] for k in columns]
+        groups[trait] = tuple(levels[k] for k in features[:, columns].argmax(axis=1))
+    return groups
+
+
 def _find_column(columns: Sequence[str], names: Sequence[str], table: object) -> str:
     for column in columns:
         if column.lower() in names:

@@ -192,7 +192,10 @@ def _evaluate_one(
         "model": name, "base": MODELS[name][0], "method": MODELS[name][1], "power": power,
         "penalty": penalty,
         **{figure: value for figure, value in spread.items() if value is not None},
-        "groups": describe_groups(np.mean(found, axis=0), source, protocol),
+        "groups": scores.describe_groups(
+            np.mean(found, axis=0), source.test, users=source.groups, items=source.providers,
+            relevant=source.relevant, top_k=protocol["top_k"],
+        ),
     }  # fmt: skip
 
 
@@ -211,22 +214,6 @@ def _score_one(
         **scores.score(found, source.test, relevant=source.relevant, top_k=top_k),
         **scores.describe_exposure(tops, popularity.astype(np.float64)),
     }
-
-
-def describe_groups(
-    found: Floats, source: Source, protocol: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Errors per level of every trait of users and items, and the largest gaps between levels."""
-    answer = []
-    for side, traits in (("user", source.groups), ("item", source.providers)):
-        for trait, levels in traits.items():
-            rows = scores.score_groups(
-                found, source.test, levels, side=side,
-                relevant=source.relevant, top_k=protocol["top_k"],
-            )  # fmt: skip
-            gaps = {f"{figure}_gap": scores.find_gap(rows, figure) for figure in ("mse", "ndcg")}
-            answer.append({"trait": trait, "side": side, **gaps, "levels": rows})
-    return answer
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, float] | None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from tasks.recommend import scores
-from tasks.recommend.data import Floats, Ratings
+from tasks.recommend.data import Floats, Ratings, name_groups
 from tasks.recommend.evaluate import MODELS
 from tasks.recommend.fit import Plan, find_propensities, fit_recommender
 from tasks.recommend.rank import pick_top
@@ -50,7 +50,12 @@ def measure_model(
         "n_test": len(test),
         **_score(found, ranked, test, 1 / known.values[held], relevant),
         **scores.describe_exposure(tops, counts),
-    }
+        "groups": scores.describe_groups(
+            found, test, relevant=relevant, top_k=TOP_K,
+            users=name_groups(test.user_features, test.user_feature_names),
+            items=name_groups(test.item_features, test.item_feature_names),
+        ),
+    }  # fmt: skip
 
 
 def predict_popularity(train: Ratings, test: Ratings) -> tuple[Floats, Floats]:

@@ -1,6 +1,7 @@
 """How good predictions and rankings are: errors, ranking, calibration, coverage, groups."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -127,3 +128,25 @@ def find_gap(rows: Sequence[Mapping[str, float | str | None]], figure: str) -> f
     """Largest less smallest value of a figure over groups; None with fewer than two known."""
     known = [float(row[figure]) for row in rows if row[figure] is not None]  # type: ignore[arg-type]
     return max(known) - min(known) if len(known) > 1 else None
+
+
+def describe_groups(
+    found: Floats,
+    test: Ratings,
+    *,
+    users: Mapping[str, Sequence[str]],
+    items: Mapping[str, Sequence[str]],
+    relevant: float,
+    top_k: int,
+) -> list[dict[str, Any]]:
+    """Errors per level of every trait of users and items, and the largest gaps between levels.
+
+    `users` and `items` name traits and give each user's, or item's, level.
+    """
+    answer = []
+    for side, traits in (("user", users), ("item", items)):
+        for trait, levels in traits.items():
+            rows = score_groups(found, test, levels, side=side, relevant=relevant, top_k=top_k)
+            gaps = {f"{figure}_gap": find_gap(rows, figure) for figure in ("mse", "ndcg")}
+            answer.append({"trait": trait, "side": side, **gaps, "levels": rows})
+    return answer

@@ -5,7 +5,6 @@ a folder (or file) of ratings.csv or u.data, `open-bandit` a folder of logs of t
 al. 2021 (https://arxiv.org/abs/2008.07146), `table` any CSV or Parquet file of user, item, rating.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -20,6 +19,7 @@ from tasks.recommend.data import (
     encode,
     from_frame,
     from_matrix,
+    name_groups,
     one_hot,
 )
 
@@ -205,17 +205,6 @@ def _read_log(folder: Path) -> "pl.DataFrame":
     if absent := sorted(set(wanted) - set(frame.columns)):
         raise InputError(f"{found[0]} lacks the columns {', '.join(absent)}")
     return frame.select(wanted).with_columns(pl.col("item_id").cast(pl.String))
-
-
-def name_groups(features: Floats, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Levels of each trait, of one-hot columns named `trait:level`."""
-    groups: dict[str, tuple[str, ...]] = {}
-    traits = dict.fromkeys(name.split(":")[0] for name in names if ":" in name)
-    for trait in traits:
-        columns = [k for k, name in enumerate(names) if name.split(":")[0] == trait]
-        levels = [names[k].split(":", 1)[1] for k in columns]
-        groups[trait] = tuple(levels[k] for k in features[:, columns].argmax(axis=1))
-    return groups
 
 
 def _read_features(file: Path, n_rows: int) -> Floats:

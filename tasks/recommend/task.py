@@ -290,6 +290,7 @@ def gather_quality(
     table = [
         {
             **row,
+            "groups": json.dumps(row["groups"], sort_keys=True),
             "is_used": row["model"] == used,
             "checkpoint": fitted.path if row["model"] == used else None,
         }

@@ -1,11 +1,29 @@
 """A source's recommender as the night hands it over: figures, groups, users with their lists."""
 
+import json
 from typing import Any
 
 from tasks.report.fields import Count, Name, Number, Row, Sentence
 
 MAX_POINTS = 300
 """Users drawn on the map; more would be a smear and would make the page large."""
+
+
+class LevelRow(Row):
+    """One level of a trait: ratings held out, and the mean squared error on them."""
+
+    level: Name
+    n: Count = 0
+    mse: Number = None
+
+
+class TraitRow(Row):
+    """Errors by one trait of users or of items; `side` is "user" or "item"."""
+
+    trait: Name
+    side: Name
+    mse_gap: Number = None
+    levels: tuple[LevelRow, ...] = ()
 
 
 class QualityRow(Row):
@@ -26,6 +44,7 @@ class QualityRow(Row):
     coverage: Number = None
     gini: Number = None
     popularity_lift: Number = None
+    traits: tuple[TraitRow, ...] = ()
 
 
 class MapPoint(Row):
@@ -93,7 +112,7 @@ def describe_recommender(source: str, *, quality: Any, groups: Any, picks: Any) 
             for place, label in list(zip(places, labels, strict=True))[::step]
         ),
         quality=tuple(
-            QualityRow(**{name: row.get(name) for name in QualityRow.model_fields}) for row in quality
+            _make_quality(row) for row in quality
         ),
         picks=tuple(
             PickRow(**{name: row[name] for name in PickRow.model_fields if name != "reasons"},
@@ -105,3 +124,21 @@ def describe_recommender(source: str, *, quality: Any, groups: Any, picks: Any) 
 
 def _make_reason(reason: Any) -> ReasonRow:
     return ReasonRow(**{name: reason.get(name) for name in ReasonRow.model_fields})
+
+
+def _make_quality(row: Any) -> QualityRow:
+    names = set(QualityRow.model_fields) - {"traits"}
+    traits = json.loads(row.get("groups") or "[]")
+    return QualityRow(
+        **{name: row.get(name) for name in names},
+        traits=tuple(
+            TraitRow(
+                trait=trait["trait"], side=trait["side"], mse_gap=trait["mse_gap"],
+                levels=tuple(
+                    LevelRow(level=level["level"], n=level["n"], mse=level["mse"])
+                    for level in trait["levels"]
+                ),
+            )
+            for trait in traits
+        ),
+    )  # fmt: skip

@@ -96,7 +96,33 @@ def _tell_quality(rows: Sequence[QualityRow]) -> list[str]:
             f"{format_number(used.popularity_lift)} times as often rated as what people rate by "
             f"themselves: {side} 1, lists favour the {'popular' if side == 'above' else 'rare'}."
         )
-    return sentences
+    sentences += [_tell_gap(used, side) for side in ("user", "item")]
+    return [sentence for sentence in sentences if sentence]
+
+
+MIN_LEVEL = 20
+"""Ratings held out, below which a level is not told: its error would be noise."""
+
+
+def _tell_gap(used: QualityRow, side: str) -> str:
+    """Between which users, or items, the error differs most."""
+    best: tuple[float, str] | None = None
+    for trait in used.traits:
+        known = [row for row in trait.levels if row.n >= MIN_LEVEL and row.mse is not None]
+        if trait.side != side or len(known) < 2:
+            continue
+        known.sort(key=lambda row: row.mse or 0.0)
+        low, high = known[0], known[-1]
+        gap = (high.mse or 0.0) - (low.mse or 0.0)
+        if best is None or gap > best[0]:
+            best = (
+                gap,
+                (
+                    f"Among {side}s its error differs most by {trait.trait}: "
+                    f"{format_number(high.mse)} for {high.level}, {format_number(low.mse)} for {low.level}."
+                ),
+            )
+    return best[1] if best else ""
 
 
 def _compare(others: dict[str, QualityRow]) -> str:

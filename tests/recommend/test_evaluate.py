@@ -6,6 +6,7 @@ import pytest
 from tasks.platform.errors import ConfigError
 from tasks.recommend import evaluate
 from tasks.recommend.evaluate import evaluate_models
+from tasks.recommend.scores import describe_groups
 from tasks.recommend.sources import load_source
 from tests.recommend.worlds import find_real_data
 
@@ -40,7 +41,10 @@ def test_tuning_never_looks_at_the_test():
 
 def test_groups_of_users_and_items_are_scored():
     source = load_source("coat", find_real_data("coat"))
-    rows = evaluate.describe_groups(source.test.ratings, source, evaluate.load_protocol())
+    rows = describe_groups(
+        source.test.ratings, source.test, users=source.groups, items=source.providers,
+        relevant=3.0, top_k=5,
+    )  # fmt: skip
     assert {row["side"] for row in rows} == {"user", "item"}
     assert all(row["mse_gap"] == 0 for row in rows)
     assert all(sum(level["n"] for level in row["levels"]) == len(source.test) for row in rows)

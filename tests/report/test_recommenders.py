@@ -1,5 +1,6 @@
 """What the page says of the recommender."""
 
+import json
 from typing import Any
 
 from tasks.report.recommender_rows import MAX_POINTS, describe_recommender
@@ -54,6 +55,21 @@ def test_its_error_stands_beside_those_of_simpler_models() -> None:
         "(1.10 uncorrected, 1.20 for means of users and items).",
         "Its lists of five reach 25% of the items. What they show is 0.70 times as often rated as "
         "what people rate by themselves: below 1, lists favour the rare.",
+    )
+
+
+def test_the_group_served_worst_is_named_unless_it_is_too_small_to_tell() -> None:
+    levels = [
+        {"level": "gift", "n": 30, "mse": 0.9}, {"level": "casual", "n": 50, "mse": 0.4},
+        {"level": "rare", "n": 5, "mse": 3.0},
+    ]  # fmt: skip
+    groups = json.dumps([{"trait": "segment", "side": "user", "mse_gap": 0.5, "levels": levels}])
+    quality = [{**QUALITY[-1], "groups": groups}]
+    (view,) = view_recommenders(
+        make_night(recommenders=[make_recommender(quality=quality)]), most=1
+    )
+    assert view.sentences[-1] == (
+        "Among users its error differs most by segment: 0.90 for gift, 0.40 for casual."
     )
 
 
