@@ -8,6 +8,12 @@ WITH live AS (
     SELECT 'effect_refutations', source, as_of, count(*) FROM marts.effect_refutations GROUP BY ALL
     UNION ALL
     SELECT 'causal_graph', source, as_of, count(*) FROM marts.causal_graph GROUP BY ALL
+    UNION ALL
+    SELECT 'attacks', source, as_of, count(*) FROM marts.attacks GROUP BY ALL
+    UNION ALL
+    SELECT 'attack_examples', source, as_of, count(*) FROM marts.attack_examples GROUP BY ALL
+    UNION ALL
+    SELECT 'defences', source, as_of, count(*) FROM marts.defences GROUP BY ALL
 )
 SELECT
     p.table_name, p.source, p.start_date, p.end_date, p.fingerprint, p.row_count,

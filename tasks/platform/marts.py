@@ -16,7 +16,10 @@ from tasks.platform.refs import PublishedRef
 from tasks.platform.sql import read_sql
 from tasks.platform.warehouse import Warehouse, fetch_dicts
 
-MartName = Literal["review_attributes", "effects", "effect_refutations", "causal_graph"]
+MartName = Literal[
+    "review_attributes", "effects", "effect_refutations", "causal_graph", "attacks", "attack_examples",
+    "defences",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
