@@ -34,8 +34,8 @@ def attack_effects(loaded: Loaded, plan: Plan, attributes: Sequence[str] = ()) -
     detector flags where nothing was planted.
     """
     target = loaded.target
-    clean = target.conclude()
     names = choose_names(target.corpus.attributes, attributes)
+    clean = target.conclude()
     results = [
         attack_conclusion(target, attack, name, plan, clean=clean, reader=loaded.reader)
         for name in names
@@ -107,6 +107,8 @@ def count_flagged(loaded: Loaded) -> dict[str, int]:
 
 def choose_names(known: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """The attributes to attack; all when none is named."""
+    if not known:
+        raise ConfigError("no attributes are named; name some with --attributes, as in price,food")
     unknown = sorted(set(wanted) - set(known))
     if unknown:
         raise ConfigError(f"nothing was read of {', '.join(unknown)}; there are {', '.join(known)}")
