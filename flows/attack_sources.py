@@ -13,10 +13,10 @@ from flows.tables import number_rows, read_attributes, read_texts
 from tasks.effects.estimate import Method
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import read_labels, to_sides
-from tasks.platform.settings import Settings, load_settings
+from tasks.platform.settings import EffectsSettings, load_settings
 from tasks.platform.site import resolve_site
 from tasks.platform.sql import read_sql
-from tasks.robustness.corpus import SAYS
+from tasks.robustness.corpus import SAYS, join_says
 from tasks.robustness.scorecard import Reader
 
 
@@ -79,7 +79,7 @@ def load_file(
     kept = reviews.drop_nulls(["user_id", "item_id", "rating"])
     target = make_target(
         kept, attributes=attributes, items=find_items(frame, columns.item),
-        recipe=make_recipe(settings),
+        recipe=make_recipe(settings.effects),
     )  # fmt: skip
     return Loaded(path, target, reader)
 
@@ -178,7 +178,7 @@ def load_warehouse(
     reviews = join_says(tables["reviews"], tables["read"], names)
     target = make_target(
         reviews, attributes=names, items=tables["items"], users=tables["users"],
-        recipe=make_recipe(settings),
+        recipe=make_recipe(settings.effects),
     )  # fmt: skip
     exposures = tables["exposures"].with_columns(pl.col("is_clicked").cast(pl.Boolean))
     return Loaded(chosen, target, make_reader(names, config), exposures)
@@ -199,20 +199,8 @@ def choose_source(known: Sequence[str], wanted: str | None) -> str:
     return wanted or names[0]
 
 
-def join_says(reviews: pl.DataFrame, read: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """`reviews` with what was read of each attribute."""
-    said = read.filter(pl.col("is_mentioned"))
-    for name in names:
-        part = said.filter(pl.col("attribute") == name).select(
-            "review_id", pl.col("polarity").cast(pl.Int8).alias(SAYS + name)
-        )
-        reviews = reviews.join(part, on="review_id", how="left", maintain_order="left")
-    return reviews
-
-
-def make_recipe(settings: Settings) -> Recipe:
+def make_recipe(own: EffectsSettings) -> Recipe:
     """How the effects room concludes, by its settings."""
-    own = settings.effects
     return Recipe(
         method=Method(
             folds=own.folds,

@@ -146,6 +146,17 @@ def fill_columns(frame: pl.DataFrame, attributes: Sequence[str]) -> pl.DataFrame
     ).with_columns(pl.col("text").fill_null(""), pl.col("is_verified").fill_null(False))
 
 
+def join_says(reviews: pl.DataFrame, read: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """`reviews` with what was read of each attribute, one row of `read` per review and attribute."""
+    said = read.filter(pl.col("is_mentioned"))
+    for name in names:
+        part = said.filter(pl.col("attribute") == name).select(
+            "review_id", pl.col("polarity").cast(pl.Int8).alias(SAYS + name)
+        )
+        reviews = reviews.join(part, on="review_id", how="left", maintain_order="left")
+    return reviews
+
+
 def join_rows(corpus: Corpus, fakes: pl.DataFrame) -> Corpus:
     """Genuine reviews and then `fakes`, as one corpus."""
     return make_corpus(pl.concat([corpus.frame, fakes]), corpus.attributes)

@@ -53,7 +53,11 @@ class AttackRow:
 
 @dataclass(frozen=True)
 class ExampleRow:
-    """One example of an attack, before and after; `outcome` is succeeded, failed or skipped."""
+    """One example of an attack, before and after; `outcome` is succeeded, failed or skipped.
+
+    Or "flagged": nothing was planted, and detection would flag `subject`, an account of the real
+    data; `note` is JSON and says why.
+    """
 
     source: str
     surface: str
