@@ -33,6 +33,9 @@ Attacks = Annotated[
     ),
 ]
 Share = Annotated[float, typer.Option("--size", help="Fake reviews, as a share of the real ones.")]
+Writer = Annotated[
+    str, typer.Option(help="Who writes the texts: templates, or llm (the model of extract.llm).")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
 
 
@@ -57,6 +60,7 @@ def attack_effects(
     ] = 0.16,
     source: Source = None,
     as_of: AsOf = None,
+    writer: Writer = "templates",
     seed: Seed = 0,
     config: Config = None,
     is_json: Json = False,
@@ -69,9 +73,13 @@ def attack_effects(
     """
     with explain_errors(is_json=is_json):
         from flows import attacks as module
+        from flows.attack_writer import choose_writer
         from tasks.robustness.scorecard import NAMES, Plan
 
-        plan = Plan(split_names(attacks) or NAMES, size, most, seed=seed)
+        plan = Plan(
+            split_names(attacks) or NAMES, size, most, seed=seed,
+            writer=choose_writer(writer, config),
+        )  # fmt: skip
         loaded = load(file, attributes, (user, item, rating, date, text), source, as_of, config)
         wanted = () if file else split_names(attributes)
         document = module.attack_effects(loaded, plan, wanted)
