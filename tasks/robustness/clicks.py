@@ -129,17 +129,20 @@ def suspect_clickers(
 ) -> tuple[
     np.ndarray[tuple[int], np.dtype[np.str_]], Floats, np.ndarray[tuple[int], np.dtype[np.bool_]]
 ]:
-    """Accounts, the score of each (`tasks.robustness.detect`) and whether it passes the fence."""
+    """Accounts, the score of each (`tasks.robustness.detect`) and whether it passes the fence.
+
+    Every account counts alike in what is normal: views a day are themselves a signal.
+    """
     from tasks.robustness.detect import FENCE
 
     signals = measure_clickers(log)
     values = signals.select(SIGNALS).to_numpy().astype(np.float64)
-    _, score = score_accounts(values)
+    _, score = score_accounts(values, np.ones(len(values), dtype=np.int64))
     return signals["user_id"].to_numpy().astype(str), score, np.asarray(score > FENCE)
 
 
 def measure_clickers(log: pl.DataFrame) -> pl.DataFrame:
-    """What may give a bot away: user_id and `SIGNALS`, one row an account, sorted.
+    """What may give a bot away: user_id and `SIGNALS`, a row an account, sorted.
 
     Clicks are compared with the mean rate at the same position, items with the mean share of a
     view's item among all views, both in binomial standard errors.
@@ -161,7 +164,8 @@ def measure_clickers(log: pl.DataFrame) -> pl.DataFrame:
         ).alias("one item")
     )
     found = rows.group_by("user_id").agg(
-        excess, (pl.len() / pl.col("event_date").n_unique()).log1p().alias("views a day")
+        excess,
+        (pl.len() / pl.col("event_date").n_unique()).log1p().alias("views a day"),
     )
     found = found.join(most.group_by("user_id").agg(pl.max("one item")), on="user_id")
     return found.select(

@@ -9,7 +9,7 @@ import pytest
 from tasks.robustness.behaviour import ATTACKS, choose_targets, forge, size_of
 from tasks.robustness.corpus import join_rows, make_corpus
 from tasks.robustness.defend import find_fakes, score_detection
-from tasks.robustness.detect import FENCE, scale_robustly, score_accounts, suspect
+from tasks.robustness.detect import FENCE, quantile, scale_robustly, score_accounts, suspect
 from tasks.robustness.profiles import Aim
 from tests.robustness.worlds import sample_target, toy_corpus
 
@@ -64,7 +64,8 @@ def test_a_signal_can_be_left_out():
 
 
 def test_a_handful_of_accounts_is_never_called_unusual():
-    z, score = score_accounts(np.random.default_rng(0).normal(size=(10, 3)))
+    values = np.random.default_rng(0).normal(size=(10, 3))
+    z, score = score_accounts(values, np.ones(10, dtype=np.int64))
     assert not score.any()
     assert z.shape == (10, 3)
 
@@ -73,18 +74,18 @@ def test_one_wild_account_is_flagged_and_said_why():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(300, 4))
     values[7] = 12.0
-    _, score = score_accounts(values)
+    _, score = score_accounts(values, np.ones(300, dtype=np.int64))
     assert score[7] == score.max()
     assert score[7] > FENCE
 
 
 def test_scales_come_from_the_normal_part_alone():
     values = np.concatenate([np.linspace(-1, 1, 101), np.full(50, 100.0)])[:, None]
-    is_normal = np.arange(151) < 101
+    is_normal = (np.arange(151) < 101).astype(np.int64)
     scaled = scale_robustly(values, is_normal)
     assert scaled[50, 0] == pytest.approx(0.0)
     assert scaled[-1, 0] > 100
-    assert scale_robustly(np.ones((30, 1)), np.ones(30, dtype=bool)).max() == 0.0
+    assert scale_robustly(np.ones((30, 1)), np.ones(30, dtype=np.int64)).max() == 0.0
 
 
 def test_fakes_are_told_by_account():
@@ -94,3 +95,21 @@ def test_fakes_are_told_by_account():
     reasons = suspicion.explain(int(np.flatnonzero(is_fake)[0]))
     assert reasons
     assert all(" +" in reason for reason in reasons)
+
+
+def test_a_flood_of_accounts_with_one_review_does_not_become_the_norm():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(size=(300, 4)), rng.normal(4.0, 1.0, size=(280, 4))])
+    rows = np.concatenate([np.full(300, 20), np.ones(280)]).astype(np.int64)
+    _, score = score_accounts(values, rows)
+    assert (score[300:] > FENCE).mean() > 0.9
+    assert (score[:300] > FENCE).mean() < 0.06
+
+
+def test_weighted_quantiles_count_a_row_as_often_as_it_weighs():
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=(50, 2)), rng.integers(0, 5, 50)
+    repeated = np.repeat(values, weights, axis=0)
+    for share in (0.25, 0.5, 0.8):
+        expected = np.quantile(repeated, share, axis=0, method="inverted_cdf")
+        assert quantile(values, weights, share) == pytest.approx(expected)
