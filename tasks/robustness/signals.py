@@ -52,6 +52,7 @@ def measure_signals(corpus: Corpus) -> Signals:
     else:
         left_out.append("copied text: there are no texts")
     users = {name: _sum_over_users(corpus, values) for name, values in rows.items()}
+    users["deviation"] = measure_deviation(corpus)
     users["extreme ratings"] = measure_extremes(corpus)
     users["choice of items"] = measure_popularity(corpus)
     if "item burst" in rows:
@@ -108,6 +109,16 @@ def measure_item_bursts(corpus: Corpus) -> Floats:
     chance = poisson.sf(others - 1, np.maximum(expected, 1e-9))
     result: Floats = np.where(others > 0, -np.log10(np.maximum(chance, _FLOOR)), 0.0)
     return result
+
+
+def measure_deviation(corpus: Corpus) -> Floats:
+    """Distance of each account's ratings from those that others gave the items; (users,).
+
+    The weighted deviation from mean agreement of Burke et al.: rarely rated items count for more
+    (here by the root of their ratings), for it is there that few fakes move much.
+    """
+    gap = np.abs(corpus.rating - leave_out_means(corpus, corpus.item))
+    return _sum_over_users(corpus, gap / np.sqrt(corpus.item_counts[corpus.item]))
 
 
 def measure_extremes(corpus: Corpus) -> Floats:

@@ -11,6 +11,7 @@ from tasks.robustness.near_text import nearest_texts
 from tasks.robustness.signals import (
     BURST_DAYS,
     measure_company,
+    measure_deviation,
     measure_extremes,
     measure_item_bursts,
     measure_pace,
@@ -89,6 +90,16 @@ def test_extremes_grow_with_their_number():
     extremes = measure_extremes(corpus)
     x, y = corpus.users.index("x"), corpus.users.index("y")
     assert extremes[x] == pytest.approx(3 * extremes[y])
+
+
+def test_deviation_counts_for_more_on_rarely_rated_items():
+    rng = np.random.default_rng(0)
+    rows = [(f"u{at}", "common", 0, float(rng.integers(2, 5))) for at in range(300)]
+    rows += [(f"v{at}", "rare", 0, 3.0) for at in range(3)]
+    corpus = build([*rows, ("x", "common", 0, 5.0), ("y", "rare", 0, 5.0), ("z", "common", 0, 3.0)])
+    found = dict(zip(corpus.users, measure_deviation(corpus), strict=True))
+    assert found["y"] > 3 * abs(found["x"])
+    assert found["x"] > found["z"]
 
 
 def test_copied_text_is_another_accounts_text():
