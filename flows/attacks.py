@@ -50,7 +50,7 @@ def attack_effects(loaded: Loaded, plan: Plan, attributes: Sequence[str] = ()) -
         "clean": [{"attribute": name, **show_conclusion(clean[name])} for name in names],
         "attacks": [show_effect(result) for result in results],
         "counts": count_outcomes([result.outcome for result in results]),
-        "flagged_clean": count_flagged(loaded),
+        "flagged_clean": count_flagged(loaded, plan.fence),
     }
 
 
@@ -72,7 +72,7 @@ def attack_behaviour(loaded: Loaded, plan: Plan) -> dict[str, Any]:
         "attacks": [show_recommender(result) for result in results],
         "clicks": attack_exposures(loaded.exposures, plan),
         "counts": count_outcomes([result.outcome for result in results]),
-        **find_suspects(loaded),
+        **find_suspects(loaded, plan.fence),
     }
 
 
@@ -88,9 +88,9 @@ def attack_exposures(log: pl.DataFrame | None, plan: Plan) -> list[dict[str, Any
     return [asdict(one) for one in found]
 
 
-def find_suspects(loaded: Loaded) -> dict[str, Any]:
+def find_suspects(loaded: Loaded, fence: float) -> dict[str, Any]:
     """Accounts of the data as it is that look fake, for a person to judge."""
-    suspicion = suspect(loaded.target.corpus)
+    suspicion = suspect(loaded.target.corpus, fence=fence)
     return {
         "suspects": list_suspects(suspicion),
         "flagged": int(suspicion.flags.sum()),
@@ -99,9 +99,9 @@ def find_suspects(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def count_flagged(loaded: Loaded) -> dict[str, int]:
+def count_flagged(loaded: Loaded, fence: float) -> dict[str, int]:
     """How many accounts are flagged as things are."""
-    flags = suspect(loaded.target.corpus).flags
+    flags = suspect(loaded.target.corpus, fence=fence).flags
     return {"accounts": len(flags), "flagged": int(flags.sum())}
 
 

@@ -36,6 +36,12 @@ Share = Annotated[float, typer.Option("--size", help="Fake reviews, as a share o
 Writer = Annotated[
     str, typer.Option(help="Who writes the texts: templates, or llm (the model of extract.llm).")
 ]
+Fence = Annotated[
+    float,
+    typer.Option(
+        help="Robust standard deviations from which an account is flagged; less, and more are."
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
 
 
@@ -61,6 +67,7 @@ def attack_effects(
     source: Source = None,
     as_of: AsOf = None,
     writer: Writer = "templates",
+    fence: Fence = 2.25,
     seed: Seed = 0,
     config: Config = None,
     is_json: Json = False,
@@ -77,7 +84,7 @@ def attack_effects(
         from tasks.robustness.scorecard import NAMES, Plan
 
         plan = Plan(
-            split_names(attacks) or NAMES, size, most, seed=seed,
+            split_names(attacks) or NAMES, size, most, fence=fence, seed=seed,
             writer=choose_writer(writer, config),
         )  # fmt: skip
         loaded = load(file, attributes, (user, item, rating, date, text), source, as_of, config)
@@ -104,6 +111,7 @@ def attack_behaviour(
     ] = "push",
     source: Source = None,
     as_of: AsOf = None,
+    fence: Fence = 2.25,
     seed: Seed = 0,
     config: Config = None,
     is_json: Json = False,
@@ -118,7 +126,9 @@ def attack_behaviour(
         from flows import attacks as module
         from tasks.robustness.scorecard import NAMES, Plan
 
-        plan = Plan(split_names(attacks) or NAMES, size, mode=read_mode(mode), seed=seed)
+        plan = Plan(
+            split_names(attacks) or NAMES, size, mode=read_mode(mode), fence=fence, seed=seed
+        )
         loaded = load(file, attributes, (user, item, rating, date, text), source, as_of, config)
         document = module.attack_behaviour(loaded, plan)
         if is_json:

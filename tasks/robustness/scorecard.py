@@ -22,7 +22,7 @@ from tasks.robustness.defend import (
     keep_unflagged,
     score_detection,
 )
-from tasks.robustness.detect import Suspicion, suspect
+from tasks.robustness.detect import FENCE, Suspicion, suspect
 from tasks.robustness.effects import (
     GRID,
     Conclusion,
@@ -58,7 +58,8 @@ class Plan:
     """What to try.
 
     `share` is the size at which damage and defences are measured, as a share of the data; the
-    smallest attack is looked for up to `looked_to`.
+    smallest attack is looked for up to `looked_to`. Accounts past `fence` are flagged (robust
+    standard deviations, see `tasks.robustness.detect`).
     """
 
     attacks: tuple[str, ...] = NAMES
@@ -66,6 +67,7 @@ class Plan:
     looked_to: float = GRID[-1]
     mode: Mode = "nuke"
     days: int = DAYS
+    fence: float = FENCE
     seed: int = 0
     writer: Writer = write_templates
 
@@ -145,7 +147,7 @@ def attack_conclusion(
     fakes, meant = read_fakes(fakes, target.corpus.attributes, reader)
     sized = fakes.head(size_of(target.corpus, plan.share))
     damage = measure_damage(target, attribute, sized, clean=clean)
-    suspicion = suspect(join_rows(target.corpus, sized))
+    suspicion = suspect(join_rows(target.corpus, sized), fence=plan.fence)
     return EffectResult(
         attack=name,
         attribute=attribute,
@@ -216,7 +218,7 @@ def attack_recommender(victim: Victim, name: str) -> RecommenderResult:
         return RecommenderResult(name, items, plan.share, rows, "skipped", reason=str(error))
     clean = serve(victim.recommender, split)
     attacked = serve(victim.recommender, split, fakes)
-    suspicion = suspect(join_rows(corpus, fakes))
+    suspicion = suspect(join_rows(corpus, fakes), fence=plan.fence)
     kept = keep_unflagged(suspicion) > 0
     damage = compare(clean, attacked, split, targets)
     gain = damage.prediction_shift if plan.mode == "push" else -damage.prediction_shift

@@ -24,7 +24,7 @@ from flows.attack_sources import Columns, load_file
 from flows.attack_target import MomentsTarget
 from tasks.robustness.corpus import Corpus, join_rows, make_corpus
 from tasks.robustness.defend import defend_conclusions, score_detection
-from tasks.robustness.detect import suspect
+from tasks.robustness.detect import FENCE, suspect
 from tasks.robustness.effects import find_smallest
 from tasks.robustness.scorecard import (
     NAMES,
@@ -143,17 +143,19 @@ def read_coat(folder: Path) -> Corpus:
     )  # fmt: skip
 
 
-def bench_coat(folder: Path) -> None:
+def bench_coat(folder: Path, fence: float) -> None:
     """Shilled ratings without texts or dates: what a recommender shows, and what detection saves."""
     corpus = read_coat(folder)
-    print(f"\nCoat, {corpus.n:,} ratings, no dates, no texts; hit rate of the target at 10")
+    print(
+        f"\nCoat, {corpus.n:,} ratings, no dates, no texts; hit rate of the target at 10; fence {fence}"
+    )
     print(
         "mode attack          size   clean attacked defended   stars  defended   AUC   fence recall/false"
     )
     for mode in ("push", "nuke"):
         for name in NAMES:
             for share in (0.01, 0.03, 0.05):
-                plan = replace(Plan(), share=share, mode=mode)
+                plan = replace(Plan(), share=share, mode=mode, fence=fence)
                 one = attack_recommender(make_victim(RidgeFactors(), corpus, plan), name)
                 before, after = one.damage, one.defended
                 print(
@@ -187,7 +189,8 @@ def main(worlds: int = 2) -> None:
     bench_sample(worlds)
     bench_careful()
     if folder := os.environ.get("WHYREC_REAL_DATA"):
-        bench_coat(Path(folder))
+        for fence in (FENCE, 1.5):
+            bench_coat(Path(folder), fence)
         look_through_amazon(Path(folder))
 
 
