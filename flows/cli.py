@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows import cli_attributes, cli_effects, cli_graph, cli_ope, cli_recommend
+from flows import cli_attack, cli_attributes, cli_effects, cli_graph, cli_ope, cli_recommend
 from flows.console import (
     end_process,
     explain_errors,
@@ -35,8 +35,12 @@ app = typer.Typer(
 )
 effects_app = typer.Typer(help="Causal effects in any table.", no_args_is_help=True)
 attributes_app = typer.Typer(help="What texts say of attributes.", no_args_is_help=True)
+attack_app = typer.Typer(
+    help="Attacks, what they change, and what stops them.", no_args_is_help=True
+)
 app.add_typer(effects_app, name="effects")
 app.add_typer(attributes_app, name="attributes")
+app.add_typer(attack_app, name="attack")
 
 Stage = Literal["ingest", "all"]
 cli_effects.register(effects_app)
@@ -44,6 +48,7 @@ cli_ope.register(effects_app)
 cli_graph.register(effects_app)
 cli_attributes.register(app, attributes_app)
 cli_recommend.register(app)
+cli_attack.register(attack_app)
 
 
 def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:

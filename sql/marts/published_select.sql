@@ -12,6 +12,12 @@ WITH live AS (
     SELECT 'recommendations', source, as_of, count(*) FROM marts.recommendations GROUP BY ALL
     UNION ALL
     SELECT 'recommender_quality', source, as_of, count(*) FROM marts.recommender_quality GROUP BY ALL
+    UNION ALL
+    SELECT 'attacks', source, as_of, count(*) FROM marts.attacks GROUP BY ALL
+    UNION ALL
+    SELECT 'attack_examples', source, as_of, count(*) FROM marts.attack_examples GROUP BY ALL
+    UNION ALL
+    SELECT 'defences', source, as_of, count(*) FROM marts.defences GROUP BY ALL
 )
 SELECT
     p.table_name, p.source, p.start_date, p.end_date, p.fingerprint, p.row_count,

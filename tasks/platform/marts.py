@@ -18,7 +18,7 @@ from tasks.platform.warehouse import Warehouse, fetch_dicts
 
 MartName = Literal[
     "review_attributes", "effects", "effect_refutations", "causal_graph", "recommendations",
-    "recommender_quality",
+    "recommender_quality", "attacks", "attack_examples", "defences",
 ]  # fmt: skip
 
 

@@ -1,0 +1,149 @@
+"""The robustness room, as tasks: one attack on one target each, what looks fake as it is, publishing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from tasks.platform.marts import MartName, MartPart, commit_parts, find_unpublished
+from tasks.platform.refs import AttributesRef, FileRef, PeriodRef, PublishedRef, Ref
+from tasks.platform.sql import read_sql
+from tasks.platform.task import RunContext, stage_task
+from tasks.robustness.corpus import SAYS, Corpus, fill_columns, join_says, make_corpus
+from tasks.robustness.detect import suspect
+from tasks.robustness.mart_rows import to_recommender_rows, to_suspect_rows
+from tasks.robustness.profiles import Mode
+from tasks.robustness.rows import AttackRow, DefenceRow, ExampleRow, MartRow, to_frame
+from tasks.robustness.scorecard import Plan, attack_recommender, list_suspects, make_victim
+from tasks.robustness.surrogate import RidgeFactors
+
+TABLES: dict[MartName, type[MartRow]] = {
+    "attacks": AttackRow,
+    "attack_examples": ExampleRow,
+    "defences": DefenceRow,
+}
+
+
+class CorpusRef(Ref):
+    """What is attacked of one source: reviews and what they say, and the items and users they meet."""
+
+    reviews: FileRef
+    items: FileRef
+    users: FileRef
+
+
+@stage_task("robustness")
+def gather_corpus(
+    periods: tuple[PeriodRef, ...],
+    attributes: tuple[AttributesRef, ...],
+    context: str,
+    attribute_names: tuple[str, ...],
+    max_rows: int,
+    run: RunContext,
+) -> CorpusRef:
+    """The newest `max_rows` reviews of some periods of one source; `context` stands for items, users.
+
+    `attributes` are what was read in the periods, in their order.
+    """
+    scope = {
+        "source": periods[0].source,
+        "start_date": min(period.start for period in periods),
+        "end_date": max(period.end for period in periods),
+    }
+    with run.site.warehouse.connect() as connection:
+        reviews, items, users = (
+            connection.execute(read_sql(f"clean/{table}_select"), scope).pl()
+            for table in ("reviews", "items", "users")
+        )
+    lake = run.site.lake
+    read = pl.concat([lake.read_frame(ref.file) for ref in attributes])
+    said = join_says(reviews.tail(max_rows), read, attribute_names)
+    return CorpusRef(
+        reviews=lake.put_frame("corpora", fill_columns(said, attribute_names)),
+        items=lake.put_frame("corpora", items.drop("description", strict=False)),
+        users=lake.put_frame("corpora", users),
+    )
+
+
+def read_corpus(corpus: FileRef, run: RunContext) -> Corpus:
+    """Reviews of a file of `tasks.robustness.corpus`."""
+    frame = run.site.lake.read_frame(corpus)
+    names = [name.removeprefix(SAYS) for name in frame.columns if name.startswith(SAYS)]
+    return make_corpus(frame, names)
+
+
+@stage_task("robustness")
+def list_unusual(source: str, corpus: CorpusRef, run: RunContext) -> FileRef:
+    """Accounts of one source that detection would flag, as rows of marts.attack_examples."""
+    found = list_suspects(suspect(read_corpus(corpus.reviews, run)))
+    return put_rows(run, {"attack_examples": to_suspect_rows(found, source=source)})
+
+
+@stage_task("robustness")
+def attack_ratings(
+    source: str,
+    corpus: CorpusRef,
+    attack: str,
+    mode: Mode,
+    share: float,
+    seed: int,
+    run: RunContext,
+) -> FileRef:
+    """One attack on a recommender trained on one source's ratings, defended and not."""
+    plan = Plan((attack,), share, mode=mode, seed=seed)
+    victim = make_victim(RidgeFactors(), read_corpus(corpus.reviews, run), plan)
+    attacks, defences = to_recommender_rows(
+        attack_recommender(victim, attack), source=source, plan=plan
+    )
+    return put_rows(run, {"attacks": attacks, "defences": defences})
+
+
+def put_rows(run: RunContext, tables: dict[MartName, Any]) -> FileRef:
+    """Rows of several marts as one file of the lake."""
+    listed = {name: [asdict(row) for row in rows] for name, rows in tables.items()}
+    text = json.dumps(listed, sort_keys=True, default=str)
+    rows = sum(map(len, listed.values()))
+    return run.site.lake.put_bytes("attacks", ".json", text.encode(), rows=rows)
+
+
+def list_parts(files: Sequence[FileRef], as_of: date, run: RunContext) -> list[MartPart]:
+    """What the marts of attacks should hold for the night of `as_of`."""
+    found: dict[MartName, list[MartRow]] = {name: [] for name in TABLES}
+    for file in files:
+        for name, rows in json.loads(run.site.lake.read_bytes(file)).items():
+            found[name] += [TABLES[name](**row) for row in rows]
+    parts = []
+    for name, rows in found.items():
+        frame = to_frame(rows, TABLES[name], as_of)
+        for (source,), part in frame.partition_by("source", as_dict=True).items():
+            parts.append(_make_part(name, str(source), part, as_of, run))
+    return parts
+
+
+def _make_part(
+    name: MartName, source: str, frame: pl.DataFrame, as_of: date, run: RunContext
+) -> MartPart:
+    file = run.site.lake.put_frame("marts", frame)
+    path = str(run.site.lake.root / file.path)
+    return MartPart(name, source, as_of, as_of, file.sha256, file.rows, path)
+
+
+def has_unpublished(files: Sequence[FileRef], as_of: date, run: RunContext) -> bool:
+    """True when the marts do not hold the night's rows as they are."""
+    parts = list_parts(files, as_of, run)
+    with run.site.warehouse.connect() as connection:
+        return bool(find_unpublished(connection, parts))
+
+
+@stage_task("robustness", is_cached=False)
+def publish_attacks(files: tuple[FileRef, ...], as_of: date, run: RunContext) -> PublishedRef:
+    """Replace the night's rows of marts.attacks, attack_examples and defences, in one transaction."""
+    return commit_parts(
+        run.site.warehouse,
+        list_parts(files, as_of, run),
+        message=f"attacks of night {as_of}",
+        extra={"run_id": run.run_id},
+    )

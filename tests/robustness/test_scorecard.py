@@ -1,0 +1,103 @@
+"""Nothing is lost between the lines: what was tried, what was skipped, and why."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tasks.platform.errors import ConfigError
+from tasks.robustness.corpus import SAYS
+from tasks.robustness.detect import suspect
+from tasks.robustness.effects import Conclusion
+from tasks.robustness.scorecard import (
+    Plan,
+    attack_conclusion,
+    attack_recommender,
+    choose_tale,
+    list_suspects,
+    make_victim,
+    read_fakes,
+)
+from tasks.robustness.surrogate import RidgeFactors
+from tests.robustness.worlds import MeanTarget, sample_target, toy_corpus
+
+PLAN = Plan(share=0.05, looked_to=0.5)
+
+
+@pytest.mark.parametrize("name", ["random", "noise", "fake-reviews", "gradient"])
+def test_an_attack_on_a_conclusion_says_all_it_should(name):
+    target = MeanTarget(toy_corpus())
+    clean = target.conclude()
+    found = attack_conclusion(target, name, "price", PLAN, clean=clean)
+    assert found.tale == "contradict"
+    assert found.damage.rows == round(0.05 * toy_corpus().n)
+    # items have room for so many gradient fakes only, and it is said how far was looked
+    most = 0.27 if name == "gradient" else 0.5
+    assert found.smallest.looked_to == pytest.approx(most, abs=0.01)
+    assert found.outcome == ("succeeded" if found.damage.is_flipped else "failed")
+    assert {one.defence for one in found.defended} == {"flagged rows left out", "influence capped"}
+    again = attack_conclusion(target, name, "price", PLAN, clean=clean)
+    assert (again.damage, again.smallest, again.detection) == (
+        found.damage,
+        found.smallest,
+        found.detection,
+    )
+
+
+def test_no_result_is_skipped_and_not_called_robust():
+    target = MeanTarget(toy_corpus())
+    found = attack_conclusion(
+        target, "random", "price", PLAN, clean={"price": Conclusion("no result")}
+    )
+    assert found.outcome == "skipped"
+    assert found.reason == "there is no result to attack"
+    assert found.damage is None
+
+
+def test_tales_go_against_a_clear_effect_and_along_an_unclear_one():
+    clear = Conclusion("credible", 1.0, 0.1, 0.8, 1.2)
+    assert choose_tale(clear) == "contradict"
+    assert choose_tale(replace(clear, estimate=-1.0, ci_low=-1.2, ci_high=-0.8)) == "agree"
+    unclear = replace(clear, ci_low=-0.1)
+    assert choose_tale(unclear) == "agree"
+    assert choose_tale(replace(unclear, estimate=-0.1)) == "contradict"
+
+
+def test_what_the_reader_misses_is_counted_and_does_not_count():
+    corpus = toy_corpus()
+    fakes = corpus.frame.head(20).with_columns(text=corpus.frame.head(20)[f"{SAYS}price"].cast(str))
+    meant = fakes[f"{SAYS}price"].to_numpy()
+
+    def read(texts):
+        return np.array([[max(int(text), 0)] for text in texts], dtype=np.int8)
+
+    read_rows, share = read_fakes(fakes, ["price"], read)
+    assert share == pytest.approx((meant >= 0).mean())
+    assert (read_rows[f"{SAYS}price"].to_numpy() == np.maximum(meant, 0)).all()
+    assert read_fakes(fakes, ["price"], None) == (fakes, None)
+
+
+@pytest.mark.parametrize("name", ["love-hate", "gradient"])
+def test_an_attack_on_a_recommender_loses_what_detection_takes(name):
+    corpus = sample_target(5).corpus
+    victim = make_victim(RidgeFactors(), corpus, Plan(share=0.02, mode="push"))
+    found = attack_recommender(victim, name)
+    assert found.outcome == "succeeded"
+    assert found.damage.prediction_shift > 3 * abs(found.defended.prediction_shift)
+
+
+def test_suspects_are_listed_for_a_person_most_suspicious_first():
+    corpus = sample_target(5).corpus
+    suspicion = suspect(corpus)
+    listed = list_suspects(suspicion, most=10)
+    scores = [one["score"] for one in listed]
+    assert len(listed) == min(10, suspicion.flags.sum())
+    assert scores == sorted(scores, reverse=True)
+    assert all(one["reviews"] > 0 and one["reasons"] for one in listed)
+
+
+def test_unknown_attacks_and_sizes_are_refused():
+    with pytest.raises(ConfigError, match="no attack is called sybil; there are random"):
+        Plan(attacks=("sybil",))
+    with pytest.raises(ConfigError, match="share is 0"):
+        Plan(share=0)
