@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("ingest", "quality", "text", "effects", "recommend", "report")
+ROOMS = ("ingest", "quality", "text", "effects", "recommend", "robustness", "report")
 FILES = sorted(
     [*ROOT.glob("flows/**/*.py"), *ROOT.glob("tasks/**/*.py"), *ROOT.glob("expectations/**/*.py")]
 )

@@ -1,0 +1,1 @@
+"""How far an attacker can move what is read, recommended and concluded."""

@@ -1,0 +1,196 @@
+"""Whole texts rewritten by rule: judgements turned round, persons exchanged, orders smuggled in.
+
+The tests of behaviour of CheckList (Ribeiro et al. 2020, https://aclanthology.org/2020.acl-main.442):
+where a judgement was turned round the answer must follow (directional), where a person was
+exchanged it must stay (invariance).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final, Protocol
+
+from tasks.robustness.text.words import Words, load_stop_words, load_table, match_case, split_words
+
+_SENTENCE_END: Final = re.compile(r"[.!?;]+\s|\n+|[.!?]+$")
+_COPULAS: Final = frozenset("is was are were am isn't wasn't aren't weren't".split())
+_NEGATORS: Final = frozenset(
+    "not never no isn't wasn't aren't weren't don't didn't doesn't".split()
+)
+_REACH: Final = 4
+"""Words after "was" among which the judgement stands."""
+
+
+class Rewrite(Protocol):
+    """Makes other versions of texts, many at once."""
+
+    name: str
+
+    def rewrite(self, texts: Sequence[str]) -> list[list[str]]:
+        """Versions of each text, always in the same order; none where there is nothing to do."""
+
+
+@cache
+def load_opposites() -> Mapping[str, str]:
+    """The opposite of each judging word, in lower case."""
+    table = load_table("polarity_pairs")
+    found: dict[str, str] = {}
+    for pair in table["pairs"]:
+        praise, blame = pair.split()
+        found.setdefault(praise, blame)
+        found.setdefault(blame, praise)
+    return {**found, **table["praise_to_blame"], **table["blame_to_praise"]}
+
+
+@dataclass(frozen=True)
+class Opposites:
+    """Judging words become their opposites, in sentences that hold a word of `about` if it is given.
+
+    A text without such a word has no rewrite.
+    """
+
+    about: frozenset[str] = frozenset()
+    name: str = "flip"
+
+    def rewrite(self, texts: Sequence[str]) -> list[list[str]]:
+        """At most one version of each text, with all judgements turned."""
+        return [self._turn(split_words(text)) for text in texts]
+
+    def _turn(self, words: Words) -> list[str]:
+        opposites = load_opposites()
+        changes = {
+            at: match_case(opposites[form], words.word(at))
+            for sentence in cut_sentences(words)
+            if names_any(words, sentence, self.about)
+            for at in sentence
+            if (form := words.word(at).lower()) in opposites
+        }
+        return [words.change(changes)] if changes else []
+
+
+@dataclass(frozen=True)
+class Negate:
+    """Denies judgements: "was good" becomes "was not good", "was not good" becomes "was good".
+
+    Only where a judging word follows, in sentences that hold a word of `about` if it is given.
+    """
+
+    about: frozenset[str] = frozenset()
+    name: str = "negation"
+
+    def rewrite(self, texts: Sequence[str]) -> list[list[str]]:
+        """At most one version of each text, with all such judgements denied."""
+        return [self._deny(split_words(text)) for text in texts]
+
+    def _deny(self, words: Words) -> list[str]:
+        changes: dict[int, str] = {}
+        for sentence in cut_sentences(words):
+            if names_any(words, sentence, self.about):
+                for at in sentence:
+                    changes.update(_deny_word(words, at, sentence))
+        return [words.change(changes)] if changes else []
+
+
+@dataclass(frozen=True)
+class SwapIdentity:
+    """Names, pronouns and words for men become those for women and the other way round.
+
+    `names` are lists of first names by group. A name is exchanged for one of each other group, by its
+    place in its list, so that a text has one version per other group.
+    """
+
+    names: Mapping[str, Sequence[str]] = field(
+        default_factory=lambda: load_table("identities")["names"]
+    )
+    pairs: Mapping[str, str] = field(default_factory=lambda: load_table("identities")["pairs"])
+    name: str = "identity"
+
+    def rewrite(self, texts: Sequence[str]) -> list[list[str]]:
+        """Distinct versions of each text that mentions a person."""
+        return [[*dict.fromkeys(self._exchange(split_words(text)))] for text in texts]
+
+    def _exchange(self, words: Words) -> Iterator[str]:
+        groups = {
+            name: (group, at) for group, ns in self.names.items() for at, name in enumerate(ns)
+        }
+        turned = {other: one for one, other in self.pairs.items()}
+        people = {
+            at: groups[words.word(at)] for at in range(len(words)) if words.word(at) in groups
+        }
+        for offset in range(max(1, len(self.names) - 1)):
+            changes = {}
+            for at in range(len(words)):
+                word, form = words.word(at), words.word(at).lower()
+                if at in people:
+                    group, place = people[at]
+                    others = [name for name in self.names if name != group]
+                    if others and self.names[others[offset % len(others)]]:
+                        row = self.names[others[offset % len(others)]]
+                        changes[at] = row[place % len(row)]
+                elif form == "her":
+                    changes[at] = match_case(_turn_her(words, at), word)
+                elif form in self.pairs or form in turned:
+                    changes[at] = match_case(self.pairs.get(form) or turned[form], word)
+            if changes:
+                yield words.change(changes)
+
+
+@dataclass(frozen=True)
+class Inject:
+    """Orders to a language model put behind a text, that it should answer `label` on `attribute`.
+
+    `suffixes` hold {attribute} and {label}.
+    """
+
+    attribute: str
+    label: str
+    suffixes: Sequence[str] = field(default_factory=lambda: load_table("injections")["suffixes"])
+    name: str = "injection"
+
+    def rewrite(self, texts: Sequence[str]) -> list[list[str]]:
+        """One version per suffix."""
+        filled = [
+            suffix.replace("{attribute}", self.attribute).replace("{label}", self.label)
+            for suffix in self.suffixes
+        ]
+        return [[f"{text} {suffix}" for suffix in filled] for text in texts]
+
+
+def cut_sentences(words: Words) -> list[range]:
+    """Numbers of the words of each sentence; cut at full stops, exclamation and question marks."""
+    sentences, first = [], 0
+    for at in range(1, len(words) + 1):
+        is_end = at == len(words)
+        if is_end or _SENTENCE_END.search(words.text, words.spans[at - 1][1], words.spans[at][0]):
+            sentences.append(range(first, at))
+            first = at
+    return [sentence for sentence in sentences if len(sentence)]
+
+
+def names_any(words: Words, sentence: range, about: frozenset[str]) -> bool:
+    """Whether a sentence holds one of the words; always when there is none to hold."""
+    return not about or any(words.word(at).lower() in about for at in sentence)
+
+
+def _deny_word(words: Words, at: int, sentence: range) -> dict[int, str]:
+    """Changes that turn round a judgement that hangs on the copula at `at`; none elsewhere."""
+    word, form = words.word(at), words.word(at).lower().replace("’", "'")
+    if form not in _COPULAS:
+        return {}
+    reach = range(at + 1, min(at + 1 + _REACH, sentence.stop))
+    opposites = load_opposites()
+    if not any(words.word(near).lower() in opposites for near in reach):
+        return {}
+    if form.endswith("n't"):
+        return {at: word[:-3]}
+    if at + 1 in sentence and words.word(at + 1).lower() in _NEGATORS:
+        return {at + 1: ""}
+    return {at: f"{word} not"}
+
+
+def _turn_her(words: Words, at: int) -> str:
+    """What "her" is for a man: "his" before a word that can be a noun and "him" elsewhere."""
+    if at + 1 >= len(words) or words.text[words.spans[at][1] : words.spans[at + 1][0]] != " ":
+        return "him"
+    return "him" if words.word(at + 1).lower() in load_stop_words() else "his"

@@ -1,0 +1,321 @@
+"""One attack on many texts: their questions travel together, within a budget.
+
+Texts are taken in their order, at most `in_flight` at a time; every round gathers what all of them
+want to know, leaves out what breaks a constraint, and asks the rest in one batch.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from tasks.platform.errors import InputError
+from tasks.robustness.text.constraints import Constraint, filter_pairs
+from tasks.robustness.text.goal import Flip, Goal
+from tasks.robustness.text.outcome import Attempt, Outcome, Status
+from tasks.robustness.text.search import NOTHING, Case, Question, Search, Steps
+from tasks.robustness.text.victim import (
+    PROBES,
+    BudgetSpentError,
+    Floats,
+    Meter,
+    Victim,
+    WordRanker,
+    find_constant,
+)
+from tasks.robustness.text.words import count_changed_words
+
+FAILED: Final = "no candidate reached the goal"
+UNREAD: Final = "the model refuses to read it"
+UNCONFIRMED: Final = "the confirming model did not follow"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A goal, a search with its transformation, and constraints on what it may ask."""
+
+    name: str
+    search: Search
+    goal: Goal = field(default_factory=Flip)
+    constraints: tuple[Constraint, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`queries` bounds the texts asked in all, `queries_per_text` those asked for one text."""
+
+    queries: int | None = None
+    queries_per_text: int | None = None
+    in_flight: int = 128
+
+
+@dataclass
+class _Live:
+    """A text under attack, and what its search waits for."""
+
+    row: int
+    case: Case
+    steps: Steps
+    question: Question | None
+    n_queries: int = 0
+    n_rankings: int = 0
+    found: str | None = None
+
+
+def run_attack(
+    attack: Attack,
+    victim: Victim,
+    texts: Sequence[str],
+    *,
+    truths: Sequence[int] | None = None,
+    limits: Limits | None = None,
+    confirm: Victim | None = None,
+    probes: Sequence[str] = PROBES,
+    seed: int = 0,
+) -> Outcome:
+    """Attack every text; the same seed gives the same outcome, whatever order the texts come in.
+
+    `truths` are numbers of the right labels, the victim's own first answers where not given. With
+    `confirm` a success counts only if that victim follows as well (for a search on a faster double of
+    it). A victim that gives one answer to all texts and `probes` is skipped as constant. Raises
+    InputError when `truths` do not fit.
+    """
+    if truths is not None and len(truths) != len(texts):
+        raise InputError(f"{len(texts)} texts and {len(truths)} labels were given; give one each")
+    limits = limits or Limits()
+    meter = Meter(victim, limits.queries)
+    attempts: dict[int, Attempt] = {}
+    refused: Counter[str] = Counter()
+    first = _ask_first(meter, texts, probes)
+    cases = _open_cases(attack, victim, texts, truths, first, probes, attempts)
+    _attack_all(attack, meter, cases, attempts, refused, limits, seed)
+    if confirm is not None:
+        _confirm(attack, confirm, cases, attempts)
+    done = tuple(attempts[row] for row in range(len(texts)))
+    return Outcome(attack.name, done, meter.n_queries, meter.n_hits, dict(refused))
+
+
+def _ask_first(meter: Meter, texts: Sequence[str], probes: Sequence[str]) -> dict[str, Floats]:
+    """First answers by text, as far as the budget goes; probes come first."""
+    wanted = [*dict.fromkeys([*probes, *texts])]
+    allowed = wanted if meter.budget is None else wanted[: max(meter.budget, 0)]
+    return dict(zip(allowed, meter.ask(allowed), strict=True)) if allowed else {}
+
+
+def _open_cases(
+    attack: Attack,
+    victim: Victim,
+    texts: Sequence[str],
+    truths: Sequence[int] | None,
+    first: dict[str, Floats],
+    probes: Sequence[str],
+    attempts: dict[int, Attempt],
+) -> dict[int, Case]:
+    """Texts that can be attacked, by row; the others are settled in `attempts`."""
+    constant = find_constant(list(first.values())) if len(first) > 1 else None
+    cases = {}
+    for row, text in enumerate(texts):
+        before = first.get(text)
+        reason = _refuse(text, before, constant, victim.labels)
+        if before is not None and reason is None:
+            truth = int(before.argmax()) if truths is None else int(truths[row])
+            reason = attack.goal.refuse(before, truth)
+            if reason is None:
+                cases[row] = Case(text, before, truth, attack.goal)
+        if row in cases:
+            continue
+        status: Status = "not_attempted" if before is None else "skipped"
+        attempts[row] = Attempt(row, status, reason, text, n_queries=int(before is not None))
+    return cases
+
+
+def _refuse(
+    text: str, before: Floats | None, constant: int | None, labels: Sequence[str]
+) -> str | None:
+    """Why a text is not attacked; None when it can be."""
+    if before is None:
+        return "the budget ran out"
+    if not text.strip():
+        return "no text"
+    if np.isnan(before).any():
+        return UNREAD
+    if constant is not None:
+        return f"constant model: it answers {labels[constant]!r} to everything"
+    return None
+
+
+def _attack_all(
+    attack: Attack,
+    meter: Meter,
+    cases: dict[int, Case],
+    attempts: dict[int, Attempt],
+    refused: Counter[str],
+    limits: Limits,
+    seed: int,
+) -> None:
+    """Keep at most `in_flight` texts under attack until none is left or the budget is."""
+    waiting = list(cases.items())
+    live: list[_Live] = []
+    try:
+        while waiting or live:
+            room = max(1, limits.in_flight) - len(live)
+            entering, waiting = waiting[: max(room, 0)], waiting[max(room, 0) :]
+            live += _enter(attack, entering, attempts, seed)
+            _advance(attack, meter, live, refused, limits)
+            for one in [one for one in live if one.question is None]:
+                attempts[one.row] = _settle(attack, meter, one)
+            live = [one for one in live if one.question is not None]
+    except BudgetSpentError:
+        for row, case in [*((one.row, one.case) for one in live), *waiting]:
+            attempts[row] = Attempt(row, "not_attempted", "the budget ran out", case.text)
+
+
+def _enter(
+    attack: Attack,
+    entering: Sequence[tuple[int, Case]],
+    attempts: dict[int, Attempt],
+    seed: int,
+) -> list[_Live]:
+    """Start the searches of some texts; those with nothing to change are skipped."""
+    plans = attack.search.prepare([case.text for _, case in entering])
+    live = []
+    for (row, case), plan in zip(entering, plans, strict=True):
+        if plan is None:
+            attempts[row] = Attempt(row, "skipped", NOTHING, case.text, n_queries=1)
+            continue
+        steps = attack.search.steps(case, plan, _seed_text(seed, case.text))
+        live.append(_Live(row, case, steps, next(steps), n_queries=1))
+    return live
+
+
+def _advance(
+    attack: Attack, meter: Meter, live: list[_Live], refused: Counter[str], limits: Limits
+) -> None:
+    """One round: gather, filter, ask once, send every search its answers."""
+    asked = [one for one in live if one.question is not None]
+    allowed = _filter(attack, asked, refused, limits)
+    wanted = [text for texts in allowed for text in texts if text is not None]
+    for one, texts in zip(asked, allowed, strict=True):
+        new = [text for text in texts if text is not None and text not in meter.known]
+        one.n_queries += len(dict.fromkeys(new))
+    answers = dict(zip(wanted, meter.ask(wanted), strict=True)) if wanted else {}
+    ranks = iter(_rank(meter, [one for one in asked if one.question and one.question.ranked]))
+    missing = np.full(len(meter.victim.labels), np.nan)
+    for one, texts in zip(asked, allowed, strict=True):
+        if one.question is not None and one.question.ranked is not None:
+            reply = next(ranks)[None]
+            one.n_rankings += 1
+        else:
+            reply = np.array([missing if t is None else answers[t] for t in texts])
+        try:
+            one.question = one.steps.send(reply)
+        except StopIteration as end:
+            one.question, one.found = None, end.value
+
+
+def _filter(
+    attack: Attack, asked: Sequence[_Live], refused: Counter[str], limits: Limits
+) -> list[list[str | None]]:
+    """The texts of each question, None for what may not be asked: constraint or budget of the text."""
+    pairs = [
+        (number, place)
+        for number, one in enumerate(asked)
+        if one.question is not None and one.question.is_candidate
+        for place in range(len(one.question.texts))
+    ]
+    originals = [asked[number].case.text for number, _ in pairs]
+    texts = [list[str | None](one.question.texts if one.question else ()) for one in asked]
+    changed = [str(texts[number][place]) for number, place in pairs]
+    passed, counts = filter_pairs(attack.constraints, originals, changed)
+    refused.update(counts)
+    for (number, place), is_fine in zip(pairs, passed, strict=True):
+        if not is_fine:
+            texts[number][place] = None
+    for one, row in zip(asked, texts, strict=True):
+        if one.question is not None and one.question.ranked is not None:
+            row.clear()
+        if limits.queries_per_text is not None:
+            _cut_row(row, limits.queries_per_text - one.n_queries, refused)
+    return texts
+
+
+def _cut_row(row: list[str | None], left: int, refused: Counter[str]) -> None:
+    """Refuse what goes beyond the questions that are left to a text."""
+    for place, text in enumerate(row):
+        if text is not None:
+            left -= 1
+            if left < 0:
+                row[place] = None
+                refused["queries per text"] += 1
+
+
+def _rank(meter: Meter, asking: Sequence[_Live]) -> list[Floats]:
+    """Weights of the words of each text, by the victim itself."""
+    if not asking:
+        return []
+    if not isinstance(meter.victim, WordRanker):
+        raise InputError("this model cannot rank words by itself; rank them alone or by deletion")
+    words = [one.question.ranked for one in asking if one.question and one.question.ranked]
+    if not meter.can_ask(len(words)):
+        raise BudgetSpentError
+    meter.n_queries += len(words)
+    meter.n_rankings += len(words)
+    return meter.victim.rank_words(
+        [word.text for word in words],
+        [word.spans for word in words],
+        [one.case.truth for one in asking],
+    )
+
+
+def _settle(attack: Attack, meter: Meter, one: _Live) -> Attempt:
+    """The attempt that a search ended in."""
+    labels, case = meter.victim.labels, one.case
+    common: dict[str, Any] = {
+        "row": one.row,
+        "original": case.text,
+        "truth": labels[case.truth],
+        "before": labels[int(case.before.argmax())],
+        "sure_before": round(float(case.before.max()), 4),
+        "n_queries": one.n_queries + one.n_rankings,
+        "n_rankings": one.n_rankings,
+    }
+    if one.found is None:
+        return Attempt(status="failed", reason=FAILED, **common)
+    after = meter.known[one.found]
+    return Attempt(
+        status="succeeded",
+        reason=None,
+        perturbed=one.found,
+        after=labels[int(after.argmax())],
+        sure_after=round(float(after.max()), 4),
+        n_changed_words=count_changed_words(case.text, one.found),
+        **common,
+    )
+
+
+def _confirm(
+    attack: Attack, confirm: Victim, cases: dict[int, Case], attempts: dict[int, Attempt]
+) -> None:
+    """Successes that another victim does not follow become failures."""
+    won = [row for row, attempt in attempts.items() if attempt.status == "succeeded"]
+    if not won:
+        return
+    shares = np.asarray(confirm.predict([str(attempts[row].perturbed) for row in won]))
+    for row, answer in zip(won, shares, strict=True):
+        case = cases[row]
+        is_reached = attack.goal.is_reached(answer[None], case.before, case.truth)[0]
+        if np.isnan(answer).any() or not is_reached:
+            kept = vars(attempts[row]) | {
+                "status": "failed", "reason": UNCONFIRMED, "perturbed": None, "after": None,
+                "sure_after": None, "n_changed_words": None,
+            }  # fmt: skip
+            attempts[row] = Attempt(**kept)
+
+
+def _seed_text(seed: int, text: str) -> np.random.Generator:
+    """A generator that hangs on the seed and the text alone."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8]
+    return np.random.default_rng([seed, int.from_bytes(digest, "little")])
