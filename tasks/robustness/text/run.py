@@ -198,9 +198,11 @@ def _advance(
     asked = [one for one in live if one.question is not None]
     allowed = _filter(attack, asked, refused, limits)
     wanted = [text for texts in allowed for text in texts if text is not None]
+    taken: set[str] = set()
     for one, texts in zip(asked, allowed, strict=True):
-        new = [text for text in texts if text is not None and text not in meter.known]
-        one.n_queries += len(dict.fromkeys(new))
+        new = {text for text in texts if text is not None and text not in meter.known} - taken
+        one.n_queries += len(new)
+        taken |= new
     answers = dict(zip(wanted, meter.ask(wanted), strict=True)) if wanted else {}
     ranks = iter(_rank(meter, [one for one in asked if one.question and one.question.ranked]))
     missing = np.full(len(meter.victim.labels), np.nan)

@@ -20,6 +20,9 @@ from tasks.robustness.text.words import Words, split_words
 Ranking = Literal["alone", "deletion", "victim"]
 _WordPlan = tuple[Words, dict[int, Sequence[str]]]
 """Words of a text, and other forms of those that may change, by number."""
+_TRIED_ENOUGH: Final = 4
+"""Words tried before a search may be given up."""
+_HOPE: Final = 1.0
 NOTHING: Final = "nothing in it that this attack changes"
 
 
@@ -107,9 +110,12 @@ class GreedyWords:
         words, variants = cast(_WordPlan, plan)
         order = yield from self._rank(case, words, [*variants])
         most = min(self.most_words, max(1, int(self.most_share * len(words))))
-        best, kept = case.lose(case.before[None])[0], dict[int, str]()
+        first = best = case.lose(case.before[None])[0]
+        kept: dict[int, str] = {}
         at = 0
         while at < len(order) and len(kept) < most:
+            if at >= _TRIED_ENOUGH and not _is_in_reach(first, best, at, len(order) - at):
+                return None
             block = order[at : at + min(self.block, most - len(kept))]
             at += len(block)
             tried = self._draw(kept, block, variants, rng)
@@ -162,6 +168,21 @@ class GreedyWords:
             weight = case.lose(shares)
         weight = np.nan_to_num(weight, posinf=-np.inf, neginf=-np.inf).round(6)
         return [places[at] for at in np.argsort(-weight, kind="stable")]
+
+
+def _is_in_reach(first: float, best: float, tried: int, left: int) -> bool:
+    """Whether the words that are left could do the rest at `_HOPE` times the mean gain so far.
+
+    In log-odds of the loss. Words are tried from the weightiest on, so that later ones do less: a
+    search that is nowhere near would only spend questions.
+    """
+    start, now = (_to_log_odds(loss) for loss in (first, best))
+    return now - _HOPE * (start - now) / tried * left <= 0
+
+
+def _to_log_odds(loss: float) -> float:
+    kept = min(max(loss, 1e-9), 1 - 1e-9)
+    return float(np.log(kept / (1 - kept)))
 
 
 @dataclass(frozen=True)

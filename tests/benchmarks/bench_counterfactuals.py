@@ -1,0 +1,120 @@
+"""Polarity of film reviews and of their human counterfactuals (CAD-IMDb), by extractor, and the gap.
+
+    WHYREC_REAL_DATA=../shared/data python -m tests.benchmarks.bench_counterfactuals [--train 1707] [--test 488] [--llm 0]
+
+A counterfactual is an original edited by a person with as few words as turn its sentiment. The
+clauses extractor sees no label. The probe (distilled extractor) is taught by the labels of originals
+of the training split; the adversarially trained one by these and by versions with their judgements
+turned round by rule. No human counterfactual is ever trained on. An answer counts as right when its
+polarity is the label's; neither and not mentioned are wrong.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from tasks.robustness.adversarial import Gap, augment, measure_gap, share_closed
+from tasks.robustness.text.rewrites import Negate, Opposites
+from tasks.text.clauses import ClauseExtractor
+from tasks.text.distilled import fit_distilled, take_labels
+from tasks.text.encoder import Encoder
+from tasks.text.extract import Attribute, Extractor
+from tests.text.conftest import find_real_data
+
+ATTRIBUTE = Attribute("movie", ("movie", "film", "story", "acting", "plot", "show"))
+
+
+class Memory:
+    """Vectors of texts, each embedded once."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder, self.known = encoder, {}
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if new:
+            self.known.update(zip(new, self.encoder.encode(new), strict=True))
+        return np.array([self.known[text] for text in texts], dtype=np.float32)
+
+
+def load_pairs(folder: Path, split: str) -> tuple[list[str], list[str], np.ndarray]:
+    """Originals, counterfactuals and the originals' labels; the first of a pair is the original."""
+    frame = pl.read_csv(folder / "cad_imdb" / f"{split}_paired.tsv", separator="\t")
+    pairs = frame.group_by("batch_id", maintain_order=True).agg("Text", "Sentiment")
+    texts = pairs["Text"].to_list()
+    labels = [1 if said[0] == "Positive" else -1 for said in pairs["Sentiment"].to_list()]
+    return [pair[0] for pair in texts], [pair[1] for pair in texts], np.array(labels)
+
+
+def read_polarity(extractor: Extractor, texts: Sequence[str], embed: Memory) -> np.ndarray:
+    reviews = [(str(at), text) for at, text in enumerate(texts)]
+    found = extractor.extract(reviews, attributes=(ATTRIBUTE,), embed=embed)
+    polarity = np.zeros(len(texts), dtype=np.int64)
+    polarity[found.frame["review_id"].cast(pl.Int64).to_numpy()] = found.frame[
+        "polarity"
+    ].to_numpy()
+    return polarity
+
+
+def measure(
+    name: str,
+    extractor: Extractor,
+    originals: list[str],
+    edited: list[str],
+    labels: np.ndarray,
+    embed: Memory,
+) -> Gap:
+    right = read_polarity(extractor, originals, embed) == labels
+    turned = read_polarity(extractor, edited, embed) == -labels
+    gap = measure_gap(right, turned, rng=np.random.default_rng(0))
+    print(
+        f"{name:28s} originals {gap.original:.3f}, counterfactuals {gap.counterfactual:.3f}, "
+        f"gap {gap.gap:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}), n {gap.n}",
+        flush=True,
+    )
+    return gap
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--train", type=int, default=1707)
+    parser.add_argument("--test", type=int, default=488)
+    parser.add_argument("--llm", type=int, default=0, help="pairs that the packaged model reads")
+    parser.add_argument("--split", default="test")
+    options = parser.parse_args()
+    folder = find_real_data()
+    if folder is None:
+        raise SystemExit("no real data; set WHYREC_REAL_DATA")
+    embed = Memory(Encoder(backend="auto", precision="fast"))
+    train, _, taught = load_pairs(folder, "train")
+    rng = np.random.default_rng(0)
+    kept = np.sort(rng.permutation(len(train))[: options.train])
+    train, taught = [train[at] for at in kept], taught[kept]
+    test = tuple(part[: options.test] for part in load_pairs(folder, options.split))
+    measure("clauses", ClauseExtractor(), *test, embed)
+    if options.llm:
+        from tasks.platform.settings import LlmSettings
+        from tasks.text.extractors import open_llm
+
+        few = tuple(part[: options.llm] for part in test)
+        measure("llm (SmolLM2-135M)", open_llm(LlmSettings(), None), *few, embed)
+    made = augment(train, taught, turning=(Opposites(), Negate()), least_words=2)
+    print(f"{len(train)} originals taught, {int(made.is_made.sum())} counterfactuals made of them")
+    for base in (None, ClauseExtractor()):
+        name = "probe" if base is None else "probe with clauses"
+        gaps = []
+        for kind, texts, labels in (("", train, taught), (" hardened", made.texts, made.labels)):
+            lesson = take_labels(texts, {ATTRIBUTE.name: labels}, name="labels")
+            fitted = fit_distilled(lesson, (ATTRIBUTE,), embed, threshold=0.6, base=base)
+            gaps.append(measure(name + kind, fitted, *test, embed))
+        closed = share_closed(*gaps)
+        print(f"{name}: {'no gap' if closed is None else f'{closed:.0%} of the gap closed'}")
+
+
+if __name__ == "__main__":
+    main()
