@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows import cli_attributes, cli_effects, cli_graph, cli_ope, cli_recommend
+from flows import cli_attack, cli_attributes, cli_effects, cli_graph, cli_ope, cli_recommend
 from flows.console import (
     end_process,
     explain_errors,
@@ -44,6 +44,7 @@ cli_ope.register(effects_app)
 cli_graph.register(effects_app)
 cli_attributes.register(app, attributes_app)
 cli_recommend.register(app)
+cli_attack.register(app)
 
 
 def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:

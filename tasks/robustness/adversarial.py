@@ -50,18 +50,23 @@ def augment(
     turning: Sequence[Rewrite] = (),
     keeping: Sequence[Rewrite] = (),
     least_words: int = 1,
+    share: float = 1.0,
+    rng: np.random.Generator | None = None,
 ) -> Augmented:
     """The texts with rewrites of them: `turning` ones get the opposite label, `keeping` ones the same.
 
     Labels are 1, -1, or anything else, of which no turned text is made. A rewrite that changes fewer
-    than `least_words` words is left out. Raises InputError when texts and labels do not fit.
+    than `least_words` words is left out. Of each rewrite a random `share` of the texts is taken (by
+    `rng`): as many turned texts as given ones teach that topics count for nothing, also where they
+    tell. Raises InputError when texts and labels do not fit.
     """
     if len(texts) != len(labels):
         raise InputError(f"{len(texts)} texts and {len(labels)} labels were given; give one each")
     made: list[tuple[str, int]] = []
     for rewrites, sign in ((turning, -1), (keeping, 1)):
         for rewrite in rewrites:
-            rows = [r for r in range(len(texts)) if sign == 1 or abs(int(labels[r])) == 1]
+            drawn = np.ones(len(texts)) if rng is None else rng.random(len(texts)) < share
+            rows = [r for r in range(len(texts)) if drawn[r] and (sign == 1 or is_side(labels[r]))]
             versions = rewrite.rewrite([texts[row] for row in rows])
             made += [
                 (version, sign * int(labels[row]))
@@ -76,6 +81,11 @@ def augment(
         np.concatenate([labels, np.array([*new.values()], dtype=np.int64)]).astype(np.int64),
         np.arange(len(texts) + len(new)) >= len(texts),
     )
+
+
+def is_side(label: int) -> bool:
+    """Whether a label has an opposite."""
+    return abs(int(label)) == 1
 
 
 def measure_gap(

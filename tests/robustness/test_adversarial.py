@@ -42,3 +42,15 @@ def test_being_worse_at_the_originals_closes_nothing() -> None:
     assert share_closed(before, Gap(100, 0.9, 0.8, 0.1, 0, 0)) == pytest.approx(0.5)
     assert share_closed(before, Gap(100, 0.7, 0.7, 0.0, 0, 0)) == pytest.approx(0.0)
     assert share_closed(Gap(100, 0.7, 0.7, 0.0, 0, 0), before) is None
+
+
+def test_a_share_of_the_texts_is_turned_and_the_seed_says_which() -> None:
+    texts = [f"good day {n}" for n in range(200)]
+    labels = np.ones(200, dtype=np.int64)
+
+    def make(seed: int) -> tuple[str, ...]:
+        rng = np.random.default_rng(seed)
+        return augment(texts, labels, turning=(Opposites(),), share=0.3, rng=rng).texts[200:]
+
+    assert 40 <= len(make(0)) <= 80
+    assert make(0) == make(0) != make(1)

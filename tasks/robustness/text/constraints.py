@@ -18,7 +18,9 @@ Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 class Constraint(Protocol):
     """Judges pairs of texts, many at once."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
 
     def passes(self, originals: Sequence[str], changed: Sequence[str]) -> Flags:
         """Shape (n,): which changed texts may stand for their originals."""

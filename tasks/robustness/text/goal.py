@@ -98,3 +98,24 @@ class Differ:
     def refuse(self, before: Floats, truth: int) -> str | None:
         """Every read text can be compared with itself."""
         return None
+
+
+@dataclass(frozen=True)
+class Only:
+    """A goal for texts whose true label is one of `truths`; the others are skipped."""
+
+    goal: Goal
+    truths: frozenset[int]
+    reason: str = "it says neither praise nor blame of it"
+
+    def loss(self, shares: Floats, before: Floats, truth: int) -> Floats:
+        """That of the goal."""
+        return self.goal.loss(shares, before, truth)
+
+    def is_reached(self, shares: Floats, before: Floats, truth: int) -> Flags:
+        """That of the goal."""
+        return self.goal.is_reached(shares, before, truth)
+
+    def refuse(self, before: Floats, truth: int) -> str | None:
+        """Other labels first, then what the goal says."""
+        return self.reason if truth not in self.truths else self.goal.refuse(before, truth)

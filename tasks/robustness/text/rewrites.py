@@ -25,7 +25,9 @@ _REACH: Final = 4
 class Rewrite(Protocol):
     """Makes other versions of texts, many at once."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
 
     def rewrite(self, texts: Sequence[str]) -> list[list[str]]:
         """Versions of each text, always in the same order; none where there is nothing to do."""

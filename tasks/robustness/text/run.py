@@ -30,6 +30,7 @@ from tasks.robustness.text.words import count_changed_words
 
 FAILED: Final = "no candidate reached the goal"
 UNREAD: Final = "the model refuses to read it"
+UNLABELLED: Final = "no decided label"
 UNCONFIRMED: Final = "the confirming model did not follow"
 
 
@@ -70,7 +71,7 @@ def run_attack(
     victim: Victim,
     texts: Sequence[str],
     *,
-    truths: Sequence[int] | None = None,
+    truths: Sequence[int | None] | None = None,
     limits: Limits | None = None,
     confirm: Victim | None = None,
     probes: Sequence[str] = PROBES,
@@ -78,7 +79,8 @@ def run_attack(
 ) -> Outcome:
     """Attack every text; the same seed gives the same outcome, whatever order the texts come in.
 
-    `truths` are numbers of the right labels, the victim's own first answers where not given. With
+    `truths` are numbers of the right labels (None: not labelled, skipped), the victim's own first
+    answers where not given. With
     `confirm` a success counts only if that victim follows as well (for a search on a faster double of
     it). A victim that gives one answer to all texts and `probes` is skipped as constant. Raises
     InputError when `truths` do not fit.
@@ -109,7 +111,7 @@ def _open_cases(
     attack: Attack,
     victim: Victim,
     texts: Sequence[str],
-    truths: Sequence[int] | None,
+    truths: Sequence[int | None] | None,
     first: dict[str, Floats],
     probes: Sequence[str],
     attempts: dict[int, Attempt],
@@ -121,9 +123,9 @@ def _open_cases(
         before = first.get(text)
         reason = _refuse(text, before, constant, victim.labels)
         if before is not None and reason is None:
-            truth = int(before.argmax()) if truths is None else int(truths[row])
-            reason = attack.goal.refuse(before, truth)
-            if reason is None:
+            truth = int(before.argmax()) if truths is None else truths[row]
+            reason = UNLABELLED if truth is None else attack.goal.refuse(before, truth)
+            if truth is not None and reason is None:
                 cases[row] = Case(text, before, truth, attack.goal)
         if row in cases:
             continue

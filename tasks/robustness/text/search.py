@@ -67,7 +67,9 @@ text that reached the goal, None when the search is at its end."""
 class Search(Protocol):
     """Makes the steps of one text."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
 
     def prepare(self, texts: Sequence[str]) -> list[object | None]:
         """What each text can be changed into or at; None where there is nothing to change."""

@@ -33,7 +33,9 @@ def load_slips(file: Path | None = None) -> Mapping[str, tuple[str, ...]]:
 class WordChange(Protocol):
     """Gives other forms of a word."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
 
     def variants(self, word: str) -> Sequence[str]:
         """Distinct other forms, always in the same order; empty when there is none."""
