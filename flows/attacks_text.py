@@ -323,8 +323,7 @@ def write_attempts(attempts: pl.DataFrame, out: str) -> None:
 
 
 TABLE: Final = (
-    "attack", "on", "attempted", "succeeded", "rate, 95%", "queries a success", "words", "skipped",
-    "left over",
+    "attack", "on", "tried", "hit", "rate, 95%", "queries a hit", "words", "skipped", "left",
 )  # fmt: skip
 
 

@@ -209,6 +209,18 @@ def test_only_the_attribute_that_is_meant_is_turned() -> None:
     ]  # fmt: skip
 
 
+def test_a_direction_is_only_expected_where_all_judgements_are_on_one_side() -> None:
+    about = frozenset({"food"})
+    texts = [
+        "The food was good but cold. Bad room.",
+        "The food was good. Bad room.",
+        "Food was not good.",
+    ]
+    assert [bool(r) for r in Opposites(about, 1).rewrite(texts)] == [False, True, False]
+    assert [bool(r) for r in Opposites(about, -1).rewrite(texts)] == [False, False, True]
+    assert Negate(about, -1).rewrite(texts)[2] == ["Food was good."]
+
+
 def test_persons_are_exchanged_with_their_pronouns_and_nothing_else() -> None:
     swap = SwapIdentity({"a": ["Emily"], "b": ["Omar", "Raj"]})
     assert swap.rewrite(["Emily said her waiter was kind to her.", "No one here."]) == [

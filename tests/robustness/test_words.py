@@ -78,13 +78,13 @@ def test_capitals_are_kept_and_changed_words_counted() -> None:
 
 
 def test_neighbours_leave_out_opposites_forms_and_the_far_away() -> None:
-    vocabulary = choose_vocabulary(["[CLS]", "##s", "nice", "fine", "bad", "goods", "dog", "the"])
-    assert vocabulary == ["nice", "fine", "bad", "goods", "dog"]
+    vocabulary = choose_vocabulary(["[CLS]", "##s", "nice", "decent", "bad", "goods", "dog", "the"])
+    assert vocabulary == ["nice", "decent", "bad", "goods", "dog"]
     space = np.array([[1, 0], [0.8, 0.6], [1, 0], [1, 0], [0, 1]], dtype=np.float32)
-    found = find_neighbours(
-        ["good"], np.array([[1, 0]], dtype=np.float32), vocabulary=vocabulary, space=space
-    )
-    assert found == {"good": ("nice", "fine")}
+    words = np.array([[1, 0], [0.1, 1], [1, 0]], dtype=np.float32)
+    found = find_neighbours(["good", "cat", "cup"], words, vocabulary=vocabulary, space=space)
+    # a judging word only becomes one that judges alike, and no other becomes a judging one
+    assert found == {"good": ("nice", "decent"), "cat": ("dog",), "cup": ("goods",)}
 
 
 def test_opposites_of_opposites_judge_as_the_word_itself() -> None:

@@ -77,7 +77,7 @@ def make_attacks(
     words: Sequence[str],
     ranking: Ranking = "deletion",
 ) -> list[Attack]:
-    """The attacks called `name`: one, or for injections one per label that is demanded.
+    """The attacks called `name`: one, or one per side for injection, negation and flip.
 
     `sides` are the numbers of the labels for praise and blame; texts read as neither are skipped.
     `words` are those of the texts, for substitution. Raises ConfigError for an unknown name, or one
@@ -92,14 +92,10 @@ def make_attacks(
         return [Attack(name, typos, judged, (EditShare(_TYPO_SHARE),))]
     if name == "substitution":
         return [_make_substitution(tools, judged, words, ranking)]
-    if name == "injection":
+    if name in ("injection", "negation", "flip"):
         return [
-            Attack(
-                f"injection ({labels[side]})",
-                TryAll(Inject(tools.subject.replace("_", " "), labels[side])),
-                Become(side),
-            )
-            for side in sides
+            _make_directed(name, tools, labels, at, sign)
+            for at, sign in zip(sides, (1, -1), strict=True)
         ]
     return [_make_rewrite(name, tools, judged)]
 
@@ -116,14 +112,20 @@ def _make_substitution(tools: Tools, goal: Goal, words: Sequence[str], ranking: 
     return Attack("substitution", search, goal, kept)
 
 
+def _make_directed(name: str, tools: Tools, labels: Sequence[str], at: int, sign: int) -> Attack:
+    """Attacks on one side: texts of label `at` that are turned, or an order to answer `at`."""
+    called = f"{name} ({labels[at]})"
+    if name == "injection":
+        order = Inject(tools.subject.replace("_", " "), labels[at])
+        return Attack(called, TryAll(order), Become(at))
+    turn = Negate if name == "negation" else Opposites
+    others = (tools.others,) if tools.others else ()
+    goal = Only(StayPut(), frozenset({at}), f"not read as {labels[at]}")
+    return Attack(called, TryAll(turn(tools.terms, sign)), goal, others)
+
+
 def _make_rewrite(name: str, tools: Tools, goal: Goal) -> Attack:
     """Attacks that rewrite whole texts."""
-    others = (tools.others,) if tools.others else ()
-    turned = Only(StayPut(), goal.truths) if isinstance(goal, Only) else StayPut()
-    if name == "negation":
-        return Attack(name, TryAll(Negate(tools.terms)), turned, others)
-    if name == "flip":
-        return Attack(name, TryAll(Opposites(tools.terms)), turned, others)
     if name == "identity":
         swap = SwapIdentity() if tools.names is None else SwapIdentity(tools.names)
         return Attack(name, TryAll(swap), Differ())

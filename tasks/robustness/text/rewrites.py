@@ -45,14 +45,31 @@ def load_opposites() -> Mapping[str, str]:
     return {**found, **table["praise_to_blame"], **table["blame_to_praise"]}
 
 
+@cache
+def load_sides() -> Mapping[str, int]:
+    """1 for words of praise and -1 for words of blame, in lower case."""
+    table = load_table("polarity_pairs")
+    found: dict[str, int] = {}
+    for pair in table["pairs"]:
+        praise, blame = pair.split()
+        found.setdefault(praise, 1)
+        found.setdefault(blame, -1)
+    for sign, name in ((1, "praise_to_blame"), (-1, "blame_to_praise")):
+        for word in table[name]:
+            found.setdefault(word, sign)
+    return found
+
+
 @dataclass(frozen=True)
 class Opposites:
     """Judging words become their opposites, in sentences that hold a word of `about` if it is given.
 
-    A text without such a word has no rewrite.
+    A text without such a word has no rewrite. With `side` (1 praise, -1 blame) only texts are turned
+    whose judgements there are all of that side: the direction that is expected is then certain.
     """
 
     about: frozenset[str] = frozenset()
+    side: int | None = None
     name: str = "flip"
 
     def rewrite(self, texts: Sequence[str]) -> list[list[str]]:
@@ -60,6 +77,8 @@ class Opposites:
         return [self._turn(split_words(text)) for text in texts]
 
     def _turn(self, words: Words) -> list[str]:
+        if not is_one_sided(words, self.about, self.side):
+            return []
         opposites = load_opposites()
         changes = {
             at: match_case(opposites[form], words.word(at))
@@ -75,10 +94,12 @@ class Opposites:
 class Negate:
     """Denies judgements: "was good" becomes "was not good", "was not good" becomes "was good".
 
-    Only where a judging word follows, in sentences that hold a word of `about` if it is given.
+    Only where a judging word follows, in sentences that hold a word of `about` if it is given; of
+    `side` see `Opposites`.
     """
 
     about: frozenset[str] = frozenset()
+    side: int | None = None
     name: str = "negation"
 
     def rewrite(self, texts: Sequence[str]) -> list[list[str]]:
@@ -87,6 +108,8 @@ class Negate:
 
     def _deny(self, words: Words) -> list[str]:
         changes: dict[int, str] = {}
+        if not is_one_sided(words, self.about, self.side):
+            return []
         for sentence in cut_sentences(words):
             if names_any(words, sentence, self.about):
                 for at in sentence:
@@ -173,6 +196,26 @@ def cut_sentences(words: Words) -> list[range]:
 def names_any(words: Words, sentence: range, about: frozenset[str]) -> bool:
     """Whether a sentence holds one of the words; always when there is none to hold."""
     return not about or any(words.word(at).lower() in about for at in sentence)
+
+
+def is_one_sided(words: Words, about: frozenset[str], side: int | None) -> bool:
+    """Whether all judgements in the sentences that are meant are of `side`; any will do for None.
+
+    A judgement after a negator counts for the other side.
+    """
+    if side is None:
+        return True
+    sides = load_sides()
+    for sentence in cut_sentences(words):
+        if names_any(words, sentence, about):
+            for at in sentence:
+                sign = sides.get(words.word(at).lower(), 0)
+                before = range(max(sentence.start, at - _REACH + 1), at)
+                if any(words.word(near).lower().replace("’", "'") in _NEGATORS for near in before):
+                    sign = -sign
+                if sign == -side:
+                    return False
+    return True
 
 
 def _deny_word(words: Words, at: int, sentence: range) -> dict[int, str]:

@@ -1,7 +1,8 @@
 """Neighbours of words in a space of word vectors, for attacks by substitution.
 
-The nearest words of static vectors are synonyms and antonyms alike; known opposites are left out
-(Mrkšić et al. 2016, https://arxiv.org/abs/1603.00892, mend the space instead).
+The nearest words of static vectors are synonyms and antonyms alike (Mrkšić et al. 2016,
+https://arxiv.org/abs/1603.00892, mend the space instead): a word that is known to judge may only
+become one that is known to judge alike, and no other word may become a judging one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tasks.robustness.text.rewrites import load_opposites
+from tasks.robustness.text.rewrites import load_sides
 from tasks.robustness.text.words import load_stop_words
 
 MOST: Final = 8
@@ -40,9 +41,9 @@ def find_neighbours(
     """For each word up to `most` words of the vocabulary at a cosine of `least` or more.
 
     `vectors` (words, dim) and `space` (vocabulary, dim) are unit vectors. Forms of the word itself
-    and its known opposites are left out.
+    are left out, and words on another side of praise and blame.
     """
-    opposites = load_opposites()
+    sides = load_sides()
     found: dict[str, tuple[str, ...]] = {}
     for word, vector in zip(words, vectors, strict=True):
         cosines = (space @ vector).round(4)
@@ -51,8 +52,7 @@ def find_neighbours(
             vocabulary[at]
             for at in order
             if cosines[at] >= least
-            and vocabulary[at] != opposites.get(word)
-            and opposites.get(vocabulary[at]) != word
+            and sides.get(vocabulary[at]) == sides.get(word)
             and not _is_form(vocabulary[at], word)
         ]
         found[word] = tuple(near[:most])
