@@ -40,6 +40,7 @@ from tasks.robustness.text.outcome import Outcome, summarise
 from tasks.robustness.text.recipes import EASY, Tools, make_attacks
 from tasks.robustness.text.rewrites import Opposites
 from tasks.robustness.text.run import Limits, run_attack
+from tasks.robustness.text.search import Ranking
 from tasks.robustness.text.typos import load_slips
 from tasks.robustness.text.victim import PROBES, Victim
 from tasks.robustness.text.words import split_words
@@ -76,7 +77,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to attack: a victim, what is asked of it, and the labels that are right (or None)."""
+    """One thing to attack: a victim, what is asked of it, and the labels that are right (or None).
+
+    Words are ranked alone where a word by itself says something to the victim; of one attribute it
+    rarely does.
+    """
 
     subject: str
     victim: Victim
@@ -84,6 +89,7 @@ class Target:
     truths: list[int | None] | None
     tools: Tools
     probes: tuple[str, ...]
+    ranking: Ranking = "deletion"
 
 
 def attack_reader(
@@ -151,7 +157,8 @@ def attack_model(
     truths = None if labels is None else take_truths(frame, labels, victim.labels)[: len(reviews)]
     memory = Memory(open_encoder(desk.settings.text))
     sides = find_sides(victim.labels)
-    target = Target("text", victim, sides, truths, add_models(order, desk, memory), PROBES)
+    tools = add_models(order, desk, memory)
+    target = Target("text", victim, sides, truths, tools, PROBES, "alone")
     found = attack_targets([target], [body for _, body in reviews], range(len(reviews)), order)
     document = {
         "model": Path(model).name,
@@ -239,7 +246,12 @@ def attack_targets(
     for target in targets:
         for name in order.attacks:
             for attack in make_attacks(
-                name, target.tools, labels=target.victim.labels, sides=target.sides, words=words
+                name,
+                target.tools,
+                labels=target.victim.labels,
+                sides=target.sides,
+                words=words,
+                ranking=target.ranking,
             ):
                 outcome = run_attack(
                     attack, target.victim, texts, truths=target.truths, limits=order.limits,

@@ -29,7 +29,6 @@ class Attempt:
     sure_before: float | None = None
     sure_after: float | None = None
     n_queries: int = 0
-    n_rankings: int = 0
     n_changed_words: int | None = None
 
 

@@ -19,16 +19,17 @@ from tasks.robustness.text.outcome import Attempt, Outcome, Status
 from tasks.robustness.text.search import NOTHING, Case, Question, Search, Steps
 from tasks.robustness.text.victim import (
     PROBES,
-    BudgetSpentError,
     Floats,
     Meter,
     Victim,
-    WordRanker,
     find_constant,
 )
 from tasks.robustness.text.words import count_changed_words
 
 FAILED: Final = "no candidate reached the goal"
+SPENT: Final = "the budget ran out"
+_USUAL_QUERIES: Final = 32
+"""What an attack on one text takes at most, as a rule: only for planning with a budget."""
 UNREAD: Final = "the model refuses to read it"
 UNLABELLED: Final = "no decided label"
 UNCONFIRMED: Final = "the confirming model did not follow"
@@ -53,6 +54,9 @@ class Limits:
     in_flight: int = 128
 
 
+_Row = tuple[int, Case]
+
+
 @dataclass
 class _Live:
     """A text under attack, and what its search waits for."""
@@ -62,7 +66,6 @@ class _Live:
     steps: Steps
     question: Question | None
     n_queries: int = 0
-    n_rankings: int = 0
     found: str | None = None
 
 
@@ -139,7 +142,7 @@ def _refuse(
 ) -> str | None:
     """Why a text is not attacked; None when it can be."""
     if before is None:
-        return "the budget ran out"
+        return SPENT
     if not text.strip():
         return "no text"
     if np.isnan(before).any():
@@ -158,21 +161,35 @@ def _attack_all(
     limits: Limits,
     seed: int,
 ) -> None:
-    """Keep at most `in_flight` texts under attack until none is left or the budget is."""
+    """Keep texts under attack until none is left or the budget is; near its end, fewer at a time."""
     waiting = list(cases.items())
     live: list[_Live] = []
-    try:
-        while waiting or live:
-            room = max(1, limits.in_flight) - len(live)
-            entering, waiting = waiting[: max(room, 0)], waiting[max(room, 0) :]
-            live += _enter(attack, entering, attempts, seed)
-            _advance(attack, meter, live, refused, limits)
-            for one in [one for one in live if one.question is None]:
-                attempts[one.row] = _settle(attack, meter, one)
-            live = [one for one in live if one.question is not None]
-    except BudgetSpentError:
-        for row, case in [*((one.row, one.case) for one in live), *waiting]:
-            attempts[row] = Attempt(row, "not_attempted", "the budget ran out", case.text)
+    while waiting or live:
+        at_once = _choose_width(meter, limits)
+        entering, waiting = _split(waiting, at_once - len(live))
+        live += _enter(attack, entering, attempts, seed)
+        active = live[:at_once]
+        while active and not _advance(attack, meter, active, refused, limits):
+            if len(active) == 1:
+                lost = active[0]
+                attempts[lost.row] = Attempt(lost.row, "not_attempted", SPENT, lost.case.text)
+                live.remove(lost)
+            active = active[: len(active) // 2]
+        for one in [one for one in live if one.question is None]:
+            attempts[one.row] = _settle(attack, meter, one)
+        live = [one for one in live if one.question is not None]
+
+
+def _choose_width(meter: Meter, limits: Limits) -> int:
+    """Texts to have under attack: no more than the budget will probably see through to their end."""
+    if meter.budget is None:
+        return max(1, limits.in_flight)
+    left = meter.budget - meter.n_queries
+    return max(1, min(limits.in_flight, left // _USUAL_QUERIES))
+
+
+def _split(waiting: list[_Row], room: int) -> tuple[list[_Row], list[_Row]]:
+    return waiting[: max(room, 0)], waiting[max(room, 0) :]
 
 
 def _enter(
@@ -194,36 +211,34 @@ def _enter(
 
 
 def _advance(
-    attack: Attack, meter: Meter, live: list[_Live], refused: Counter[str], limits: Limits
-) -> None:
-    """One round: gather, filter, ask once, send every search its answers."""
-    asked = [one for one in live if one.question is not None]
-    allowed = _filter(attack, asked, refused, limits)
+    attack: Attack, meter: Meter, asked: list[_Live], refused: Counter[str], limits: Limits
+) -> bool:
+    """One round: gather, filter, ask once, send every search its answers; False beyond the budget."""
+    allowed, counts = _filter(attack, asked, limits)
     wanted = [text for texts in allowed for text in texts if text is not None]
+    if not meter.can_ask(meter.count_new(wanted)):
+        return False
+    refused.update(counts)
     taken: set[str] = set()
     for one, texts in zip(asked, allowed, strict=True):
         new = {text for text in texts if text is not None and text not in meter.known} - taken
         one.n_queries += len(new)
         taken |= new
     answers = dict(zip(wanted, meter.ask(wanted), strict=True)) if wanted else {}
-    ranks = iter(_rank(meter, [one for one in asked if one.question and one.question.ranked]))
     missing = np.full(len(meter.victim.labels), np.nan)
     for one, texts in zip(asked, allowed, strict=True):
-        if one.question is not None and one.question.ranked is not None:
-            reply = next(ranks)[None]
-            one.n_rankings += 1
-        else:
-            reply = np.array([missing if t is None else answers[t] for t in texts])
+        reply = np.array([missing if t is None else answers[t] for t in texts])
         try:
             one.question = one.steps.send(reply)
         except StopIteration as end:
             one.question, one.found = None, end.value
+    return True
 
 
 def _filter(
-    attack: Attack, asked: Sequence[_Live], refused: Counter[str], limits: Limits
-) -> list[list[str | None]]:
-    """The texts of each question, None for what may not be asked: constraint or budget of the text."""
+    attack: Attack, asked: Sequence[_Live], limits: Limits
+) -> tuple[list[list[str | None]], Counter[str]]:
+    """The texts of each question, None for what may not be asked, and how many each bound refused."""
     pairs = [
         (number, place)
         for number, one in enumerate(asked)
@@ -234,16 +249,14 @@ def _filter(
     texts = [list[str | None](one.question.texts if one.question else ()) for one in asked]
     changed = [str(texts[number][place]) for number, place in pairs]
     passed, counts = filter_pairs(attack.constraints, originals, changed)
-    refused.update(counts)
+    refused = Counter(counts)
     for (number, place), is_fine in zip(pairs, passed, strict=True):
         if not is_fine:
             texts[number][place] = None
     for one, row in zip(asked, texts, strict=True):
-        if one.question is not None and one.question.ranked is not None:
-            row.clear()
         if limits.queries_per_text is not None:
             _cut_row(row, limits.queries_per_text - one.n_queries, refused)
-    return texts
+    return texts, refused
 
 
 def _cut_row(row: list[str | None], left: int, refused: Counter[str]) -> None:
@@ -256,24 +269,6 @@ def _cut_row(row: list[str | None], left: int, refused: Counter[str]) -> None:
                 refused["queries per text"] += 1
 
 
-def _rank(meter: Meter, asking: Sequence[_Live]) -> list[Floats]:
-    """Weights of the words of each text, by the victim itself."""
-    if not asking:
-        return []
-    if not isinstance(meter.victim, WordRanker):
-        raise InputError("this model cannot rank words by itself; rank them alone or by deletion")
-    words = [one.question.ranked for one in asking if one.question and one.question.ranked]
-    if not meter.can_ask(len(words)):
-        raise BudgetSpentError
-    meter.n_queries += len(words)
-    meter.n_rankings += len(words)
-    return meter.victim.rank_words(
-        [word.text for word in words],
-        [word.spans for word in words],
-        [one.case.truth for one in asking],
-    )
-
-
 def _settle(attack: Attack, meter: Meter, one: _Live) -> Attempt:
     """The attempt that a search ended in."""
     labels, case = meter.victim.labels, one.case
@@ -283,8 +278,7 @@ def _settle(attack: Attack, meter: Meter, one: _Live) -> Attempt:
         "truth": labels[case.truth],
         "before": labels[int(case.before.argmax())],
         "sure_before": round(float(case.before.max()), 4),
-        "n_queries": one.n_queries + one.n_rankings,
-        "n_rankings": one.n_rankings,
+        "n_queries": one.n_queries,
     }
     if one.found is None:
         return Attempt(status="failed", reason=FAILED, **common)

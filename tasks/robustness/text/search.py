@@ -17,7 +17,7 @@ from tasks.robustness.text.typos import WordChange
 from tasks.robustness.text.victim import Floats
 from tasks.robustness.text.words import Words, split_words
 
-Ranking = Literal["alone", "deletion", "victim"]
+Ranking = Literal["alone", "deletion"]
 _WordPlan = tuple[Words, dict[int, Sequence[str]]]
 """Words of a text, and other forms of those that may change, by number."""
 _TRIED_ENOUGH: Final = 4
@@ -28,14 +28,10 @@ NOTHING: Final = "nothing in it that this attack changes"
 
 @dataclass(frozen=True)
 class Question:
-    """Texts to be asked: `candidates` must keep the meaning, others (parts of a text) need not.
-
-    `ranked` asks the victim itself for the weights of the words instead.
-    """
+    """Texts to be asked: candidates must keep the meaning, others (parts of a text) need not."""
 
     texts: tuple[str, ...]
     is_candidate: bool = True
-    ranked: Words | None = None
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,7 @@ class GreedyWords:
     word), and the best is kept when it helps. `most_share` of the words may change, at most
     `most_words`. After TextAttack's greedy search with word importance ranking (Morris et al. 2020,
     https://arxiv.org/abs/2005.05909), which asks word by word. Words are ranked by `ranking`:
-    "alone" asks for each word by itself, which texts share; "deletion" for the text without it;
-    "victim" lets the victim say.
+    "alone" asks for each word by itself, which texts share; "deletion" for the text without it.
     """
 
     change: WordChange
@@ -155,10 +150,7 @@ class GreedyWords:
         self, case: Case, words: Words, places: Sequence[int]
     ) -> Generator[Question, Floats, list[int]]:
         """Places of words, the weightiest for the present answer first; equal ones as they stand."""
-        if self.ranking == "victim":
-            answer = yield Question((case.text,), is_candidate=False, ranked=words)
-            weight = answer[0][list(places)]
-        elif self.ranking == "deletion":
+        if self.ranking == "deletion":
             shares = yield Question(
                 tuple(words.change({at: ""}) for at in places), is_candidate=False
             )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,36 +26,18 @@ class Victim(Protocol):
         """Probabilities, shape (n, labels); a row of NaN where it refuses to read a text."""
 
 
-@runtime_checkable
-class WordRanker(Protocol):
-    """A victim that can say from its inside which words its answer rests on."""
-
-    def rank_words(
-        self,
-        texts: Sequence[str],
-        spans: Sequence[Sequence[tuple[int, int]]],
-        labels: Sequence[int],
-    ) -> list[Floats]:
-        """Weight of each word (character range) for the label of its text, one array a text."""
-
-
-class BudgetSpentError(Exception):
-    """The next questions would go beyond the budget; never leaves this package."""
-
-
 @dataclass
 class Meter:
     """Asks a victim, remembers its answers, and counts: a text that was asked before is free.
 
     `budget` bounds the texts that are asked; None for no bound. `n_queries` were asked, `n_hits`
-    remembered, `n_rankings` texts ranked by the victim itself (each costs about one question).
+    remembered.
     """
 
     victim: Victim
     budget: int | None = None
     n_queries: int = 0
     n_hits: int = 0
-    n_rankings: int = 0
     known: dict[str, Floats] = field(default_factory=dict)
 
     def count_new(self, texts: Sequence[str]) -> int:
@@ -67,10 +49,8 @@ class Meter:
         return self.budget is None or self.n_queries + n_texts <= self.budget
 
     def ask(self, texts: Sequence[str]) -> Floats:
-        """Probabilities, shape (n, labels); raises BudgetSpentError before asking beyond the budget."""
+        """Probabilities, shape (n, labels); whoever asks has seen to the budget (`can_ask`)."""
         new = [text for text in dict.fromkeys(texts) if text not in self.known]
-        if not self.can_ask(len(new)):
-            raise BudgetSpentError
         if new:
             found = np.asarray(self.victim.predict(new), dtype=np.float64)
             self.known.update(zip(new, found, strict=True))
