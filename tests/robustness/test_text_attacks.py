@@ -260,3 +260,28 @@ def test_paraphrases_and_translations_are_cleaned_before_they_are_asked() -> Non
 def test_labels_must_fit_the_texts() -> None:
     with pytest.raises(InputError, match="give one each"):
         attack_toy(Attack("swaps", GreedyWords(SwapNeighbours())), [TEXT], truths=[])
+
+
+def test_only_changes_that_help_are_kept() -> None:
+    change = Substitute({"good": ("great",), "great": ("fine",), "soup": ("awful",)})
+    search = GreedyWords(change, block=1, draws=1)
+    (attempt,) = attack_toy(Attack("one", search), ["The good soup was great."]).attempts
+    assert attempt.perturbed == "The good awful was fine."
+
+
+def test_a_search_that_gets_nowhere_is_given_up() -> None:
+    plain = [f"wor{chr(97 + n)}d" for n in range(12)]
+    search = GreedyWords(SwapNeighbours(), Guard(kept=frozenset({"great"})), block=1, draws=1)
+    (attempt,) = attack_toy(Attack("one", search), ["great " + " ".join(plain)]).attempts
+    assert attempt.status == "failed"
+    assert attempt.n_queries == 1 + 12 + 4
+
+
+@pytest.mark.parametrize(("lean", "status"), [(2.0, "succeeded"), (0.2, "failed")])
+def test_a_model_that_leans_by_name_differs_before_its_label_does(lean: float, status: str) -> None:
+    swap = SwapIdentity({"a": ["Emily"], "b": ["Omar"]})
+    leaning = Toy()
+    score = leaning.score
+    leaning.score = lambda text: score(text) - lean * ("Omar" in text)  # type: ignore[method-assign]
+    outcome = run_attack(Attack("identity", TryAll(swap), Differ()), leaning, ["Emily: great."])
+    assert outcome.attempts[0].status == status
