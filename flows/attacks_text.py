@@ -73,6 +73,7 @@ class Order:
     translate: tuple[str, ...] = ()
     slips: str | None = None
     is_hardened: bool = False
+    is_fast: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Target:
     tools: Tools
     probes: tuple[str, ...]
     ranking: Ranking = "deletion"
+    confirm: Victim | None = None
 
 
 def attack_reader(
@@ -193,7 +195,14 @@ def list_targets(
     truth: Mapping[str, npt.NDArray[np.int64]] | None,
     order: Order,
 ) -> list[Target]:
-    """One target per attribute, with tools that keep the others as the clauses extractor reads them."""
+    """One target per attribute, with tools that keep the others as the clauses extractor reads them.
+
+    A fast order searches on the encoder's quickest tier, and `reading` confirms what it finds.
+    """
+    draft = reading
+    if order.is_fast:
+        quick = desk.settings.text.model_copy(update={"precision": "fastest"})
+        draft = Reading(reading.reader, desk.attributes, Memory(open_encoder(quick)))
     clauses = Reading(ClauseExtractor(), desk.attributes, reading.embed)
     common = add_models(order, desk, reading.embed)
     targets = []
@@ -208,7 +217,9 @@ def list_targets(
             "We came on a bus.",
         )
         labels = None if truth is None else [number_label(value) for value in truth[name]]
-        targets.append(Target(name, AttributeVictim(reading, at), SIDES, labels, tools, probes))
+        confirm = AttributeVictim(reading, at) if order.is_fast else None
+        victim = AttributeVictim(draft, at)
+        targets.append(Target(name, victim, SIDES, labels, tools, probes, confirm=confirm))
     return targets
 
 
@@ -255,7 +266,7 @@ def attack_targets(
             ):
                 outcome = run_attack(
                     attack, target.victim, texts, truths=target.truths, limits=order.limits,
-                    probes=target.probes, seed=order.seed,
+                    probes=target.probes, confirm=target.confirm, seed=order.seed,
                 )  # fmt: skip
                 found.append((describe(outcome, target, rows), tabulate(outcome, target, rows)))
     return found

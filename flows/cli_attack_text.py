@@ -58,6 +58,12 @@ def attack_text(
         bool,
         typer.Option("--harden", help="Teach a second probe with turned texts, and attack it too."),
     ] = False,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast", help="Search on the encoder's int8 tier; its own confirms each hit."
+        ),
+    ] = False,
     lm: Annotated[
         str | None,
         typer.Option(help="Causal language model that paraphrases and bounds perplexity."),
@@ -106,7 +112,7 @@ def attack_text(
             raise ConfigError("name what is attacked: --attributes, or --model with a folder")
         order = Order(
             split_names(attacks) or EASY, Limits(budget, text_budget), max_texts, seed, lm,
-            split_names(translate), misspellings, harden,
+            split_names(translate), misspellings, harden, fast,
         )  # fmt: skip
         if model is not None:
             document, attempts = attack_model(

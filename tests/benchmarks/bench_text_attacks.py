@@ -1,13 +1,14 @@
 """Attacked texts per second against TextAttack 0.3.11: same victim, change, constraints and texts.
 
     WHYREC_REAL_DATA=../shared/data OMP_NUM_THREADS=2 python -m tests.benchmarks.bench_text_attacks \\
-        --peer ../textattack/bin/python [--texts 200] [--rounds 3] [--block 1]
+        --peer ../textattack/bin/python [--texts 200] [--rounds 3] [--block 2]
 
 The victim is all-MiniLM-L6-v2 with a logistic regression of the food label of CEBaB reviews (praise
 or blame), fitted to reviews that are not attacked. Two neighbouring letters change places, in at
 most 15 words, no stop word, no word twice. TextAttack asks word by word, ranked by deletion, in
-float32 by torch. Ours ranks by words alone, asks for all texts together, searches on the bfloat16
-tier of the encoder and counts what float32 confirms; the peer's victim then judges our texts again.
+float32 by torch. Ours ranks by words alone, asks for all texts together, searches on the int8
+tier of the encoder and counts what float32 confirms, questions to it included (`--fast` of the
+command); the peer's victim then judges our texts again.
 The peer needs an environment of its own: torch, transformers 4.53, textattack 0.3.11 and flair
 without their dependencies, what their imports ask for, and NLTK_DATA with a list
 `corpora/stopwords/english`. Rounds are interleaved; ratios are medians over rounds, of wall and
@@ -103,13 +104,13 @@ def main() -> None:
     parser.add_argument("--peer", required=True, help="Python that TextAttack is installed for")
     parser.add_argument("--texts", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--block", type=int, default=1)
+    parser.add_argument("--block", type=int, default=2)
     options = parser.parse_args()
     folder = find_real_data()
     if folder is None:
         raise SystemExit("no real data; set WHYREC_REAL_DATA")
     texts, labels = load_food(folder)
-    draft_encoder = Encoder(backend="auto", precision="fast")
+    draft_encoder = Encoder(backend="auto", precision="fastest")
     exact_encoder = Encoder(backend="auto", precision="exact")
     from sklearn.linear_model import LogisticRegression
 

@@ -141,13 +141,21 @@ def test_the_same_seed_gives_the_same_texts_in_any_order_and_another_seed_others
     assert found != other
 
 
-def test_a_success_that_the_confirming_model_does_not_follow_is_a_failure() -> None:
-    attack = Attack("swaps", GreedyWords(SwapNeighbours()))
-    outcome = attack_toy(attack, [TEXT], confirm=Constant())
-    assert outcome.attempts[0].status == "failed"
-    assert outcome.attempts[0].reason == "the confirming model did not follow"
-    assert outcome.attempts[0].perturbed is None
-    assert attack_toy(attack, [TEXT], confirm=Toy()).attempts[0].status == "succeeded"
+def test_a_search_goes_on_until_the_confirming_model_follows_too() -> None:
+    class Stubborn(Toy):
+        def score(self, text: str) -> float:
+            return super().score(text) + 2.0 * ("small" in text)
+
+    attack = Attack("swaps", GreedyWords(SwapNeighbours(), block=1, draws=1))
+    alone = attack_toy(attack, [TEXT]).attempts[0]
+    outcome = attack_toy(attack, [TEXT], confirm=Stubborn())
+    (both,) = outcome.attempts
+    assert (alone.n_changed_words, both.n_changed_words) == (1, 2)
+    assert "small" not in str(both.perturbed)
+    # every text that reached the goal was put to the other model as well
+    assert both.n_queries == alone.n_queries + 3 + 4
+    assert outcome.n_queries == both.n_queries + len(PROBES)
+    assert attack_toy(attack, [TEXT], confirm=Constant()).attempts[0].status == "failed"
 
 
 def test_kept_words_and_stop_words_are_left_alone() -> None:

@@ -32,7 +32,6 @@ _USUAL_QUERIES: Final = 32
 """What an attack on one text takes at most, as a rule: only for planning with a budget."""
 UNREAD: Final = "the model refuses to read it"
 UNLABELLED: Final = "no decided label"
-UNCONFIRMED: Final = "the confirming model did not follow"
 
 
 @dataclass(frozen=True)
@@ -84,23 +83,23 @@ def run_attack(
 
     `truths` are numbers of the right labels (None: not labelled, skipped), the victim's own first
     answers where not given. With
-    `confirm` a success counts only if that victim follows as well (for a search on a faster double of
-    it). A victim that gives one answer to all texts and `probes` is skipped as constant. Raises
+    `confirm` a success counts only if that victim follows as well, and the search goes on if it does
+    not: for a search on a faster double of it. Its answers are counted as questions too. A victim that gives one answer to all texts and `probes` is skipped as constant. Raises
     InputError when `truths` do not fit.
     """
     if truths is not None and len(truths) != len(texts):
         raise InputError(f"{len(texts)} texts and {len(truths)} labels were given; give one each")
     limits = limits or Limits()
     meter = Meter(victim, limits.queries)
+    judge = None if confirm is None else Meter(confirm)
     attempts: dict[int, Attempt] = {}
     refused: Counter[str] = Counter()
     first = _ask_first(meter, texts, probes)
-    cases = _open_cases(attack, victim, texts, truths, first, probes, attempts)
-    _attack_all(attack, meter, cases, attempts, refused, limits, seed)
-    if confirm is not None:
-        _confirm(attack, confirm, cases, attempts)
+    cases = _open_cases(attack, victim, texts, truths, first, judge is not None, attempts)
+    _attack_all(attack, meter, judge, cases, attempts, refused, limits, seed)
     done = tuple(attempts[row] for row in range(len(texts)))
-    return Outcome(attack.name, done, meter.n_queries, meter.n_hits, dict(refused))
+    n_queries = meter.n_queries + (judge.n_queries if judge else 0)
+    return Outcome(attack.name, done, n_queries, meter.n_hits, dict(refused))
 
 
 def _ask_first(meter: Meter, texts: Sequence[str], probes: Sequence[str]) -> dict[str, Floats]:
@@ -116,7 +115,7 @@ def _open_cases(
     texts: Sequence[str],
     truths: Sequence[int | None] | None,
     first: dict[str, Floats],
-    probes: Sequence[str],
+    has_judge: bool,
     attempts: dict[int, Attempt],
 ) -> dict[int, Case]:
     """Texts that can be attacked, by row; the others are settled in `attempts`."""
@@ -129,7 +128,7 @@ def _open_cases(
             truth = int(before.argmax()) if truths is None else truths[row]
             reason = UNLABELLED if truth is None else attack.goal.refuse(before, truth)
             if truth is not None and reason is None:
-                cases[row] = Case(text, before, truth, attack.goal)
+                cases[row] = Case(text, before, truth, attack.goal, has_judge)
         if row in cases:
             continue
         status: Status = "not_attempted" if before is None else "skipped"
@@ -155,6 +154,7 @@ def _refuse(
 def _attack_all(
     attack: Attack,
     meter: Meter,
+    judge: Meter | None,
     cases: dict[int, Case],
     attempts: dict[int, Attempt],
     refused: Counter[str],
@@ -169,7 +169,7 @@ def _attack_all(
         entering, waiting = _split(waiting, at_once - len(live))
         live += _enter(attack, entering, attempts, seed)
         active = live[:at_once]
-        while active and not _advance(attack, meter, active, refused, limits):
+        while active and not _advance(attack, meter, judge, active, refused, limits):
             if len(active) == 1:
                 lost = active[0]
                 attempts[lost.row] = Attempt(lost.row, "not_attempted", SPENT, lost.case.text)
@@ -211,10 +211,16 @@ def _enter(
 
 
 def _advance(
-    attack: Attack, meter: Meter, asked: list[_Live], refused: Counter[str], limits: Limits
+    attack: Attack,
+    meter: Meter,
+    judge: Meter | None,
+    asked: list[_Live],
+    refused: Counter[str],
+    limits: Limits,
 ) -> bool:
     """One round: gather, filter, ask once, send every search its answers; False beyond the budget."""
     allowed, counts = _filter(attack, asked, limits)
+    judged = _ask_judge(judge, asked)
     wanted = [text for texts in allowed for text in texts if text is not None]
     if not meter.can_ask(meter.count_new(wanted)):
         return False
@@ -227,12 +233,26 @@ def _advance(
     answers = dict(zip(wanted, meter.ask(wanted), strict=True)) if wanted else {}
     missing = np.full(len(meter.victim.labels), np.nan)
     for one, texts in zip(asked, allowed, strict=True):
-        reply = np.array([missing if t is None else answers[t] for t in texts])
+        if one.question is not None and one.question.is_for_judge:
+            reply = judged[one.question.texts[0]][None]
+        else:
+            reply = np.array([missing if t is None else answers[t] for t in texts])
         try:
             one.question = one.steps.send(reply)
         except StopIteration as end:
             one.question, one.found = None, end.value
     return True
+
+
+def _ask_judge(judge: Meter | None, asked: Sequence[_Live]) -> dict[str, Floats]:
+    """What the confirming model answers to texts that have reached the goal."""
+    hits = [one for one in asked if one.question is not None and one.question.is_for_judge]
+    texts = [text for one in hits if one.question for text in one.question.texts]
+    if judge is None or not texts:
+        return {}
+    for one in hits:
+        one.n_queries += 1
+    return dict(zip(texts, judge.ask(texts), strict=True))
 
 
 def _filter(
@@ -246,7 +266,12 @@ def _filter(
         for place in range(len(one.question.texts))
     ]
     originals = [asked[number].case.text for number, _ in pairs]
-    texts = [list[str | None](one.question.texts if one.question else ()) for one in asked]
+    texts = [
+        list[str | None](one.question.texts)
+        if one.question is not None and not one.question.is_for_judge
+        else []
+        for one in asked
+    ]
     changed = [str(texts[number][place]) for number, place in pairs]
     passed, counts = filter_pairs(attack.constraints, originals, changed)
     refused = Counter(counts)
@@ -292,25 +317,6 @@ def _settle(attack: Attack, meter: Meter, one: _Live) -> Attempt:
         n_changed_words=count_changed_words(case.text, one.found),
         **common,
     )
-
-
-def _confirm(
-    attack: Attack, confirm: Victim, cases: dict[int, Case], attempts: dict[int, Attempt]
-) -> None:
-    """Successes that another victim does not follow become failures."""
-    won = [row for row, attempt in attempts.items() if attempt.status == "succeeded"]
-    if not won:
-        return
-    shares = np.asarray(confirm.predict([str(attempts[row].perturbed) for row in won]))
-    for row, answer in zip(won, shares, strict=True):
-        case = cases[row]
-        is_reached = attack.goal.is_reached(answer[None], case.before, case.truth)[0]
-        if np.isnan(answer).any() or not is_reached:
-            kept = vars(attempts[row]) | {
-                "status": "failed", "reason": UNCONFIRMED, "perturbed": None, "after": None,
-                "sure_after": None, "n_changed_words": None,
-            }  # fmt: skip
-            attempts[row] = Attempt(**kept)
 
 
 def _seed_text(seed: int, text: str) -> np.random.Generator:

@@ -22,26 +22,41 @@ _WordPlan = tuple[Words, dict[int, Sequence[str]]]
 """Words of a text, and other forms of those that may change, by number."""
 _TRIED_ENOUGH: Final = 4
 """Words tried before a search may be given up."""
-_HOPE: Final = 1.0
+_HOPE: Final = 1.5
 NOTHING: Final = "nothing in it that this attack changes"
 
 
 @dataclass(frozen=True)
 class Question:
-    """Texts to be asked: candidates must keep the meaning, others (parts of a text) need not."""
+    """Texts to be asked: candidates must keep the meaning, others (parts of a text) need not.
+
+    With `is_for_judge` they have reached the goal, and the confirming model is asked.
+    """
 
     texts: tuple[str, ...]
     is_candidate: bool = True
+    is_for_judge: bool = False
 
 
 @dataclass(frozen=True)
 class Case:
-    """A text under attack: its first answer `before` (labels,), and the label that is true."""
+    """A text under attack: its first answer `before` (labels,), and the label that is true.
+
+    With `has_judge` what reaches the goal has to be confirmed by another model.
+    """
 
     text: str
     before: Floats
     truth: int
     goal: Goal
+    has_judge: bool = False
+
+    def confirm(self, text: str) -> Generator[Question, Floats, bool]:
+        """Whether the confirming model follows, too; true when there is none."""
+        if not self.has_judge:
+            return True
+        answer = yield Question((text,), is_candidate=False, is_for_judge=True)
+        return self.find_reached(answer) is not None
 
     def lose(self, shares: Floats) -> Floats:
         """Loss of answers (n, labels), infinite where the candidate was refused."""
@@ -119,7 +134,7 @@ class GreedyWords:
             texts = tuple(words.change(changes) for changes in tried)
             shares = yield Question(texts)
             hit = case.find_reached(shares)
-            if hit is not None:
+            if hit is not None and (yield from case.confirm(texts[hit])):
                 return texts[hit]
             loss = case.lose(shares)
             if loss.min() < best:
@@ -198,5 +213,8 @@ class TryAll:
         """One question."""
         texts = cast(tuple[str, ...], plan)
         shares = yield Question(texts)
-        hit = case.find_reached(shares)
-        return None if hit is None else texts[hit]
+        for at, text in enumerate(texts):
+            is_hit = case.find_reached(shares[at : at + 1]) is not None
+            if is_hit and (yield from case.confirm(text)):
+                return text
+        return None
