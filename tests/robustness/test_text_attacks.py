@@ -152,10 +152,24 @@ def test_a_search_goes_on_until_the_confirming_model_follows_too() -> None:
     (both,) = outcome.attempts
     assert (alone.n_changed_words, both.n_changed_words) == (1, 2)
     assert "small" not in str(both.perturbed)
-    # every text that reached the goal was put to the other model as well
-    assert both.n_queries == alone.n_queries + 3 + 4
+    # every text that reached the goal was put to the other model as well, and the original once
+    assert both.n_queries == alone.n_queries + 3 + 4 + 1
     assert outcome.n_queries == both.n_queries + len(PROBES)
     assert attack_toy(attack, [TEXT], confirm=Constant()).attempts[0].status == "failed"
+    for budget in range(outcome.n_queries):
+        limits = Limits(queries=budget)
+        assert attack_toy(attack, [TEXT], confirm=Stubborn(), limits=limits).n_queries <= budget
+
+
+def test_what_the_confirming_model_reads_wrongly_anyway_is_no_success() -> None:
+    class Sour(Toy):
+        def score(self, text: str) -> float:
+            return -1.0
+
+    (attempt,) = attack_toy(
+        Attack("swaps", GreedyWords(SwapNeighbours())), [TEXT], confirm=Sour()
+    ).attempts
+    assert (attempt.status, attempt.reason) == ("skipped", "read wrongly before any attack")
 
 
 def test_kept_words_and_stop_words_are_left_alone() -> None:

@@ -16,7 +16,7 @@ from tasks.platform.errors import InputError
 from tasks.robustness.text.constraints import Constraint, filter_pairs
 from tasks.robustness.text.goal import Flip, Goal
 from tasks.robustness.text.outcome import Attempt, Outcome, Status
-from tasks.robustness.text.search import NOTHING, Case, Question, Search, Steps
+from tasks.robustness.text.search import NOTHING, Case, MisreadError, Question, Search, Steps
 from tasks.robustness.text.victim import (
     PROBES,
     Floats,
@@ -66,6 +66,7 @@ class _Live:
     question: Question | None
     n_queries: int = 0
     found: str | None = None
+    refused: str | None = None
 
 
 def run_attack(
@@ -82,10 +83,10 @@ def run_attack(
     """Attack every text; the same seed gives the same outcome, whatever order the texts come in.
 
     `truths` are numbers of the right labels (None: not labelled, skipped), the victim's own first
-    answers where not given. With
-    `confirm` a success counts only if that victim follows as well, and the search goes on if it does
-    not: for a search on a faster double of it. Its answers are counted as questions too. A victim that gives one answer to all texts and `probes` is skipped as constant. Raises
-    InputError when `truths` do not fit.
+    answers where not given. With `confirm` a success counts only if that victim follows as well, and
+    the search goes on if it does not: for a search on a faster double of it; its answers count as
+    questions too. A victim that gives one answer to all texts and `probes` is skipped as constant.
+    Raises InputError when `truths` do not fit.
     """
     if truths is not None and len(truths) != len(texts):
         raise InputError(f"{len(texts)} texts and {len(truths)} labels were given; give one each")
@@ -220,11 +221,13 @@ def _advance(
 ) -> bool:
     """One round: gather, filter, ask once, send every search its answers; False beyond the budget."""
     allowed, counts = _filter(attack, asked, limits)
-    judged = _ask_judge(judge, asked)
     wanted = [text for texts in allowed for text in texts if text is not None]
-    if not meter.can_ask(meter.count_new(wanted)):
+    hits = [one for one in asked if one.question is not None and one.question.is_for_judge]
+    spent = 0 if judge is None else judge.n_queries + judge.count_new(_list_texts(hits))
+    if not meter.can_ask(meter.count_new(wanted) + spent):
         return False
     refused.update(counts)
+    judged = {} if judge is None or not hits else _ask_judge(judge, hits)
     taken: set[str] = set()
     for one, texts in zip(asked, allowed, strict=True):
         new = {text for text in texts if text is not None and text not in meter.known} - taken
@@ -234,24 +237,27 @@ def _advance(
     missing = np.full(len(meter.victim.labels), np.nan)
     for one, texts in zip(asked, allowed, strict=True):
         if one.question is not None and one.question.is_for_judge:
-            reply = judged[one.question.texts[0]][None]
+            reply = np.array([judged[text] for text in one.question.texts])
         else:
             reply = np.array([missing if t is None else answers[t] for t in texts])
         try:
             one.question = one.steps.send(reply)
         except StopIteration as end:
             one.question, one.found = None, end.value
+        except MisreadError as error:
+            one.question, one.refused = None, str(error)
     return True
 
 
-def _ask_judge(judge: Meter | None, asked: Sequence[_Live]) -> dict[str, Floats]:
-    """What the confirming model answers to texts that have reached the goal."""
-    hits = [one for one in asked if one.question is not None and one.question.is_for_judge]
-    texts = [text for one in hits if one.question for text in one.question.texts]
-    if judge is None or not texts:
-        return {}
+def _list_texts(asked: Sequence[_Live]) -> list[str]:
+    return [text for one in asked if one.question is not None for text in one.question.texts]
+
+
+def _ask_judge(judge: Meter, hits: Sequence[_Live]) -> dict[str, Floats]:
+    """What the confirming model answers to texts that have reached the goal, and to their originals."""
     for one in hits:
-        one.n_queries += 1
+        one.n_queries += judge.count_new(one.question.texts if one.question else ())
+    texts = _list_texts(hits)
     return dict(zip(texts, judge.ask(texts), strict=True))
 
 
@@ -305,6 +311,8 @@ def _settle(attack: Attack, meter: Meter, one: _Live) -> Attempt:
         "sure_before": round(float(case.before.max()), 4),
         "n_queries": one.n_queries,
     }
+    if one.refused is not None:
+        return Attempt(status="skipped", reason=one.refused, **common)
     if one.found is None:
         return Attempt(status="failed", reason=FAILED, **common)
     after = meter.known[one.found]

@@ -26,11 +26,15 @@ _HOPE: Final = 1.5
 NOTHING: Final = "nothing in it that this attack changes"
 
 
+class MisreadError(Exception):
+    """The confirming model gives no ground for an attack; never leaves this package."""
+
+
 @dataclass(frozen=True)
 class Question:
     """Texts to be asked: candidates must keep the meaning, others (parts of a text) need not.
 
-    With `is_for_judge` they have reached the goal, and the confirming model is asked.
+    With `is_for_judge` the confirming model is asked: about what reached the goal, and the original.
     """
 
     texts: tuple[str, ...]
@@ -52,11 +56,17 @@ class Case:
     has_judge: bool = False
 
     def confirm(self, text: str) -> Generator[Question, Floats, bool]:
-        """Whether the confirming model follows, too; true when there is none."""
+        """Whether the confirming model follows, too; true when there is none.
+
+        Raises MisreadError when it reads the very original wrongly.
+        """
         if not self.has_judge:
             return True
-        answer = yield Question((text,), is_candidate=False, is_for_judge=True)
-        return self.find_reached(answer) is not None
+        answers = yield Question((text, self.text), is_candidate=False, is_for_judge=True)
+        reason = self.goal.refuse(answers[1], self.truth)
+        if reason is not None:
+            raise MisreadError(reason)
+        return self.find_reached(answers[:1]) is not None
 
     def lose(self, shares: Floats) -> Floats:
         """Loss of answers (n, labels), infinite where the candidate was refused."""
