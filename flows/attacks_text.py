@@ -38,7 +38,7 @@ from tasks.robustness.text.classifier import open_classifier
 from tasks.robustness.text.constraints import LabelsKept
 from tasks.robustness.text.outcome import Outcome, summarise
 from tasks.robustness.text.recipes import EASY, Tools, make_attacks
-from tasks.robustness.text.rewrites import Opposites
+from tasks.robustness.text.rewrites import Opposites, load_names
 from tasks.robustness.text.run import Limits, run_attack
 from tasks.robustness.text.search import Ranking
 from tasks.robustness.text.typos import load_slips
@@ -72,6 +72,7 @@ class Order:
     lm: str | None = None
     translate: tuple[str, ...] = ()
     slips: str | None = None
+    names: str | None = None
     is_hardened: bool = False
     is_fast: bool = False
 
@@ -244,6 +245,7 @@ def add_models(order: Order, desk: Desk, embed: Any) -> Tools:
         there=open_translator(order.translate[0]) if order.translate else None,
         back=open_translator(order.translate[1]) if order.translate else None,
         slips=load_slips(Path(order.slips) if order.slips else None),
+        names=load_names(Path(order.names)) if order.names else None,
     )
 
 

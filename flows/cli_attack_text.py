@@ -74,6 +74,10 @@ def attack_text(
     misspellings: Annotated[
         str | None, typer.Option(help='File of lines "word slip slip"; default a packaged list.')
     ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(help="JSON file of first names by group; default a packaged list."),
+    ] = None,
     max_texts: Annotated[int | None, typer.Option(min=1, help="Texts to attack.")] = None,
     budget: Annotated[
         int | None, typer.Option(min=0, help="Texts that each attack may ask of the model.")
@@ -112,7 +116,7 @@ def attack_text(
             raise ConfigError("name what is attacked: --attributes, or --model with a folder")
         order = Order(
             split_names(attacks) or EASY, Limits(budget, text_budget), max_texts, seed, lm,
-            split_names(translate), misspellings, harden, fast,
+            split_names(translate), misspellings, names, harden, fast,
         )  # fmt: skip
         if model is not None:
             document, attempts = attack_model(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.platform.errors import InputError
-from tasks.robustness.text.rewrites import load_opposites
+from tasks.robustness.text.rewrites import SwapIdentity, load_names, load_opposites
 from tasks.robustness.text.substitution import choose_vocabulary, find_neighbours
 from tasks.robustness.text.typos import Keyboard, Misspell, SwapNeighbours, load_slips
 from tasks.robustness.text.words import count_changed_words, match_case, split_words
@@ -66,6 +66,15 @@ def test_natural_misspellings_of_real_data_are_read() -> None:
         pytest.skip("no real data")
     slips = load_slips(folder / "typo_noise" / "en.natural")
     assert "definately" in slips["definitely"]
+
+
+def test_names_by_group_are_read_from_a_file_and_exchanged(tmp_path: Path) -> None:
+    file = tmp_path / "names.json"
+    file.write_text('{"a": ["Ann"], "b": ["Omar"], "note": "by hand", "none": []}')
+    assert SwapIdentity(load_names(file)).rewrite(["Ann was here."]) == [["Omar was here."]]
+    (tmp_path / "bad.json").write_text('{"a": ["Ann"]}')
+    with pytest.raises(InputError, match="no two groups"):
+        load_names(tmp_path / "bad.json")
 
 
 def test_capitals_are_kept_and_changed_words_counted() -> None:

@@ -5,12 +5,15 @@ where a judgement was turned round the answer must follow (directional), where a
 exchanged it must stay (invariance).
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Final, Protocol
 
+from tasks.platform.errors import InputError
 from tasks.robustness.text.words import Words, load_stop_words, load_table, match_case, split_words
 
 _SENTENCE_END: Final = re.compile(r"[.!?;]+\s|\n+|[.!?]+$")
@@ -57,6 +60,29 @@ def load_sides() -> Mapping[str, int]:
     for sign, name in ((1, "praise_to_blame"), (-1, "blame_to_praise")):
         for word in table[name]:
             found.setdefault(word, sign)
+    return found
+
+
+@cache
+def load_names(file: Path) -> Mapping[str, tuple[str, ...]]:
+    """First names by group, from a JSON object of lists; what else it holds is left out.
+
+    Raises InputError when it cannot be read or holds fewer than two lists of names.
+    """
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read names from {file}: {error}") from error
+    groups = table.items() if isinstance(table, dict) else ()
+    found = {
+        str(group): tuple(str(name) for name in names)
+        for group, names in groups
+        if isinstance(names, list) and names
+    }
+    if len(found) < 2:
+        raise InputError(
+            f'{file} holds no two groups of names; write {{"one": ["Ann"], "other": ["Omar"]}}'
+        )
     return found
 
 
