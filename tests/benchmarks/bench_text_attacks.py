@@ -6,9 +6,9 @@
 The victim is all-MiniLM-L6-v2 with a logistic regression of the food label of CEBaB reviews (praise
 or blame), fitted to reviews that are not attacked. Two neighbouring letters change places, in at
 most 15 words, no stop word, no word twice. TextAttack asks word by word, ranked by deletion, in
-float32 by torch. Ours ranks by words alone, asks for all texts together, searches on the int8
-tier of the encoder and counts what float32 confirms, questions to it included (`--fast` of the
-command); the peer's victim then judges our texts again.
+float32 by torch. Ours ranks by words alone, asks for all texts together, and searches on the
+bfloat16 tier of the encoder (`text.precision = "fast"`). Outside the clock the peer's float32 victim
+then judges our texts, before and after: only what it reads rightly before and wrongly after counts.
 The peer needs an environment of its own: torch, transformers 4.53, textattack 0.3.11 and flair
 without their dependencies, what their imports ask for, and NLTK_DATA with a list
 `corpora/stopwords/english`. Rounds are interleaved; ratios are medians over rounds, of wall and
@@ -87,13 +87,11 @@ def load_food(folder: Path) -> tuple[list[str], np.ndarray]:
 
 
 def attack_once(
-    draft: LogisticVictim, exact: LogisticVictim, texts: list[str], labels: np.ndarray, block: int
+    victim: LogisticVictim, texts: list[str], labels: np.ndarray, block: int
 ) -> tuple[float, float, Outcome]:
     search = GreedyWords(SwapNeighbours(), block=block, most_words=MOST_WORDS)
     start, busy = time.perf_counter(), time.process_time()
-    outcome = run_attack(
-        Attack("swaps", search), draft, texts, truths=labels.tolist(), confirm=exact, seed=7
-    )
+    outcome = run_attack(Attack("swaps", search), victim, texts, truths=labels.tolist(), seed=7)
     return time.perf_counter() - start, time.process_time() - busy, outcome
 
 
@@ -110,7 +108,7 @@ def main() -> None:
     if folder is None:
         raise SystemExit("no real data; set WHYREC_REAL_DATA")
     texts, labels = load_food(folder)
-    draft_encoder = Encoder(backend="auto", precision="fastest")
+    draft_encoder = Encoder(backend="auto", precision="fast")
     exact_encoder = Encoder(backend="auto", precision="exact")
     from sklearn.linear_model import LogisticRegression
 
@@ -118,10 +116,9 @@ def main() -> None:
     fitted = LogisticRegression(C=10, max_iter=1000).fit(train, labels[:N_TRAIN])
     weights, bias = fitted.coef_[0], float(fitted.intercept_[0])
     draft = LogisticVictim(draft_encoder, weights, bias)
-    exact = LogisticVictim(exact_encoder, weights, bias)
     chosen = texts[N_TRAIN : N_TRAIN + options.texts]
     truth = labels[N_TRAIN : N_TRAIN + options.texts]
-    draft.predict(chosen[:8]), exact.predict(chosen[:8])
+    draft.predict(chosen[:8])
     threads = int(os.environ.get("OMP_NUM_THREADS", "2"))
     peer = Peer(
         options.peer,
@@ -131,10 +128,10 @@ def main() -> None:
             "most_words": MOST_WORDS, "threads": threads,
         },
     )  # fmt: skip
-    print(f"search: {draft_encoder.describe()}; confirm: {exact_encoder.describe()}")
+    print(f"ours: {draft_encoder.describe()}; TextAttack: torch fp32")
     ratios, work = [], []
     for number in range(options.rounds):
-        seconds, busy, outcome = attack_once(draft, exact, chosen, truth, options.block)
+        seconds, busy, outcome = attack_once(draft, chosen, truth, options.block)
         theirs = peer.ask({"task": "attack"})
         ours = summarise(outcome)
         ratios.append(theirs["seconds"] / seconds)
@@ -145,22 +142,31 @@ def main() -> None:
             f"({work[-1]:.1f}x by processor time)",
             flush=True,
         )
-    won = [a.perturbed for a in outcome.attempts if a.status == "succeeded"]
-    truths = [truth[a.row] for a in outcome.attempts if a.status == "succeeded"]
-    shares = np.array(peer.ask({"task": "check", "texts": won})["shares"])
-    held = int((shares.argmax(axis=1) != np.array(truths)).sum())
+    ours["succeeded"] = count_held(peer, outcome, truth)
     print(
         f"median {statistics.median(ratios):.1f}x attacked texts per second, "
         f"{statistics.median(work):.1f}x by processor time"
     )
     for name, one in (("ours", ours), ("TextAttack", theirs)):
-        tried = one["succeeded"] + (one["failed"])
+        tried = one.get("attempted") or one["succeeded"] + one["failed"]
         print(
             f"{name:10s} succeeded {one['succeeded']} of {tried} ({one['succeeded'] / tried:.3f}), "
             f"{one['queries']} queries, {one['queries'] / one['succeeded']:.1f} a success, "
             f"{one['changed_words']:.1f} words changed"
         )
-    print(f"of our {len(won)} successes {held} hold on the peer's own float32 victim")
+    unheld = sum(a.status == "succeeded" for a in outcome.attempts) - ours["succeeded"]
+    print(f"{unheld} of ours more did not hold on the peer's victim and are counted as failed")
+
+
+def count_held(peer: Peer, outcome: Outcome, truth: np.ndarray) -> int:
+    """Successes that the peer's victim reads rightly before and wrongly after."""
+    won = [a for a in outcome.attempts if a.status == "succeeded"]
+    right = truth[[a.row for a in won]]
+    before, after = (
+        np.array(peer.ask({"task": "check", "texts": texts})["shares"]).argmax(axis=1)
+        for texts in ([a.original for a in won], [a.perturbed for a in won])
+    )
+    return int(((before == right) & (after != right)).sum())
 
 
 if __name__ == "__main__":
