@@ -55,10 +55,15 @@ EXAMPLES: Final = 5
 _SEEN: Final = ("row", "original", "perturbed", "before", "after", "n_queries")
 TURNED_SHARE: Final = 0.5
 """Of the taught texts, those whose turned version teaches a hardened probe too."""
-OUT_COLUMNS: Final = (
-    "attack", "attribute", "row", "status", "reason", "original", "perturbed", "truth", "before",
-    "after", "sure_before", "sure_after", "n_queries", "n_changed_words",
+OUT_SCHEMA: Final = pl.Schema(
+    {
+        "attack": pl.String, "attribute": pl.String, "row": pl.Int64, "status": pl.String,
+        "reason": pl.String, "original": pl.String, "perturbed": pl.String, "truth": pl.String,
+        "before": pl.String, "after": pl.String, "sure_before": pl.Float64,
+        "sure_after": pl.Float64, "n_queries": pl.Int64, "n_changed_words": pl.Int64,
+    }
 )  # fmt: skip
+"""One row per text and attack; see `outcome.Attempt`."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ def attack_reader(
         hard = harden_reader(desk, reader, rest, memory)
         again = list_targets(desk, Reading(hard, desk.attributes, memory), kept, order)
         document["hardened"] = [row for row, _ in attack_targets(again, texts, rows, order)]
-    return document, pl.concat(attempts) if attempts else pl.DataFrame(schema=list(OUT_COLUMNS))
+    return document, pl.concat(attempts) if attempts else pl.DataFrame(schema=OUT_SCHEMA)
 
 
 def attack_model(
@@ -285,17 +290,14 @@ def describe(outcome: Outcome, target: Target, rows: Sequence[int]) -> dict[str,
 
 
 def tabulate(outcome: Outcome, target: Target, rows: Sequence[int]) -> pl.DataFrame:
-    """A row per attempt, with `OUT_COLUMNS`."""
+    """A row per attempt, with `OUT_SCHEMA`."""
     whole = [
         {**asdict(one), "attack": outcome.attack, "attribute": target.subject, "row": rows[one.row]}
         for one in outcome.attempts
     ]
-    return pl.DataFrame(whole, infer_schema_length=None, schema_overrides=_TEXT).select(OUT_COLUMNS)
-
-
-_TEXT: Final = dict.fromkeys(
-    ("reason", "perturbed", "truth", "before", "after"), pl.String()
-) | dict.fromkeys(("sure_before", "sure_after"), pl.Float64()) | {"n_changed_words": pl.Int64()}  # fmt: skip
+    return pl.DataFrame(
+        [[row[name] for name in OUT_SCHEMA] for row in whole], OUT_SCHEMA, orient="row"
+    )
 
 
 def harden_reader(

@@ -104,6 +104,21 @@ def test_every_attempt_is_written_and_a_table_is_shown(shop: Path) -> None:
     assert set(rows["status"]) == {"succeeded", "skipped", "not_attempted"}
 
 
+def test_a_file_without_rows_is_no_result_and_no_failure(shop: Path) -> None:
+    (shop / "empty.csv").write_text("body\n")
+    ran = CliRunner().invoke(
+        app,
+        ["attack", "text", str(shop / "empty.csv"), "--text", "body", "--attributes", "food",
+         "--extractor", "clauses", "--out", str(shop / "none.csv"), "--json",
+         "--config", str(shop / "whyrec.toml")],
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    rows = json.loads(ran.stdout)["attacks"]
+    assert {row["attempted"] for row in rows} == {0}
+    assert {row["success_rate"] for row in rows} == {None}
+    assert (shop / "none.csv").read_text().startswith("attack,attribute,row,status")
+
+
 def test_a_taught_probe_is_attacked_beside_its_hardened_double(shop: Path) -> None:
     document = attack(
         shop, "text", "--attributes", "food", "--extractor", "distilled", "--attacks", "flip",
