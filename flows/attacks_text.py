@@ -21,6 +21,7 @@ from flows.attack_models import (
     open_translator,
     read_others,
 )
+from flows.attacks_harden import harden_reader
 from flows.attributes import (
     Desk,
     Teaching,
@@ -32,29 +33,24 @@ from flows.attributes import (
 )
 from flows.tables import read_texts
 from tasks.platform.errors import ConfigError
-from tasks.platform.labels import NEGATIVE, POSITIVE, UNDECIDED
-from tasks.robustness.adversarial import augment
+from tasks.platform.labels import UNDECIDED
 from tasks.robustness.text.classifier import open_classifier
 from tasks.robustness.text.constraints import LabelsKept
 from tasks.robustness.text.outcome import Outcome, summarise
 from tasks.robustness.text.recipes import EASY, Tools, make_attacks
-from tasks.robustness.text.rewrites import Opposites, load_names
+from tasks.robustness.text.rewrites import load_names
 from tasks.robustness.text.run import Limits, run_attack
 from tasks.robustness.text.search import Ranking
 from tasks.robustness.text.typos import load_slips
 from tasks.robustness.text.victim import PROBES, Victim
 from tasks.robustness.text.words import split_words
 from tasks.text.clauses import ClauseExtractor
-from tasks.text.distilled import DistilledExtractor, Lesson, fit_distilled
-from tasks.text.extractors import DISTILLED
 from tasks.text.llm_model import CausalModel
 from tasks.text.task import open_encoder
 
 EXAMPLES: Final = 5
 """Successes that the document shows of each attack."""
 _SEEN: Final = ("row", "original", "perturbed", "before", "after", "n_queries")
-TURNED_SHARE: Final = 0.5
-"""Of the taught texts, those whose turned version teaches a hardened probe too."""
 OUT_SCHEMA: Final = pl.Schema(
     {
         "attack": pl.String, "attribute": pl.String, "row": pl.Int64, "status": pl.String,
@@ -298,47 +294,6 @@ def tabulate(outcome: Outcome, target: Target, rows: Sequence[int]) -> pl.DataFr
     return pl.DataFrame(
         [[row[name] for name in OUT_SCHEMA] for row in whole], OUT_SCHEMA, orient="row"
     )
-
-
-def harden_reader(
-    desk: Desk, reader: Any, texts: Sequence[str], memory: Memory
-) -> DistilledExtractor:
-    """A probe taught what the reader says of `texts`, and the opposite of what rules turned round.
-
-    The texts are none of those that are attacked. Raises ConfigError for readers that are not taught.
-    """
-    if not isinstance(reader, DistilledExtractor):
-        raise ConfigError("--harden teaches a probe; add --extractor distilled")
-    if not texts:
-        raise ConfigError("--harden needs texts that are not attacked; lower --max-texts")
-    answers = Reading(reader, desk.attributes, memory).read(texts).argmax(axis=2)
-    labels = np.array(CODES)[answers]
-    made = [turn_attribute(desk, texts, labels, at) for at in range(len(desk.names))]
-    more = [row for part in made for row in part]
-    lesson = Lesson(
-        (*texts, *(body for body, _ in more)),
-        np.concatenate([labels, *(row[None] for _, row in more)]),
-        np.arange(len(texts) + len(more)) < len(texts),
-        f"{DISTILLED}-hardened",
-    )
-    threshold = desk.settings.extract.distilled.threshold
-    return fit_distilled(lesson, desk.attributes, memory, threshold=threshold, base=reader.base)
-
-
-def turn_attribute(
-    desk: Desk, texts: Sequence[str], labels: npt.NDArray[np.int64], at: int
-) -> list[tuple[str, npt.NDArray[np.int64]]]:
-    """Texts whose judgements of attribute number `at` are turned, with their labels; others undecided."""
-    terms = list_terms(desk.attributes, at)
-    column = np.where(np.isin(labels[:, at], (POSITIVE, NEGATIVE)), labels[:, at], 0)
-    rng = np.random.default_rng([desk.settings.extract.distilled.seed, at])
-    turned = augment(texts, column, turning=(Opposites(terms),), share=TURNED_SHARE, rng=rng)
-    rows = []
-    for body, label in zip(turned.texts, turned.labels, strict=True):
-        row = np.full(len(desk.names), UNDECIDED, dtype=np.int64)
-        row[at] = label
-        rows.append((body, row))
-    return rows[len(texts) :]
 
 
 def write_attempts(attempts: pl.DataFrame, out: str) -> None:

@@ -228,25 +228,36 @@ def _advance(
         return False
     refused.update(counts)
     judged = {} if judge is None or not hits else _ask_judge(judge, hits)
+    _count_questions(asked, allowed, meter)
+    answers = dict(zip(wanted, meter.ask(wanted), strict=True)) if wanted else {}
+    missing = np.full(len(meter.victim.labels), np.nan)
+    for one, texts in zip(asked, allowed, strict=True):
+        if one.question is not None and one.question.is_for_judge:
+            _send(one, np.array([judged[text] for text in one.question.texts]))
+        else:
+            _send(one, np.array([missing if t is None else answers[t] for t in texts]))
+    return True
+
+
+def _count_questions(
+    asked: Sequence[_Live], allowed: Sequence[Sequence[str | None]], meter: Meter
+) -> None:
+    """Texts that were never asked before count for the first search that wants to know them."""
     taken: set[str] = set()
     for one, texts in zip(asked, allowed, strict=True):
         new = {text for text in texts if text is not None and text not in meter.known} - taken
         one.n_queries += len(new)
         taken |= new
-    answers = dict(zip(wanted, meter.ask(wanted), strict=True)) if wanted else {}
-    missing = np.full(len(meter.victim.labels), np.nan)
-    for one, texts in zip(asked, allowed, strict=True):
-        if one.question is not None and one.question.is_for_judge:
-            reply = np.array([judged[text] for text in one.question.texts])
-        else:
-            reply = np.array([missing if t is None else answers[t] for t in texts])
-        try:
-            one.question = one.steps.send(reply)
-        except StopIteration as end:
-            one.question, one.found = None, end.value
-        except MisreadError as error:
-            one.question, one.refused = None, str(error)
-    return True
+
+
+def _send(one: _Live, reply: Floats) -> None:
+    """Give a search its answers and take its next question, or what it ended in."""
+    try:
+        one.question = one.steps.send(reply)
+    except StopIteration as end:
+        one.question, one.found = None, end.value
+    except MisreadError as error:
+        one.question, one.refused = None, str(error)
 
 
 def _list_texts(asked: Sequence[_Live]) -> list[str]:
