@@ -54,6 +54,14 @@ def load_pairs(folder: Path, split: str) -> tuple[list[str], list[str], np.ndarr
     return [pair[0] for pair in texts], [pair[1] for pair in texts], np.array(labels)
 
 
+def draw_pairs(
+    pairs: tuple[list[str], list[str], np.ndarray], n: int
+) -> tuple[list[str], list[str], np.ndarray]:
+    """`n` random pairs: the files are ordered by label and length."""
+    kept = np.sort(np.random.default_rng(1).permutation(len(pairs[2]))[:n])
+    return [pairs[0][at] for at in kept], [pairs[1][at] for at in kept], pairs[2][kept]
+
+
 def read_polarity(extractor: Extractor, texts: Sequence[str], embed: Memory) -> np.ndarray:
     reviews = [(str(at), text) for at, text in enumerate(texts)]
     found = extractor.extract(reviews, attributes=(ATTRIBUTE,), embed=embed)
@@ -94,13 +102,13 @@ def main() -> None:
     rng = np.random.default_rng(0)
     kept = np.sort(rng.permutation(len(train))[: options.train])
     train, taught = [train[at] for at in kept], taught[kept]
-    test = tuple(part[: options.test] for part in load_pairs(folder, options.split))
+    test = draw_pairs(load_pairs(folder, options.split), options.test)
     measure("clauses", ClauseExtractor(), *test, embed)
     if options.llm:
         from tasks.platform.settings import LlmSettings
         from tasks.text.extractors import open_llm
 
-        few = tuple(part[: options.llm] for part in test)
+        few = draw_pairs(test, options.llm)
         measure("llm (SmolLM2-135M)", open_llm(LlmSettings(), None), *few, embed)
     made = augment(train, taught, turning=(Opposites(),), share=SHARE, rng=np.random.default_rng(0))
     print(f"{len(train)} originals taught, {int(made.is_made.sum())} counterfactuals made of them")
