@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from flows.attack_target import ITEM_COLUMNS, MomentsTarget, Recipe, make_target
-from flows.tables import number_rows, read_attributes, read_texts
+from flows.desk import list_reviews, open_desk, open_reader, read_attributes, read_texts
+from flows.tables import number_rows
 from tasks.effects.estimate import Method
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import read_labels, to_sides
@@ -137,10 +138,11 @@ def make_reader(attributes: Sequence[str], config: str | None) -> Reader:
     """The configured extractor, as what says of each attribute what a text says of it."""
 
     def read(texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int8]]:
-        found = read_attributes(
-            pl.DataFrame({"text": list(texts)}, schema={"text": pl.String}), text="text",
-            attributes=attributes, extractor=None, config=config,
-        )  # fmt: skip
+        frame = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
+        reviews = list_reviews(frame, "text")
+        desk = open_desk(attributes, config)
+        reader = open_reader(desk, None, reviews, [row for row, _ in reviews])
+        found = read_attributes(desk, reader, reviews)
         said = number_rows(found.frame).filter(pl.col("is_mentioned"))
         says = np.zeros((len(texts), len(attributes)), dtype=np.int8)
         place = {name: at for at, name in enumerate(attributes)}

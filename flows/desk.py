@@ -122,6 +122,13 @@ class Reader:
     probe: Probe | None = None
     taught: frozenset[str] = frozenset()
 
+    @property
+    def learned(self) -> Extractor:
+        """What was taught, without the guard that keeps it from other languages."""
+        if self.probe is not None and isinstance(self.extractor, OneLanguageExtractor):
+            return self.extractor.reader
+        return self.extractor
+
 
 def open_reader(
     desk: Desk,

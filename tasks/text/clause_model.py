@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -76,15 +77,29 @@ def prepare_model(attributes: Sequence[AttributeLike], embed: Embed, rules: Clau
     rows = {text: row for row, text in enumerate(texts)}
     parts = [vectors[[rows[text] for text in part]] for part in (good, bad, plain)]
     probe, bias = _fit_probe(parts[0], parts[1], parts[2], rules.ridge)
+    terms, hints, speller = _prepare_words(targets, len(attributes))
     return Model(
         targets=targets,
         n_requested=len(attributes),
-        terms=_index_phrases([target.terms for target in targets], len(attributes)),
-        hints=_index_phrases([target.hints for target in targets], len(attributes)),
+        terms=terms,
+        hints=hints,
         examples=tuple(vectors[[rows[e] for e in target.examples]] for target in targets),
         probe=probe,
         bias=bias,
-        speller=_make_speller(targets),
+        speller=speller,
+    )
+
+
+_Index = PhraseIndex[tuple[int, ...]]
+
+
+@lru_cache(maxsize=16)
+def _prepare_words(targets: tuple[Target, ...], n_requested: int) -> tuple[_Index, _Index, Speller]:
+    """Indexes of terms and of hints, and the speller: what of a model hangs on no encoder."""
+    return (
+        _index_phrases([target.terms for target in targets], n_requested),
+        _index_phrases([target.hints for target in targets], n_requested),
+        _make_speller(targets),
     )
 
 

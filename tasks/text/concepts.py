@@ -5,12 +5,12 @@ import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import product
 from typing import Final
 
-from tasks.text.extract import AttributeLike
+from tasks.text.extract import Attribute, AttributeLike
 from tasks.text.polarity import PhraseIndex, split_words
 
 OWN_VALENCE: Final = 2.0
@@ -109,6 +109,12 @@ def hash_data() -> str:
 
 def plan_targets(attributes: Sequence[AttributeLike]) -> tuple[Target, ...]:
     """Targets of the requested attributes, in their order, then of everything that competes."""
+    return _plan_targets(tuple(Attribute(a.name, tuple(a.seeds)) for a in attributes))
+
+
+@lru_cache(maxsize=64)
+def _plan_targets(attributes: tuple[Attribute, ...]) -> tuple[Target, ...]:
+    """See `plan_targets`; whoever reads in many small parts asks for the same ones each time."""
     concepts = load_concepts()
     asked = {name for a in attributes if (name := find_concept(a.name)) is not None}
     requested = [_make_requested(attribute, asked) for attribute in attributes]
