@@ -122,6 +122,7 @@ def fit_sources(
     calls = {
         f"{source} {'warm' if source in warm else 'full'}": {
             "ratings": ref,
+            "propensities": find_propensities(night, source, ref),
             "model": settings.model,
             "seed": settings.seed,
             "warm": warm.get(source),
@@ -131,6 +132,12 @@ def fit_sources(
     done = night.engine.require(recommend.fit_source, calls)
     night.keep(list(done.values()))
     return dict(zip(ratings, done.values(), strict=True))
+
+
+def find_propensities(night: Night, source: str, ratings: FileRef) -> FileRef:
+    """Chances that the rated pairs of a source were rated."""
+    call = {"ratings": ratings, "seed": night.settings.recommend.seed}
+    return ask_one(night, recommend.estimate_propensities, source, call)
 
 
 def group_sides(night: Night, fits: Mapping[str, tuple[FileRef, FileRef]]) -> dict[str, FileRef]:
@@ -215,10 +222,11 @@ def measure_models(night: Night, source: str, part: Prepared, fitted: FileRef) -
     """Figures of the recommender and of what it is shown beside."""
     settings = night.settings.recommend
     names = tuple(dict.fromkeys((*BESIDE, settings.model)))
+    propensities = find_propensities(night, source, part.ratings)
     calls = {
         f"{source} {name}": {
-            "ratings": part.ratings, "model": name, "seed": settings.seed,
-            "relevant": settings.relevant, "fitted": part.anchor,
+            "ratings": part.ratings, "propensities": propensities, "model": name,
+            "seed": settings.seed, "relevant": settings.relevant, "fitted": part.anchor,
         }
         for name in names
     }  # fmt: skip

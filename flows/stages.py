@@ -64,6 +64,7 @@ CACHED_TASKS = (
     effects.correct_window,
     effects.judge_night,
     recommend.make_ratings,
+    recommend.estimate_propensities,
     recommend.fit_source,
     recommend.measure_quality,
     recommend.group_sides,

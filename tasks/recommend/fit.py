@@ -9,7 +9,7 @@ import numpy as np
 from tasks.platform.errors import ConfigError
 from tasks.recommend.checkpoint import Checkpoint, Names, align_parameters
 from tasks.recommend.data import Codes, Floats, Ratings
-from tasks.recommend.debias import Fit, Recipe, fit_debiased
+from tasks.recommend.debias import Recipe, fit_debiased
 from tasks.recommend.evaluate import MODELS, load_protocol, make_recipe, tune_model
 from tasks.recommend.models import Recommender, make_inputs
 from tasks.recommend.propensity import Propensities, estimate_logistic, estimate_popularity
@@ -57,28 +57,36 @@ def fit_recommender(
     ratings: Ratings,
     plan: Plan,
     *,
+    known: tuple[Propensities, str] | None = None,
     warm: Checkpoint | None = None,
     watch: Watch | None = None,
 ) -> Checkpoint:
     """The recommender of `ratings`, and on its card how it was made.
 
-    A `warm` checkpoint is started from, and its power and penalty are taken over.
+    `known` are their propensities and the name of the method, else estimated here. A `warm`
+    checkpoint is started from, and its power and penalty are taken over.
     """
-    known, method = find_propensities(ratings, seed=plan.seed)
-    recipe = choose_recipe(ratings, known, plan, warm)
+    chances, method = known or find_propensities(ratings, seed=plan.seed)
+    recipe = choose_recipe(ratings, chances, plan, warm)
     names = name_codes(ratings)
     starts = [] if warm is None else [
         align_parameters(stage.parameters, warm.names, names) for stage in warm.fit.stages
     ]  # fmt: skip
-    steps, loss = find_steps(ratings, known, recipe, plan, starts)
+    steps, loss = find_steps(ratings, chances, recipe, plan, starts)
     final = replace(recipe, budget=Budget(steps=steps, patience=plan.patience))
     fit = fit_debiased(
-        final, ratings, make_inputs(ratings), known.values, seed=plan.seed, warm=starts, watch=watch
+        final,
+        ratings,
+        make_inputs(ratings),
+        chances.values,
+        seed=plan.seed,
+        warm=starts,
+        watch=watch,
     )
     card = {
         "model": plan.model, "method": recipe.method, "power": recipe.power,
         "penalty": recipe.penalty, "seed": plan.seed, "steps": steps, "validation_loss": loss,
-        "propensities": method, "n_propensities_clipped": known.n_clipped,
+        "propensities": method, "n_propensities_clipped": chances.n_clipped,
         "n_ratings": len(ratings), "n_users": ratings.shape[0], "n_items": ratings.shape[1],
         "scale": list(ratings.scale), "is_warm": warm is not None,
     }  # fmt: skip
@@ -159,8 +167,3 @@ def draw_validation(n: int, plan: Plan) -> Codes:
     if size < 20:
         return np.array([], dtype=np.int64)
     return np.sort(np.random.default_rng(plan.seed).permutation(n)[:size])
-
-
-def predict_new(fit: Fit) -> float:
-    """What a user of no id and no features is predicted for an unknown item: the mean."""
-    return float(fit.model.parameters["mean"])

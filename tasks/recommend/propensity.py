@@ -8,7 +8,7 @@ import numpy as np
 from tasks.platform.errors import ConfigError, InputError
 from tasks.recommend.data import Floats, Ratings
 
-NEGATIVES_PER_RATING: Final = 10
+NEGATIVES_PER_RATING: Final = 3
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _draw_unrated(ratings: Ratings, rng: np.random.Generator) -> tuple[Floats, F
     n_users, n_items = ratings.shape
     total, rated = n_users * n_items, ratings.users * n_items + ratings.items
     wanted = NEGATIVES_PER_RATING * len(ratings)
-    if total <= max(2 * wanted, 200_000):
+    if total <= max(2 * wanted, 50_000):
         pairs = np.setdiff1d(np.arange(total), rated)
     else:
         pairs = np.setdiff1d(rng.integers(0, total, wanted), rated)

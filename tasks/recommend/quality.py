@@ -1,6 +1,7 @@
 """How well a source's recommender predicts ratings held out, naive beside debiased."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -8,7 +9,8 @@ import numpy as np
 from tasks.recommend import scores
 from tasks.recommend.data import Floats, Ratings, name_groups
 from tasks.recommend.evaluate import MODELS
-from tasks.recommend.fit import Plan, find_propensities, fit_recommender
+from tasks.recommend.fit import Plan, fit_recommender
+from tasks.recommend.propensity import Propensities
 from tasks.recommend.rank import pick_top
 
 POPULARITY: Final = "popularity"
@@ -17,20 +19,26 @@ TOP_K: Final = 5
 
 
 def measure_model(
-    ratings: Ratings, name: str, *, seed: int, relevant: float, recipe: Mapping[str, Any]
+    ratings: Ratings,
+    known: Propensities,
+    name: str,
+    *,
+    seed: int,
+    relevant: float,
+    recipe: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Figures of one model trained on four fifths of the ratings, on the rest.
 
     The ratings were chosen by the users, so the plain figures say how well chosen ratings are
     predicted. `mse_weighted` weighs them by 1/p (normalised), which estimates the error over all
     pairs if the propensities are right. `popularity` predicts an item's mean rating, shrunk, and
-    ranks by how many rated it. `recipe` holds power and penalty.
+    ranks by how many rated it. `known` are propensities of all the ratings: they say what is rated,
+    not how. `recipe` holds power and penalty.
     """
     held = np.zeros(len(ratings), dtype=bool)
     order = np.random.default_rng(seed).permutation(len(ratings))
     held[order[: round(HELD_OUT * len(ratings))]] = True
     train, test = ratings.take(~held), ratings.take(held)
-    known, _ = find_propensities(ratings, seed=seed)
     counts = np.bincount(train.items, minlength=ratings.shape[1]).astype(np.float64)
     if name == POPULARITY:
         found, ranked = predict_popularity(train, test)
@@ -41,7 +49,8 @@ def measure_model(
             model=name, seed=seed, power=float(own["power"]), penalty=float(own["penalty"]),
             validation_share=0.0, steps=60,
         )  # fmt: skip
-        model = fit_recommender(train, plan).model
+        part = replace(known, values=known.values[~held])
+        model = fit_recommender(train, plan, known=(part, "given")).model
         found = np.clip(model.predict(test.users, test.items), *ratings.scale)
         ranked, tops = found, pick_top(model, train, top_k=TOP_K).items
     return {

@@ -31,8 +31,9 @@ from tasks.recommend.examples import (
     summarise_mentions,
 )
 from tasks.recommend.explain import split_prediction
-from tasks.recommend.fit import Plan, fit_recommender
+from tasks.recommend.fit import Plan, find_propensities, fit_recommender
 from tasks.recommend.gather import gather_ratings
+from tasks.recommend.propensity import Propensities
 from tasks.recommend.quality import measure_model
 from tasks.recommend.rank import pick_top
 from tasks.recommend.ratings_file import decode_ratings, encode_ratings
@@ -81,13 +82,38 @@ def make_ratings(
 
 
 @stage_task("recommend")
+def estimate_propensities(ratings: FileRef, seed: int, run: RunContext) -> FileRef:
+    """Chances that the rated pairs were rated: a column, and the method's name and floor."""
+    known, method = find_propensities(_read_ratings(run, ratings), seed=seed)
+    frame = pl.DataFrame({"propensity": known.values}).with_columns(
+        pl.lit(method).alias("method"),
+        pl.lit(known.floor).alias("floor"),
+        pl.lit(known.n_clipped).alias("n_clipped"),
+    )
+    return run.site.lake.put_frame("propensities", frame)
+
+
+def _read_propensities(run: RunContext, ref: FileRef) -> tuple[Propensities, str]:
+    frame = run.site.lake.read_frame(ref)
+    first = frame.row(0, named=True)
+    values = frame["propensity"].to_numpy()
+    return Propensities(values, int(first["n_clipped"]), float(first["floor"])), first["method"]
+
+
+@stage_task("recommend")
 def fit_source(
-    ratings: FileRef, model: str, seed: int, warm: FileRef | None, run: RunContext
+    ratings: FileRef,
+    propensities: FileRef,
+    model: str,
+    seed: int,
+    warm: FileRef | None,
+    run: RunContext,
 ) -> FileRef:
     """The recommender of some ratings; `warm` is the full fit that it starts from."""
     checkpoint = fit_recommender(
         _read_ratings(run, ratings),
         Plan(model=model, seed=seed, device=choose_device(run.text.device)),
+        known=_read_propensities(run, propensities),
         warm=None if warm is None else read_checkpoint(run, warm),
     )
     return run.site.lake.put_bytes(
@@ -97,11 +123,18 @@ def fit_source(
 
 @stage_task("recommend")
 def measure_quality(
-    ratings: FileRef, model: str, seed: int, relevant: float, fitted: FileRef, run: RunContext
+    ratings: FileRef,
+    propensities: FileRef,
+    model: str,
+    seed: int,
+    relevant: float,
+    fitted: FileRef,
+    run: RunContext,
 ) -> FileRef:
     """Figures of one model on held-out ratings, trained with the power and penalty of `fitted`."""
     row = measure_model(
-        _read_ratings(run, ratings), model, seed=seed, relevant=relevant,
+        _read_ratings(run, ratings), _read_propensities(run, propensities)[0], model, seed=seed,
+        relevant=relevant,
         recipe=read_checkpoint(run, fitted).card,
     )  # fmt: skip
     return _put_json(run, "recommender_quality", row)

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tasks.platform.errors import EstimationError
 from tasks.recommend import models
 from tasks.recommend.data import Codes, Floats
 from tasks.recommend.models import Inputs, Recommender
 
+THREAD_RATINGS: Final = 200_000
+"""Ratings from which on a fit takes more than one thread."""
 ROUND: Final = 5
 """Quasi-Newton steps between two looks at the validation ratings."""
 
@@ -249,7 +252,10 @@ def fit_model(
     total = float(objective.weights.sum())
     centre = float(objective.pulls.sum()) / total if total > 0 else 0.0
     solver.start(seed, centre, warm)
-    return _descend(solver, limit, len(objective.users), check=check, watch=watch)
+    # threads that wait for one another cost more than they bring on few ratings
+    few = len(objective.users) < THREAD_RATINGS
+    with threadpool_limits(1 if few else None):
+        return _descend(solver, limit, len(objective.users), check=check, watch=watch)
 
 
 def _descend(

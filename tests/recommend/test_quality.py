@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tasks.recommend.fit import find_propensities
 from tasks.recommend.quality import measure_model, predict_popularity
 from tests.recommend.test_fit import structured
 from tests.recommend.worlds import plain_ratings
@@ -11,7 +12,9 @@ RECIPE = {"power": 0.5, "penalty": 0.5}
 @pytest.mark.parametrize("name", ["popularity", "bias", "features", "ips"])
 def test_every_model_is_measured_on_the_same_held_out_ratings(name):
     ratings = structured()
-    row = measure_model(ratings, name, seed=0, relevant=4, recipe=RECIPE)
+    row = measure_model(
+        ratings, find_propensities(ratings)[0], name, seed=0, relevant=4, recipe=RECIPE
+    )
     assert row["n_train"] + row["n_test"] == len(ratings)
     assert 0 < row["mse"] < 2
     assert 0 < row["mse_weighted"] < 2
@@ -21,7 +24,9 @@ def test_every_model_is_measured_on_the_same_held_out_ratings(name):
 def test_what_follows_users_is_predicted_better_than_by_popularity():
     ratings = structured()
     errors = {
-        name: measure_model(ratings, name, seed=0, relevant=4, recipe=RECIPE)["mse"]
+        name: measure_model(
+            ratings, find_propensities(ratings)[0], name, seed=0, relevant=4, recipe=RECIPE
+        )["mse"]
         for name in ("popularity", "features")
     }
     assert errors["features"] < 0.7 * errors["popularity"]
