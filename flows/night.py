@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from flows import effect_stages, recommend_stages, stages
+from flows import attack_stages, effect_stages, recommend_stages, stages
 from flows.engine import Engine, describe_failure
 from flows.state import Night, hash_json
 from tasks.effects import task as effects
@@ -87,7 +87,8 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
         users = {source: part.users for source, part in prepared.items()}
         verdicts = effect_stages.conclude_effects(night, periods, attributes, texts, users)
         recommenders = recommend_stages.conclude_recommenders(night, prepared, attributes, verdicts)
-        page = stages.write_report(night, verdicts, examples, recommenders)
+        attacks = attack_stages.attack_night(night, periods, attributes)
+        page = stages.write_report(night, verdicts, examples, recommenders, attacks)
     except Exception as error:
         night.errors.append(error)
         close_night(night, None)

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from flows import attack_tasks
 from flows.engine import Engine, Failure, describe_failure
 from flows.state import Night
 from tasks.effects import task as effects
@@ -34,6 +35,7 @@ from tasks.platform.warehouse import fetch_dicts
 from tasks.quality import task as quality
 from tasks.recommend import task as recommend
 from tasks.report import task as report
+from tasks.robustness import task as robustness
 from tasks.text import task as text
 from tasks.text.task import ExtractorChoice, ModelChoice
 
@@ -74,6 +76,10 @@ CACHED_TASKS = (
     recommend.collect_effects,
     recommend.describe_examples,
     recommend.gather_quality,
+    robustness.gather_corpus,
+    robustness.attack_ratings,
+    robustness.list_unusual,
+    attack_tasks.attack_effect,
     report.write_report,
 )
 """The tasks whose code decides what a night concludes."""
@@ -412,6 +418,7 @@ def write_report(
     verdicts: VerdictsRef,
     examples: tuple[FileRef, ...],
     recommenders: tuple[RecommenderRef, ...],
+    attacks: tuple[FileRef, ...],
 ) -> ReportRef:
     """The night's page; kept in the lake and laid out under the night's date."""
     facts = report.gather_facts(
@@ -436,6 +443,7 @@ def write_report(
     )
     call = {
         "facts": facts, "verdicts": verdicts, "examples": examples, "recommenders": recommenders,
+        "attacks": attacks,
     }  # fmt: skip
     calls = {str(night.as_of): call}
     page: ReportRef = night.engine.require(report.write_report, calls)[str(night.as_of)]

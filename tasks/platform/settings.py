@@ -279,6 +279,34 @@ class RecommendSettings(Section):
     seed: int = Field(0, ge=0)
 
 
+class RobustnessSettings(Section):
+    """Attacks on what a night concludes, tried on copies of its data."""
+
+    is_on: bool = Field(True, description="try attacks every night")
+    budget: int = Field(
+        1, ge=0, description="pairs of attack and target that a night tries, in turn"
+    )
+    effect_attacks: tuple[str, ...] = Field(
+        ("fake-reviews", "gradient"), description="attacks on the effects of attributes"
+    )
+    recommender_attacks: tuple[str, ...] = Field(
+        ("average", "bandwagon", "love-hate"), description="attacks on a recommender of the ratings"
+    )
+    mode: Literal["push", "nuke"] = Field("push", description="praise the target, or run it down")
+    share: float = Field(0.01, gt=0, le=1, description="fake reviews, as a share of the real ones")
+    looked_to: float = Field(
+        0.16,
+        gt=0,
+        le=1,
+        description="largest attack tried for the smallest one that flips a verdict",
+    )
+    min_reviews: int = Field(1000, ge=100, description="fewer reviews: a source is not attacked")
+    max_reviews: int = Field(
+        20_000, ge=100, description="newest reviews of a source that are attacked"
+    )
+    seed: int = Field(0, ge=0)
+
+
 class Settings(BaseSettings):
     """Everything, read once."""
 
@@ -295,6 +323,7 @@ class Settings(BaseSettings):
     extract: ExtractSettings = Field(default_factory=ExtractSettings)
     effects: EffectsSettings = EffectsSettings()
     recommend: RecommendSettings = RecommendSettings()
+    robustness: RobustnessSettings = RobustnessSettings()
     root: Path = Field(
         default_factory=Path.cwd, description="folder that relative paths start from"
     )

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from tasks.report.attack_rows import AttackBook
 from tasks.report.clean import clean_tail, clean_text
 from tasks.report.fields import (
     Count,
@@ -454,6 +455,7 @@ class NightReport(BaseModel):
     trends: tuple[TrendRow, ...] = ()
     graphs: tuple[GraphRow, ...] = ()
     recommenders: tuple[RecommenderRow, ...] = ()
+    attacks: AttackBook = AttackBook()
     truth: tuple[TruthRow, ...] = ()
     previous_as_of: date | None = None
     previous_effects: tuple[EffectRow, ...] = ()

@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from tasks.platform.errors import TerminalError
+from tasks.report.attacks import view_attacks
 from tasks.report.changes import EffectChange, compare_nights, count_changes
 from tasks.report.chapters import build_chapters
 from tasks.report.credibility import LEGEND
@@ -262,6 +263,7 @@ def _build_page(
         "graphs": view_graphs(report, most_edges=limits.edges),
         "voices": _group_voices(report.attributes),
         "recommenders": view_recommenders(report, most=limits.detailed),
+        "attacks": view_attacks(report),
         "has_words": any(one.levels for row in report.attributes for one in row.examples),
         "quarantine_reasons": sum_reasons(full)[: limits.reasons],
         "drifting": [drop for drop in report.drops if drop.drift],

@@ -11,6 +11,7 @@ from tasks.platform.runs import read_events
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
 from tasks.platform.warehouse import fetch_dicts
+from tasks.report.attack_rows import gather_attacks
 from tasks.report.model import Contrast, IndexNight, NightReport
 from tasks.report.recommender_rows import RecommenderRow, describe_recommender
 from tasks.report.render import render_html, render_index, render_json
@@ -128,6 +129,7 @@ def write_report(
     verdicts: VerdictsRef,
     examples: tuple[FileRef, ...],
     recommenders: tuple[RecommenderRef, ...],
+    attacks: tuple[FileRef, ...],
     run: RunContext,
 ) -> ReportRef:
     """One self-contained page and its JSON.
@@ -149,6 +151,7 @@ def write_report(
         trends=json.loads(lake.read_bytes(verdicts.trends)),
         graphs=json.loads(lake.read_bytes(verdicts.graphs)),
         recommenders=[_read_recommender(ref, run) for ref in recommenders],
+        attacks=gather_attacks(json.loads(lake.read_bytes(ref)) for ref in attacks),
         attributes=[row for ref in examples for row in json.loads(lake.read_bytes(ref))],
         tasks=[vars(event) for event in read_events(Path(run.events))],
     )

@@ -12,7 +12,7 @@ from tasks.platform.site import resolve_site
 from tests.flows.conftest import CONFIG, Shop
 
 SPEC = WorldSpec(n_users=60, n_items=30, n_days=5, reviews_per_day=60, exposures_per_day=30, seed=3)
-RECOMMEND = "[recommend]\nmin_ratings = 100\ntop_k = 4\nmodel = 'bias'\n[[sources]]"
+RECOMMEND = "[recommend]\nmin_ratings = 100\ntop_k = 4\nmodel = 'bias'\n[robustness]\nmin_reviews = 100\nbudget = 1\n[[sources]]"
 FULL, WARM = "2024-03-04", "2024-03-05"
 
 
@@ -76,6 +76,22 @@ def test_quality_stands_beside_popularity_and_names_the_recommender_in_use(night
     ]  # fmt: skip
     assert all(row[2] == pairs and row[3] > 0 for row in rows)
     assert (Path(shop.folder) / "home" / "lake" / rows[0][4]).is_file()
+
+
+def test_each_night_tries_another_attack_and_shows_those_of_the_week(nights) -> None:
+    shop, found = nights
+    first, second = (
+        {e["name"]: e["state"] for e in found[day]["events"] if ".attack_" in e["name"]}
+        for day in (FULL, WARM)
+    )
+    assert list(first.values()) == ["ran"]
+    assert len(second) == 2
+    assert second[next(iter(first))] == "cached"
+    rows = ask(
+        shop, "SELECT as_of::VARCHAR, count(*), sum(attempted + skipped) FROM marts.attacks "
+        "GROUP BY ALL ORDER BY ALL",
+    )  # fmt: skip
+    assert rows == [(FULL, 1, 1), (WARM, 2, 2)]
 
 
 def test_the_same_night_again_executes_nothing(nights) -> None:
