@@ -32,7 +32,7 @@ def gather(run: RunContext, *, max_rows: int = 10_000) -> robustness.CorpusRef:
         pl.col(f"{SAYS}price").alias("polarity"),
     )  # fmt: skip
     file = run.site.lake.put_frame("attributes", read)
-    ref = AttributesRef(period=period, file=file, summary=file, rows=read.height)
+    ref = AttributesRef(period=period, file=file, summary=file, unread=file, rows=read.height)
     return robustness.gather_corpus.fn(
         periods=(period,), attributes=(ref,), context="", attribute_names=("price",),
         max_rows=max_rows, run=run,
