@@ -1,28 +1,37 @@
 """The backfill flow: the same night over past dates, missing ones only unless forced."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import flow
+from prefect.artifacts import create_table_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from flows import stages
-from flows.night import find_unchanged, open_night, run_night
+from flows.backfill_plan import (
+    Finished,
+    PlannedNight,
+    find_range,
+    plan_backfill,
+    plan_nights,
+)
+from flows.backfill_record import Progress, Request, record_backfill
+from flows.night import Stage, open_night, run_night
 from flows.nightly import Config, Force
 from flows.state import Night, NightError
+from flows.workers import hire
 from tasks.ingest import task as ingest
-from tasks.platform.errors import ConfigError
 from tasks.platform.refs import DropRef
-from tasks.platform.runs import count_states, read_events
+from tasks.platform.runs import STATES, count_states, read_events
 from tasks.platform.settings import Settings, load_settings
+from tasks.platform.site import resolve_site
 
-Stage = Literal["ingest", "all"]
 CHUNK_DAYS = 30
 """Days whose drops are staged together; bounds what is held in memory."""
+MAX_CONCURRENCY = 64
 
 
 @flow(
@@ -38,10 +47,21 @@ def backfill(
     only: Annotated[
         Stage,
         Field(
-            title="Stage", description="'ingest' publishes drops and stops; 'all' also re-derives"
+            title="Stage",
+            description="How far nights go: 'ingest' publishes drops and stops, 'all' ends with the report",
         ),
     ] = "all",
     force: Force = False,
+    concurrency: Annotated[
+        int,
+        Field(title="Concurrency", description="Tasks at a time", ge=1, le=MAX_CONCURRENCY),
+    ] = 4,
+    dry_run: Annotated[
+        bool, Field(title="Dry run", description="Only say what would run, and why")
+    ] = False,
+    reason: Annotated[
+        str, Field(title="Reason", description="Why; kept in marts.backfills", max_length=500)
+    ] = "",
 ) -> dict[str, Any]:
     """Run the nightly function over past dates; days that are whole already cost next to nothing.
 
@@ -49,117 +69,88 @@ def backfill(
         start: First night to fill in.
         end: Last night to fill in.
         config: Path of whyrec.toml on the worker; empty for the one in its working folder.
-        only: "ingest" publishes drops and stops; "all" also re-derives effects and reports.
+        only: How far nights go: a stage and what it needs, or "all".
         force: Do finished nights again.
+        concurrency: Tasks at a time.
+        dry_run: Only say what would run, and why.
+        reason: Why; kept in marts.backfills beside who, when and what came of it.
     """
-    return run_backfill(start, end, config, only=only, is_forced=force)
-
-
-@dataclass(frozen=True)
-class PlannedNight:
-    """A date of a backfill, what is to be done about it, and why."""
-
-    day: date
-    action: Literal["run", "keep", "skip"]
-    why: str
-
-
-def run_backfill(
-    start: date,
-    end: date,
-    config: str | Path | None,
-    *,
-    only: Stage = "all",
-    is_forced: bool = False,
-) -> dict[str, Any]:
-    """Backfill inside a flow run; raises NightError when a night did not end well."""
     settings = load_settings(config)
-    drops = find_range(settings, start, end)
-    answers: dict[str, Any] = {}
-    documents = [
-        *publish_range(settings, drops, answers, is_forced=is_forced),
-    ]
-    if only == "all":
-        documents += run_range(settings, drops, start, end, answers, is_forced=is_forced)
-    document = total_nights(documents, settings, end)
-    if document["exit_code"]:
-        raise NightError(document)
+    request = Request(start, end, only, force, concurrency, reason)
+    if dry_run:
+        return show_plan(settings, request)
+    with hire(settings, threads=concurrency):
+        return run_backfill(settings, request)
+
+
+def show_plan(settings: Settings, request: Request) -> dict[str, Any]:
+    """What a backfill would do, as its answer and as a table on the run's page."""
+    plan = plan_backfill(settings, request.start, request.end, is_forced=request.is_forced)
+    document = describe_plan(plan)
+    rows = [{name: str(part) for name, part in night.items()} for night in document["nights"]]
+    create_table_artifact(
+        key="backfill-plan", table=rows, description="What this backfill would do, and why"
+    )
     return document
 
 
-def find_range(settings: Settings, start: date, end: date) -> list[DropRef]:
-    """Drops of the range; raises ConfigError when the range is empty or turned round."""
-    if start > end:
-        raise ConfigError(f"--start {start} lies after --end {end}; swap them")
-    return ingest.find_drops(settings, since=start, until=end)
+def describe_plan(plan: Sequence[PlannedNight]) -> dict[str, Any]:
+    """A plan as JSON: dates with what would be done and why, and how many of each."""
+    actions = [night.action for night in plan]
+    return {
+        "flow": "backfill",
+        "is_dry_run": True,
+        "counts": {name: actions.count(name) for name in ("run", "keep", "skip")},
+        "nights": [vars(night) for night in plan],
+    }
 
 
-def plan_backfill(
-    settings: Settings, start: date, end: date, *, is_forced: bool = False
-) -> list[PlannedNight]:
-    """What a backfill of the range would do, date by date, without doing it."""
-    drops = find_range(settings, start, end)
-    night = open_night(settings, end, flow="backfill")
-    stale = {drop.drop_date for drop in ingest.find_stale(drops, settings.ingest, night.run)}
-    published = stages.list_published_days(night.run, end)
-    return [
-        plan_night(settings, day, drops, stale, published, is_forced=is_forced)
-        for day in list_days(start, end)
-    ]
-
-
-def plan_night(
-    settings: Settings,
-    day: date,
-    drops: Sequence[DropRef],
-    stale: set[date | None],
-    published: set[date],
-    *,
-    is_forced: bool,
-) -> PlannedNight:
-    """What a backfill would do about one date."""
-    own = [drop for drop in drops if drop.drop_date == day]
-    if not own and day not in published:
-        return PlannedNight(day, "skip", "no drop was delivered and nothing is published for it")
-    if is_forced:
-        return PlannedNight(day, "run", "forced")
-    if day in stale:
-        return PlannedNight(day, "run", "a drop is new, changed, or not published as it should be")
-    night = open_night(settings, day, flow="backfill")
-    stages.note_accounts(night, own, {}, [])
-    if find_unchanged(night) is None:
-        return PlannedNight(day, "run", "no finished night of these drops, settings and code")
-    return PlannedNight(day, "keep", "finished; nothing changed since")
-
-
-def list_days(start: date, end: date) -> list[date]:
-    """Every date from `start` to `end`, both included."""
-    return [start + timedelta(days=number) for number in range((end - start).days + 1)]
+def run_backfill(settings: Settings, request: Request) -> dict[str, Any]:
+    """Backfill inside a flow run; raises NightError when a night did not end well."""
+    drops = find_range(settings, request.start, request.end)
+    site = resolve_site(settings)
+    site.warehouse.prepare()
+    with record_backfill(site, request) as progress:
+        answers: dict[str, Any] = {}
+        documents = publish_range(settings, request, drops, answers)
+        if request.stage != "ingest":
+            documents += run_range(settings, request, drops, answers, progress)
+        document = total_nights(documents, settings, request, drops)
+        document |= {"run": progress.run, "kept": progress.kept, "skipped": progress.skipped}
+        if document["exit_code"]:
+            raise NightError(document)
+    return document
 
 
 def publish_range(
-    settings: Settings,
-    drops: Sequence[DropRef],
-    answers: dict[str, Any],
-    *,
-    is_forced: bool,
+    settings: Settings, request: Request, drops: Sequence[DropRef], answers: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Stage, check and publish the drops of all dates, many at once."""
-    days = sorted({drop.drop_date for drop in drops if drop.drop_date is not None})
+    night = open_night(settings, request.end, flow="backfill")
+    stale = drops if request.is_forced else ingest.find_stale(drops, settings.ingest, night.run)
+    days = sorted({drop.drop_date for drop in stale if drop.drop_date is not None})
     documents = []
     for first in range(0, len(days), CHUNK_DAYS):
         chunk = set(days[first : first + CHUNK_DAYS])
         night = open_night(
-            settings, max(chunk), flow="backfill", is_forced=is_forced, answers=answers
+            settings, max(chunk), flow="backfill", is_forced=request.is_forced, answers=answers
         )
-        stages.ingest_drops(night, [drop for drop in drops if drop.drop_date in chunk])
-        documents.append(describe_ingest(night))
+        stages.ingest_drops(
+            night,
+            [drop for drop in stale if drop.drop_date in chunk],
+            # nights tell of the errors of their own drops; without nights nobody else would
+            is_all_counted=request.stage == "ingest",
+        )
+        documents.append(summarise(describe_ingest(night)))
+        night.engine.forget_unused()
     return documents
 
 
 def describe_ingest(night: Night) -> dict[str, Any]:
-    """The part of a backfill's account that publishing gave; errors are told by the nights."""
+    """The part of a backfill's account that publishing gave."""
     return {
+        "as_of": night.as_of,
+        "status": night.status,
         "accounts": night.accounts,
         "tasks": count_states(read_events(Path(night.run.events))),
         "exit_code": night.exit_code,
@@ -171,44 +162,86 @@ def describe_ingest(night: Night) -> dict[str, Any]:
 
 def run_range(
     settings: Settings,
+    request: Request,
     drops: Sequence[DropRef],
-    start: date,
-    end: date,
     answers: dict[str, Any],
-    *,
-    is_forced: bool,
+    progress: Progress,
 ) -> list[dict[str, Any]]:
-    """Every night of the range that has something to stand on, in order."""
+    """Every night of the range that has something to stand on and is not finished, in order."""
+    finished = Finished(settings, request.start, request.end)
+    stale = ingest.find_stale(drops, settings.ingest, finished.night.run)
+    plan = plan_nights(finished, drops, stale, is_forced=request.is_forced)
     documents = []
-    published: set[date] | None = None
-    for day in list_days(start, end):
-        night = open_night(settings, day, flow="backfill", is_forced=is_forced, answers=answers)
-        published = stages.list_published_days(night.run, end) if published is None else published
-        own = [drop for drop in drops if drop.drop_date == day]
-        if own or day in published:
-            documents.append(run_night(night, own))
+    for planned in plan:
+        if planned.action == "skip":
+            progress.skipped += 1
+        elif planned.action == "keep" and (before := finished.find(planned.day)) is not None:
+            documents.append(keep_night(before))
+            progress.kept += 1
+        else:
+            own = [drop for drop in drops if drop.drop_date == planned.day]
+            documents.append(run_one(settings, request, planned.day, own, answers))
+            progress.run += 1
     return documents
 
 
+def run_one(
+    settings: Settings,
+    request: Request,
+    day: date,
+    own: Sequence[DropRef],
+    answers: dict[str, Any],
+) -> dict[str, Any]:
+    """One night of a backfill; what is known of its tasks is kept for the next."""
+    night = open_night(settings, day, flow="backfill", is_forced=request.is_forced, answers=answers)
+    document = summarise(run_night(night, own, only=request.stage))
+    night.engine.forget_unused()
+    return document
+
+
+def keep_night(before: dict[str, Any]) -> dict[str, Any]:
+    """The account of a finished night that was left alone: all of its tasks count as cached."""
+    tasks = before["tasks"]
+    held = dict.fromkeys(STATES, 0)
+    held["cached"] = tasks["ran"] + tasks["cached"] + tasks["retried"]
+    return summarise({**before, "tasks": held, "seconds": 0.0})
+
+
+def summarise(document: dict[str, Any]) -> dict[str, Any]:
+    """What a total needs of one night; a year of whole accounts would fill the memory."""
+    names = (
+        "as_of", "status", "accounts", "tasks", "exit_code", "messages", "seconds", "report",
+    )  # fmt: skip
+    return {name: document[name] for name in names}
+
+
 def total_nights(
-    documents: Sequence[dict[str, Any]], settings: Settings, end: date
+    documents: Sequence[dict[str, Any]],
+    settings: Settings,
+    request: Request,
+    drops: Sequence[DropRef],
 ) -> dict[str, Any]:
     """One account of all nights: rows of every drop once, tasks added up, the last report."""
-    accounts = {
-        (row["source"], row["table"], row["drop_id"]): row
+    run = open_night(settings, request.end, flow="backfill").run
+    rows = ingest.account_drops(drops, {}, {}, run)
+    failed = [
+        row
         for document in documents
         for row in document["accounts"]
-    }
-    names = documents[0]["tasks"] if documents else dict.fromkeys(count_states([]), 0)
+        if row["status"] != "published"
+    ]
+    accounts = {(row["source"], row["table"], row["drop_id"]): row for row in [*rows, *failed]}
     pages = [document for document in documents if document["report"]]
     codes = [document["exit_code"] for document in documents if document["exit_code"]]
+    bad = [document["status"] for document in documents if document["exit_code"]]
     return {
         "flow": "backfill",
-        "as_of": end,
+        "as_of": request.end,
+        "status": "failed" if "failed" in bad else (bad[0] if bad else "completed"),
         "nights": len(pages),
         "rows": stages.total_rows(list(accounts.values())),
         "accounts": list(accounts.values()),
-        "tasks": {name: sum(document["tasks"][name] for document in documents) for name in names},
+        "tasks": {name: sum(document["tasks"][name] for document in documents) for name in STATES},
         "snapshot": stages.read_snapshot(settings),
         "report": pages[-1]["report"] if pages else None,
         "seconds": round(sum(document["seconds"] for document in documents), 3),

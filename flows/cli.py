@@ -42,7 +42,7 @@ app.add_typer(effects_app, name="effects")
 app.add_typer(attributes_app, name="attributes")
 app.add_typer(attack_app, name="attack")
 
-Stage = Literal["ingest", "all"]
+Stage = Literal["ingest", "text", "effects", "recommend", "attacks", "all"]
 cli_effects.register(effects_app)
 cli_ope.register(effects_app)
 cli_graph.register(effects_app)
@@ -109,17 +109,21 @@ def backfill(
     config: Config = None,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Tasks at a time.")] = 4,
     only: Annotated[
-        Stage, typer.Option(help="'ingest' publishes drops and stops; 'all' derives too.")
+        Stage, typer.Option(help="How far nights go: a stage and what it needs.")
     ] = "all",
     force: Annotated[bool, typer.Option("--force", help="Do finished nights again.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, and why.")
     ] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept in marts.backfills.")] = "",
     is_json: Json = False,
 ) -> None:
     """Run the nightly function over past dates; finished nights are kept.
 
-    Example: whyrec backfill --start 2024-03-01 --end 2024-03-29
+    Who asked, when, why and how it ended is kept in marts.backfills. Killed half-way, the same command
+    goes on where it was.
+
+    Example: whyrec backfill --start 2024-03-01 --end 2024-03-29 --reason "ratings of March corrected"
     """
     with explain_errors(is_json=is_json):
         first, last = parse_date(start), parse_date(end)
@@ -130,26 +134,31 @@ def backfill(
             return
 
         def run() -> dict[str, Any]:
-            from prefect.task_runners import ThreadPoolTaskRunner
-
             from flows import backfill as module
 
-            runner: Any = ThreadPoolTaskRunner(max_workers=concurrency)
-            flow = module.backfill.with_options(task_runner=runner)
-            return flow(start=first, end=last, config=config, only=only, force=force)
+            return module.backfill(
+                start=first, end=last, config=config, only=only, force=force,
+                concurrency=concurrency, reason=reason,
+            )  # fmt: skip
 
-        show_account(start_flow(config, run, is_json=is_json), is_json=is_json)
+        document = start_flow(config, run, is_json=is_json)
+        show_account(document, is_json=is_json)
+        if not is_json:
+            print_line(
+                f"nights: {document['run']} run, {document['kept']} kept, {document['skipped']} without data"
+            )
 
 
 def show_plan(
     first: date, last: date, config: str | None, *, is_forced: bool, is_json: bool
 ) -> None:
     """What a backfill would do, date by date."""
-    from flows.backfill import plan_backfill
+    from flows.backfill import describe_plan
+    from flows.backfill_plan import plan_backfill
 
     plan = plan_backfill(load_settings(config), first, last, is_forced=is_forced)
     if is_json:
-        print_json({"nights": [vars(night) for night in plan]})
+        print_json(describe_plan(plan))
         return
     print_table(
         "backfill plan", ("date", "action", "why"), [(n.day, n.action, n.why) for n in plan]

@@ -1,5 +1,6 @@
 """How a flow puts tasks to work: submit each distinct call once, wait for all, keep what succeeded."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import Task
+from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.logging.configuration import setup_logging
 from prefect.settings import (
@@ -16,15 +18,20 @@ from prefect.settings import (
     PREFECT_LOCAL_STORAGE_PATH,
     PREFECT_LOGGING_TO_API_ENABLED,
     PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
 from threadpoolctl import threadpool_limits
 
 from flows.console import PROGRESS
+from flows.workers import submit
 from tasks.platform.errors import WhyrecError
 from tasks.platform.runs import TaskEvent, write_event
 from tasks.platform.site import Site
 from tasks.platform.task import RunContext, bind, describe_inputs
+
+SERVER_START_S = 180
+"""Longest wait for the small server of a command; Prefect's 20 s is not enough on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +48,21 @@ class Engine:
 
     run: RunContext
     answers: dict[str, Any] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
 
     def map(
         self, declared: Task[..., Any], calls: Mapping[str, Mapping[str, Any]]
     ) -> tuple[dict[str, Any], list[Failure]]:
         """Run one task per label; returns answers by label, in the order given, and failures."""
         keys = {label: self._key(declared, inputs) for label, inputs in calls.items()}
+        self.used.update(keys.values())
         futures: dict[str, PrefectFuture[Any]] = {}
         for label, inputs in calls.items():
             if keys[label] in self.answers:
                 self._count_known(declared, label)
             else:
                 task = bind(declared, self.run, label=label)
-                futures[label] = task.submit(**inputs, run=self.run)
+                futures[label] = submit(task, declared.name, {**inputs, "run": self.run})
         failures = self._collect(declared, futures, keys)
         known = {label: self.answers[key] for label, key in keys.items() if key in self.answers}
         return known, failures
@@ -67,8 +76,20 @@ class Engine:
             raise failures[0].error
         return answers
 
+    def forget_unused(self) -> None:
+        """Drop the answers that this run did not ask for, and what Prefect keeps of its task runs.
+
+        A backfill hands the answers of one night to the next; what no night asks for any more would
+        pile up.
+        """
+        for key in self.answers.keys() - self.used:
+            del self.answers[key]
+        if (context := FlowRunContext.get()) is not None:
+            context.run_results.clear()
+
     def _key(self, declared: Task[..., Any], inputs: Mapping[str, Any]) -> str:
-        return json.dumps([declared.name, describe_inputs(inputs)], sort_keys=True)
+        text = json.dumps([declared.name, describe_inputs(inputs)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _count_known(self, declared: Task[..., Any], label: str) -> None:
         event = TaskEvent(
@@ -125,6 +146,7 @@ def quiet_engine(site: Site) -> Iterator[None]:
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         PREFECT_LOGGING_TO_API_ENABLED: False,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: SERVER_START_S,
     }
     with temporary_settings(changes), threadpool_limits(1, user_api="blas"):
         if not os.environ.get("WHYREC_DEBUG"):

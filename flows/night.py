@@ -1,9 +1,10 @@
 """One night, whoever asks for it: the schedule, a button, a command or a backfill."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from flows import attack_stages, effect_stages, recommend_stages, stages
 from flows.engine import Engine, describe_failure
@@ -25,10 +26,13 @@ from tasks.platform.settings import Settings
 from tasks.platform.site import resolve_site
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, describe_inputs
-from tasks.platform.warehouse import fetch_dicts
 from tasks.report import task as report
 
 RUN_FILE = "run.json"
+UNKEYED_SETTINGS = {"paths", "warehouse", "run", "root"}
+"""Sections that cannot change an answer."""
+Stage = Literal["ingest", "text", "effects", "recommend", "attacks", "all"]
+"""How far a night goes."""
 
 
 def open_night(
@@ -70,25 +74,18 @@ def find_as_of(settings: Settings, today: date) -> date:
     return max(days)
 
 
-def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str, Any]:
-    """Everything one night does, in order; the answer is what run.json holds."""
+def run_night(
+    night: Night, drops: Sequence[DropRef] | None = None, *, only: Stage = "all"
+) -> dict[str, Any]:
+    """Everything one night does, in order; the answer is what run.json holds.
+
+    With `only` it stops after that stage: what the stage needs is done, and no report is written.
+    """
     try:
         stages.ingest_drops(night, drops)
         if (before := find_unchanged(night)) is not None:
             return repeat_night(night, before)
-        periods = stages.plan_periods(night)
-        joined = merge_periods(periods, night.as_of, min_rows=night.settings.text.shard_texts)
-        stages.embed_texts(night, joined.values())
-        read = stages.extract_attributes(night, joined)
-        examples = stages.choose_examples(night, read)
-        attributes = {period: read[joined[period]] for period in periods}
-        texts = stages.embed_items(night, periods)
-        prepared = recommend_stages.prepare_recommenders(night, periods, texts)
-        users = {source: part.users for source, part in prepared.items()}
-        verdicts = effect_stages.conclude_effects(night, periods, attributes, texts, users)
-        recommenders = recommend_stages.conclude_recommenders(night, prepared, attributes, verdicts)
-        attacks = attack_stages.attack_night(night, periods, attributes)
-        page = stages.write_report(night, verdicts, examples, recommenders, attacks)
+        page = None if only == "ingest" else derive_night(night, only)
     except Exception as error:
         night.errors.append(error)
         close_night(night, None)
@@ -96,28 +93,79 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
     return close_night(night, page)
 
 
-def make_night_key(night: Night) -> str:
-    """What decides a night's answer: its date, the drops up to it, the settings, the code."""
+def derive_night(night: Night, only: Stage) -> ReportRef | None:
+    """What a night concludes from published data; its report, where it goes so far."""
+    periods = stages.plan_periods(night)
+    joined = merge_periods(periods, night.as_of, min_rows=night.settings.text.shard_texts)
+    stages.embed_texts(night, joined.values())
+    read = stages.extract_attributes(night, joined)
+    attributes = {period: read[joined[period]] for period in periods}
+    if only == "text":
+        return None
+    if only == "attacks":
+        attack_stages.attack_night(night, periods, attributes)
+        return None
+    examples = stages.choose_examples(night, read)
+    texts = stages.embed_items(night, periods)
+    prepared = recommend_stages.prepare_recommenders(night, periods, texts)
+    users = {source: part.users for source, part in prepared.items()}
+    verdicts = effect_stages.conclude_effects(night, periods, attributes, texts, users)
+    if only == "effects":
+        return None
+    recommenders = recommend_stages.conclude_recommenders(night, prepared, attributes, verdicts)
+    if only == "recommend":
+        return None
+    attacks = attack_stages.attack_night(night, periods, attributes)
+    return stages.write_report(night, verdicts, examples, recommenders, attacks)
+
+
+@dataclass(frozen=True)
+class KeyParts:
+    """What decides a night's answer: what holds for any night (`shared`), and the drops by date.
+
+    `drops` are (date or None, source, table, drop id, content); `accounts` are rows of the report's
+    account of drops, by the date of the drop.
+    """
+
+    shared: dict[str, Any]
+    drops: list[tuple[Any, ...]]
+    accounts: list[tuple[date, dict[str, Any]]]
+
+
+def read_key_parts(night: Night, *, since: date) -> KeyParts:
+    """What the keys of the nights from `since` to the night's own date are made of."""
     with night.site.warehouse.connect() as connection:
-        drops = fetch_dicts(
-            connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
-        )
-    settings = night.settings.model_dump(mode="json", exclude={"paths", "warehouse", "root"})
-    document = {
-        "as_of": night.as_of.isoformat(),
-        "settings": settings,
+        drops = connection.execute(read_sql("raw/drops_known"), {"as_of": night.as_of}).fetchall()
+    shared = {
+        "settings": night.settings.model_dump(mode="json", exclude=UNKEYED_SETTINGS),
         "model": describe_inputs(stages.choose_model(night)),
         "extractor": describe_inputs(stages.choose_extractor(night)),
         "gold": night.gold_path and effects.hash_gold(night.gold_path),
         "code": [hash_function_code(task.fn) for task in stages.CACHED_TASKS],
-        "drops": [
-            [row["source"], row["table_name"], row["drop_id"], row["staged_sha256"]]
-            for row in drops
-            if row["drop_date"] is None or row["drop_date"] <= night.as_of
-        ],
-        "recent": night.recent,
+    }
+    accounts = ingest.account_recent(night.run, night.as_of, since=since)
+    dated = [(date.fromisoformat(row["drop_id"]), row) for row in accounts]
+    return KeyParts(shared=shared, drops=drops, accounts=dated)
+
+
+def find_key(parts: KeyParts, day: date, recent: Sequence[dict[str, Any]] | None = None) -> str:
+    """What decides the answer of the night of `day`: its date, the drops up to it, settings, code.
+
+    `recent` are the rows of its report's account of drops, where more is known than is published.
+    """
+    shown = [row for dated, row in parts.accounts if ingest.is_recent(dated, day)]
+    document = {
+        **parts.shared,
+        "as_of": day.isoformat(),
+        "drops": [row[1:] for row in parts.drops if row[0] is None or row[0] <= day],
+        "recent": shown if recent is None else recent,
     }
     return hash_json(document)
+
+
+def make_night_key(night: Night) -> str:
+    """The key of one night."""
+    return find_key(read_key_parts(night, since=night.as_of), night.as_of, night.recent)
 
 
 def find_unchanged(night: Night) -> dict[str, Any] | None:
@@ -130,7 +178,7 @@ def find_unchanged(night: Night) -> dict[str, Any] | None:
     lake = night.site.lake
     if not all(lake.is_intact(FileRef(**ref)) for ref in before["files"]):
         return None
-    if not stages.are_marts_whole(night.run):
+    if not stages.are_marts_whole(night.run, night.as_of):
         return None
     return before
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from flows.artifacts import show_night
 from flows.night import find_as_of, open_night, run_night
 from flows.state import NightError
+from flows.workers import hire
 from tasks.platform.settings import load_settings
 
 WORKERS = 4
@@ -59,7 +60,8 @@ def run_nightly(
     """One night inside a flow run; raises NightError when it did not end well."""
     settings = load_settings(config)
     day = as_of or find_as_of(settings, datetime.now(UTC).date())
-    document = run_night(open_night(settings, day, is_forced=is_forced))
+    with hire(settings, threads=WORKERS):
+        document = run_night(open_night(settings, day, is_forced=is_forced))
     show_night(document)
     if document["exit_code"]:
         raise NightError(document)

@@ -12,7 +12,7 @@ from flows.state import Night
 from tasks.effects import task as effects
 from tasks.ingest import task as ingest
 from tasks.platform.errors import GateError
-from tasks.platform.marts import find_unpublished
+from tasks.platform.marts import count_published, find_unpublished
 from tasks.platform.periods import split_periods
 from tasks.platform.refs import (
     AttributesRef,
@@ -31,7 +31,6 @@ from tasks.platform.settings import Settings
 from tasks.platform.site import resolve_site
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext
-from tasks.platform.warehouse import fetch_dicts
 from tasks.quality import task as quality
 from tasks.recommend import task as recommend
 from tasks.report import task as report
@@ -132,6 +131,8 @@ def check_drops(
     engine: Engine, settings: Settings, staged: Mapping[str, StagedRef], *, today: date
 ) -> tuple[dict[str, GateRef], list[Failure]]:
     """Run the quality gate on staged drops; each is compared with the drops dated before it."""
+    if not staged:
+        return {}, []
     history = ingest.read_history(engine.run)
     for ref in staged.values():
         if ref.drop.drop_date is not None:
@@ -140,11 +141,11 @@ def check_drops(
     calls = {
         label: {
             "staged": ref,
-            "history": {
-                day: rows
-                for day, rows in history.get((ref.drop.source, ref.drop.table), {}).items()
-                if day < ref.drop.drop_id
-            },
+            "history": ingest.trim_history(
+                history.get((ref.drop.source, ref.drop.table), {}),
+                ref.drop,
+                days=settings.quality.history_days,
+            ),
             "latest": ingest.latest_date(ref.drop, today),
             "ingest": settings.ingest,
             "quality": settings.quality,
@@ -452,10 +453,10 @@ def write_report(
     return page
 
 
-def are_marts_whole(run: RunContext) -> bool:
-    """True when every published part of every mart holds as many rows as it should."""
+def are_marts_whole(run: RunContext, as_of: date) -> bool:
+    """True when every part that the night of `as_of` stands on or published holds what it should."""
     with run.site.warehouse.connect() as connection:
-        rows = fetch_dicts(connection, read_sql("marts/published_select"))
+        rows = count_published(connection, since=date.min, first=as_of, last=as_of)
     return all(row["live_count"] == row["row_count"] for row in rows)
 
 

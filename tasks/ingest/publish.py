@@ -57,14 +57,28 @@ def _read_drops(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, An
     return {f"{row['source']}/{row['drop_id']}/{row['table_name']}": row for row in rows}
 
 
+def find_damaged(
+    connection: duckdb.DuckDBPyConnection, days: Sequence[date]
+) -> set[tuple[str, str, date]]:
+    """(table, source, day) of those of `days` whose published rows are not as many as accounted for.
+
+    Only the span of `days` is counted, so that a night's cost does not grow with history.
+    """
+    if not days:
+        return set()
+    span = {"first": min(days), "last": max(days)}
+    return {
+        tuple(row)
+        for row in connection.execute(read_sql("clean/partitions_damaged"), span).fetchall()
+    }
+
+
 def find_late(
     connection: duckdb.DuckDBPyConnection, publications: Sequence[Publication]
 ) -> list[Publication]:
     """Those that the warehouse does not already hold in exactly this version, undamaged."""
     known = _read_drops(connection)
-    damaged = {
-        tuple(row) for row in connection.execute(read_sql("clean/partitions_damaged")).fetchall()
-    }
+    damaged = find_damaged(connection, [day for part in publications for day in part.days])
 
     def is_held(part: Publication) -> bool:
         row, drop = known.get(part.label), part.staged.drop

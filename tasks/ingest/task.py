@@ -13,7 +13,13 @@ import polars as pl
 
 from tasks.ingest.drops import detect_table, drop_files, get_adapter, list_drops
 from tasks.ingest.fingerprint import fingerprint_files
-from tasks.ingest.publish import Publication, find_late, publish_rows, replace_checks
+from tasks.ingest.publish import (
+    Publication,
+    find_damaged,
+    find_late,
+    publish_rows,
+    replace_checks,
+)
 from tasks.ingest.stage import IngestOptions, Staged, stage_files
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import GateError, InputError, SchemaError, TooManyBadRowsError
@@ -161,9 +167,21 @@ def account_drops(
     return rows
 
 
-def account_recent(run: RunContext, as_of: date) -> list[dict[str, Any]]:
-    """Account rows of the dated drops that are published for the last days up to `as_of`."""
-    scope = {"first_date": as_of - timedelta(days=RECENT_DAYS - 1), "as_of": as_of}
+def is_recent(drop_date: date, as_of: date) -> bool:
+    """Whether the report of `as_of` accounts for a drop of that date."""
+    return as_of - timedelta(days=RECENT_DAYS) < drop_date <= as_of
+
+
+def account_recent(
+    run: RunContext, as_of: date, *, since: date | None = None
+) -> list[dict[str, Any]]:
+    """Account rows of the dated drops that are published, newest first.
+
+    They are those of the last days up to `as_of`; with `since`, of the last days up to any of
+    [`since`, `as_of`].
+    """
+    first = (as_of if since is None else since) - timedelta(days=RECENT_DAYS - 1)
+    scope = {"first_date": first, "as_of": as_of}
     with run.site.warehouse.connect() as connection:
         rows = fetch_dicts(connection, read_sql("raw/drops_recent"), scope)
     return [
@@ -229,13 +247,14 @@ def find_stale(
                 connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
             )
         }
-        damaged = {
-            (row[0], row[1], row[2])
-            for row in connection.execute(read_sql("clean/partitions_damaged")).fetchall()
-        }
+        asked = list(drops)
+        found = [known.get((drop.source, drop.table, drop.drop_id)) for drop in asked]
+        damaged = find_damaged(
+            connection, [day for row in found if row for day in row["dates"] or ()]
+        )
         short = _find_short_states(connection)
     stale = []
-    for drop in drops:
+    for drop in asked:
         row = known.get((drop.source, drop.table, drop.drop_id))
         if (
             row is None
@@ -410,6 +429,14 @@ def read_history(run: RunContext) -> dict[tuple[str, str], dict[str, int]]:
             accepted = row["rows_read"] - row["rows_quarantined"] - row["rows_repeated_in_drop"]
             history.setdefault((row["source"], row["table_name"]), {})[row["drop_id"]] = accepted
     return history
+
+
+def trim_history(history: Mapping[str, int], drop: DropRef, *, days: int) -> dict[str, int]:
+    """The part of a drop's history that its gate looks at: drops of the `days` days before it."""
+    if drop.drop_date is None:
+        return {}
+    first = (drop.drop_date - timedelta(days=days)).isoformat()
+    return {day: rows for day, rows in history.items() if first <= day < drop.drop_id}
 
 
 def read_quarantine(ref: FileRef, run: RunContext, *, limit: int = 5) -> list[dict[str, object]]:

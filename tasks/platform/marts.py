@@ -44,9 +44,13 @@ def find_unpublished(
     connection: duckdb.DuckDBPyConnection, parts: Sequence[MartPart]
 ) -> list[MartPart]:
     """The parts whose published rows are absent, of other content, or not as many as they should be."""
+    if not parts:
+        return []
+    first = min(part.start for part in parts)
+    rows = count_published(connection, since=first, first=first, last=max(p.end for p in parts))
     held = {
         (row["table_name"], row["source"], row["start_date"], row["end_date"], row["fingerprint"])
-        for row in fetch_dicts(connection, read_sql("marts/published_select"))
+        for row in rows
         if row["live_count"] == row["row_count"]
     }
     return [
@@ -54,6 +58,17 @@ def find_unpublished(
         for part in parts
         if (part.table, part.source, part.start, part.end, part.fingerprint) not in held
     ]
+
+
+def count_published(
+    connection: duckdb.DuckDBPyConnection, *, since: date, first: date, last: date
+) -> list[dict[str, Any]]:
+    """Published parts of nights in [`first`, `last`], and of reviews in [`since`, `last`].
+
+    Each has `row_count`, the rows that it should hold, and `live_count`, those that it holds.
+    """
+    scope = {"since": since, "first": first, "last": last}
+    return fetch_dicts(connection, read_sql("marts/published_select"), scope)
 
 
 def commit_parts(

@@ -55,8 +55,31 @@ class WarehouseSettings(Section):
     data: str | None = Field(
         None, description="Parquet folder or s3:// URL; default <home>/warehouse/data"
     )
+    s3_endpoint: str | None = Field(
+        None, description="of an S3-compatible store, as 'http://host:9000'; nothing: Amazon's"
+    )
+    s3_region: str = "us-east-1"
+    s3_url_style: Literal["vhost", "path"] = Field(
+        "vhost", description="'path' for most stores that are not Amazon's"
+    )
     lock_timeout_s: float = Field(
         300.0, gt=0, le=86_400, description="longest wait for another writer"
+    )
+
+
+class RunSettings(Section):
+    """Who does the tasks of a night."""
+
+    runner: Literal["threads", "dask"] = Field(
+        "threads", description="threads of one process, or for the wide stages a Dask cluster"
+    )
+    dask_address: str | None = Field(
+        None,
+        description="scheduler, as 'tcp://host:8786'; nothing: workers of this machine",
+    )
+    dask_workers: int = Field(2, ge=1, le=1024, description="workers, where none are named")
+    dask_allowed_failures: int = Field(
+        3, ge=0, le=100, description="workers that a task may lose before it counts as failed"
     )
 
 
@@ -316,6 +339,7 @@ class Settings(BaseSettings):
 
     paths: PathSettings = PathSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
+    run: RunSettings = RunSettings()
     sources: tuple[SourceSettings, ...] = ()
     ingest: IngestSettings = IngestSettings()
     quality: QualitySettings = QualitySettings()

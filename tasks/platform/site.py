@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from tasks.platform.lake import Lake
+from tasks.platform.object_store import ObjectStore
 from tasks.platform.settings import Settings
 from tasks.platform.warehouse import Warehouse
 
@@ -21,6 +22,7 @@ class Site(BaseModel):
     catalog: str
     data: str
     lock_timeout_s: float
+    store: ObjectStore = ObjectStore()
 
     @property
     def lake(self) -> Lake:
@@ -30,7 +32,7 @@ class Site(BaseModel):
     @property
     def warehouse(self) -> Warehouse:
         """The warehouse; connecting is up to the caller."""
-        return Warehouse(self.catalog, self.data, self.lock_timeout_s)
+        return Warehouse(self.catalog, self.data, self.lock_timeout_s, self.store)
 
     def night_folder(self, as_of: date) -> Path:
         """Folder of one night's report and run.json."""
@@ -57,4 +59,9 @@ def resolve_site(settings: Settings) -> Site:
         catalog=catalog,
         data=_resolve(settings.root, settings.warehouse.data, home / "warehouse" / "data"),
         lock_timeout_s=settings.warehouse.lock_timeout_s,
+        store=ObjectStore(
+            endpoint=settings.warehouse.s3_endpoint,
+            region=settings.warehouse.s3_region,
+            url_style=settings.warehouse.s3_url_style,
+        ),
     )

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,7 +22,9 @@ import duckdb
 
 from tasks.platform.errors import ConfigError, InputError, WarehouseBusyError
 from tasks.platform.locks import hold_lock
+from tasks.platform.object_store import AMAZON, ObjectStore, connect_store
 from tasks.platform.schema import TABLES
+from tasks.platform.shared_lock import LOCK_DATABASE, hold_shared_lock
 from tasks.platform.sql import read_sql
 
 T = TypeVar("T")
@@ -50,6 +52,7 @@ _CREATES: Final = (
     "marts/defences_create",
     "marts/quality_create",
     "marts/runs_create",
+    "marts/backfills_create",
     "marts/published_create",
 )
 _UPGRADES: Final = ("marts/effects_upgrade",)
@@ -102,6 +105,7 @@ class Warehouse:
     catalog: str
     data: str
     lock_timeout_s: float = 300.0
+    store: ObjectStore = AMAZON
 
     @property
     def lock_path(self) -> Path | None:
@@ -125,6 +129,9 @@ class Warehouse:
             connection.execute(f"LOAD {quote_literal(find_extension(name))}")
         if "://" in self.data:
             connection.execute(f"LOAD {quote_literal(find_extension('httpfs'))}")
+            connect_store(connection, self.store)
+        if kind == "postgres":
+            connection.execute(f"ATTACH {quote_literal(target)} AS {LOCK_DATABASE} (TYPE postgres)")
         return connection
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, snapshot: int | None) -> None:
@@ -225,7 +232,11 @@ class Warehouse:
     @contextmanager
     def _writer_lock(self) -> Iterator[None]:
         path = self.lock_path
-        with hold_lock(path, timeout_s=self.lock_timeout_s) if path else nullcontext():
+        if path is not None:
+            held = hold_lock(path, timeout_s=self.lock_timeout_s)
+        else:
+            held = hold_shared_lock(self._share().cursor(), timeout_s=self.lock_timeout_s)
+        with held:
             yield
 
     def commit(
@@ -264,7 +275,7 @@ class Warehouse:
 
 def read_snapshot(connection: duckdb.DuckDBPyConnection) -> int:
     """Number of the newest snapshot that `connection` sees."""
-    row = connection.execute("SELECT max(snapshot_id) FROM ducklake_snapshots('wh')").fetchone()
+    row = connection.execute("FROM ducklake_current_snapshot('wh')").fetchone()
     return int(row[0]) if row else 0
 
 

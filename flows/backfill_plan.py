@@ -1,0 +1,132 @@
+"""What a backfill would do, date by date, and why; read once for the whole range.
+
+A night is finished when the night of the same drops, settings and code ran, and all that it made is
+still there. That is asked here of many nights at once: the drops, the counts of the marts and the
+files of the lake are looked at once, so that a year that is done costs seconds.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any, Literal
+
+from flows import stages
+from flows.night import RUN_FILE, find_key, open_night, read_key_parts
+from flows.state import Night
+from tasks.ingest import task as ingest
+from tasks.platform.errors import ConfigError
+from tasks.platform.marts import count_published
+from tasks.platform.refs import DropRef, FileRef
+from tasks.platform.runs import read_json
+from tasks.platform.settings import Settings
+
+Action = Literal["run", "keep", "skip"]
+
+
+@dataclass(frozen=True)
+class PlannedNight:
+    """A date of a backfill, what is to be done about it, and why."""
+
+    day: date
+    action: Action
+    why: str
+
+
+@dataclass
+class Finished:
+    """Which nights of [`start`, `end`] are finished, with what many of them share looked at once."""
+
+    settings: Settings
+    start: date
+    end: date
+    known_files: dict[str, bool] = field(default_factory=dict)
+
+    @cached_property
+    def night(self) -> Night:
+        """The last night of the range: what its key is made of holds for all, but for the drops."""
+        return open_night(self.settings, self.end, flow="backfill")
+
+    @cached_property
+    def parts(self) -> Any:
+        """What keys are made of, and the drops of the whole range."""
+        return read_key_parts(self.night, since=self.start)
+
+    @cached_property
+    def broken(self) -> list[dict[str, Any]]:
+        """Published parts of the range's marts that do not hold what they should."""
+        with self.night.site.warehouse.connect() as connection:
+            rows = count_published(connection, since=date.min, first=self.start, last=self.end)
+        return [row for row in rows if row["live_count"] != row["row_count"]]
+
+    def find(self, day: date) -> dict[str, Any] | None:
+        """run.json of the night of `day` if it is finished, else None."""
+        before = read_json(self.night.site.night_folder(day) / RUN_FILE)
+        if before is None or before.get("night_key") != find_key(self.parts, day):
+            return None
+        if any(self._concerns(part, day) for part in self.broken):
+            return None
+        return before if all(map(self._is_intact, before["files"])) else None
+
+    def _concerns(self, part: dict[str, Any], day: date) -> bool:
+        if part["table_name"] == "review_attributes":
+            return bool(part["end_date"] <= day)
+        return bool(part["start_date"] == day)
+
+    def _is_intact(self, ref: dict[str, Any]) -> bool:
+        path = ref["path"]
+        if path not in self.known_files:
+            self.known_files[path] = self.night.site.lake.is_intact(FileRef(**ref))
+        return self.known_files[path]
+
+
+def find_range(settings: Settings, start: date, end: date) -> list[DropRef]:
+    """Drops of the range; raises ConfigError when the range is empty or turned round."""
+    if start > end:
+        raise ConfigError(f"--start {start} lies after --end {end}; swap them")
+    return ingest.find_drops(settings, since=start, until=end)
+
+
+def list_days(start: date, end: date) -> list[date]:
+    """Every date from `start` to `end`, both included."""
+    return [start + timedelta(days=number) for number in range((end - start).days + 1)]
+
+
+def plan_backfill(
+    settings: Settings, start: date, end: date, *, is_forced: bool = False
+) -> list[PlannedNight]:
+    """What a backfill of the range would do, without doing it."""
+    drops = find_range(settings, start, end)
+    finished = Finished(settings, start, end)
+    stale = drops if is_forced else ingest.find_stale(drops, settings.ingest, finished.night.run)
+    return plan_nights(finished, drops, stale, is_forced=is_forced)
+
+
+def plan_nights(
+    finished: Finished, drops: Sequence[DropRef], stale: Iterable[DropRef], *, is_forced: bool
+) -> list[PlannedNight]:
+    """What is to be done about every date, where the drops `stale` are yet to be published."""
+    published = stages.list_published_days(finished.night.run, finished.end)
+    delivered = {drop.drop_date for drop in drops}
+    late = sorted({drop.drop_date for drop in stale if drop.drop_date is not None})
+    return [
+        PlannedNight(day, "skip", "no drop was delivered and nothing is published for it")
+        if day not in delivered and day not in published
+        else PlannedNight(day, *decide_night(finished, day, late, is_forced=is_forced))
+        for day in list_days(finished.start, finished.end)
+    ]
+
+
+def decide_night(
+    finished: Finished, day: date, late: Sequence[date], *, is_forced: bool
+) -> tuple[Action, str]:
+    """What is to be done about a date that has data, and why; `late` are dates of drops to publish."""
+    if is_forced:
+        return "run", "forced"
+    if day in late:
+        return "run", "a drop is new, changed, or not published as it should be"
+    if late and late[0] < day:
+        return "run", f"the drop of {late[0]} before it is new, changed, or not published"
+    if finished.find(day) is None:
+        return "run", "no finished night of these drops, settings and code"
+    return "keep", "finished; nothing changed since"
