@@ -19,7 +19,7 @@ STATES: tuple[TaskState, ...] = ("ran", "cached", "retried", "failed", "skipped"
 
 @dataclass(frozen=True)
 class TaskEvent:
-    """How one task ended. `seconds` is wall time, `rows` is what it wrote (None if it has none)."""
+    """How one task ended. `seconds` is wall time up to `ended_at` (UTC), `rows` is what it wrote."""
 
     stage: str
     name: str
@@ -27,6 +27,7 @@ class TaskEvent:
     seconds: float
     rows: int | None = None
     reason: str = ""
+    ended_at: str = ""
 
 
 def make_run_id() -> str:
@@ -57,6 +58,7 @@ def append_event(path: Path, name: str, task_run: Any, state: Any) -> None:
         seconds=round(_seconds(task_run, state), 4),
         rows=_rows(state),
         reason="" if state.is_completed() else str(state.message or "")[:500],
+        ended_at=state.timestamp.isoformat(),
     )
     write_event(path, event)
 

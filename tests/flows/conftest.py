@@ -42,7 +42,19 @@ name = "sample"
 kind = "sample"
 path = "drops"
 """
-START_S = 90
+SMALL = (
+    CONFIG.replace("[effects]", "[effects]\ngraph_rows = 0\nsecond_opinions = []")
+    + """
+[text]
+precision = "static"
+[recommend]
+is_on = false
+[robustness]
+is_on = false
+"""
+)
+"""For tests of how tasks and nights are put to work, not of what they conclude."""
+START_S = 240
 
 
 @dataclass

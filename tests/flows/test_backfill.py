@@ -11,21 +11,9 @@ import pytest
 
 from tasks.ingest.sample_drops import write_correction
 from tasks.platform.warehouse import fetch_dicts
-from tests.flows.conftest import CONFIG, SPEC, Shop
+from tests.flows.conftest import SMALL, SPEC, Shop
 from tests.flows.nights import read_tables, site_of
 
-SMALL = (
-    CONFIG
-    + """
-[text]
-precision = "static"
-[recommend]
-is_on = false
-[robustness]
-is_on = false
-"""
-)
-"""What is tested here is the order of nights, not what they conclude."""
 FIRST, LAST = SPEC.date_of(0), SPEC.date_of(SPEC.n_days - 1)
 RANGE = ("--start", FIRST.isoformat(), "--end", LAST.isoformat())
 
@@ -33,8 +21,7 @@ RANGE = ("--start", FIRST.isoformat(), "--end", LAST.isoformat())
 @pytest.fixture(scope="module")
 def small(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     shop = fresh.copy(tmp_path_factory.mktemp("small") / "shop")
-    config = SMALL.replace("[effects]", "[effects]\ngraph_rows = 0\nsecond_opinions = []")
-    (shop.folder / "whyrec.toml").write_text(config)
+    (shop.folder / "whyrec.toml").write_text(SMALL)
     return shop
 
 

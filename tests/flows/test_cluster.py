@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.flows.conftest import Shop
+from tests.flows.conftest import SMALL, Shop
 from tests.flows.nights import read_run, read_tables, site_of
 
 pytest.importorskip("prefect_dask", reason="the extra 'cluster' is not installed")
@@ -42,9 +42,11 @@ def read_events(shop: Shop) -> list[dict[str, Any]]:
 def test_a_night_on_a_cluster_that_loses_a_worker_is_that_of_one_machine(
     fresh: Shop, tmp_path: Path
 ) -> None:
-    alone = fresh.copy(tmp_path / "alone")
+    small = fresh.copy(tmp_path / "small")
+    (small.folder / "whyrec.toml").write_text(SMALL)
+    alone = small.copy(tmp_path / "alone")
     undisturbed = alone.run("nightly")
-    shop = fresh.copy(tmp_path / "cluster")
+    shop = small.copy(tmp_path / "cluster")
     shop.extra = dict(DASK)
     process = shop.start("nightly", "--json")
     deadline = time.monotonic() + START_S
