@@ -93,7 +93,7 @@ class Shop:
 
     def run(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         process = self.start(*arguments, "--json")
-        out, error = process.communicate(timeout=240)
+        out, error = process.communicate(timeout=600)
         assert process.returncode == code, error[-3000:]
         assert "Traceback" not in error
         document: dict[str, Any] = json.loads(out)

@@ -118,7 +118,7 @@ def test_beside_a_night_neither_disturbs_the_other(
 ) -> None:
     shop = small.copy(tmp_path / "shop")
     both = [shop.start("backfill", *RANGE, "--json"), shop.start("nightly", "--json")]
-    ends = [process.communicate(timeout=400) for process in both]
+    ends = [process.communicate(timeout=900) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
     assert read_tables(shop) == read_tables(undisturbed[0])
 

@@ -15,7 +15,7 @@ from tests.flows.nights import read_run, read_tables, site_of
 
 pytest.importorskip("prefect_dask", reason="the extra 'cluster' is not installed")
 DASK = {"WHYREC_RUN__RUNNER": "dask", "WHYREC_RUN__DASK_WORKERS": "2"}
-START_S = 200
+START_S = 400
 
 
 def list_workers(pid: int) -> list[psutil.Process]:
@@ -57,7 +57,7 @@ def test_a_night_on_a_cluster_that_loses_a_worker_is_that_of_one_machine(
     workers = list_workers(process.pid)
     assert len(workers) == 2
     os.kill(workers[0].pid, signal.SIGKILL)
-    out, error = process.communicate(timeout=400)
+    out, error = process.communicate(timeout=900)
     assert process.returncode == 0, error[-3000:]
     document = json.loads(out)
     assert read_tables(shop) == read_tables(alone)
