@@ -54,6 +54,7 @@ CACHED_TASKS = (
     effects.freeze_basis,
     effects.make_moments,
     effects.estimate_window,
+    effects.compare_nights,
     effects.make_changed_moments,
     effects.refute_effects,
     effects.freeze_levels,

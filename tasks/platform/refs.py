@@ -179,7 +179,7 @@ class VerdictsRef(Ref):
     """A night's judged effects and what stands behind and beside them, each as JSON rows.
 
     `segments` are effects by segment, `trends` effects over time; `graphs` are one causal graph a
-    source.
+    source; `changes` are those of effects since the night before, None where nobody looked.
     """
 
     effects: FileRef
@@ -187,6 +187,7 @@ class VerdictsRef(Ref):
     segments: FileRef
     trends: FileRef
     graphs: FileRef
+    changes: FileRef | None = None
     codes: tuple[str, ...]
     rows: int
 
