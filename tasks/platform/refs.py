@@ -208,10 +208,15 @@ class RecommenderRef(Ref):
 
 
 class ReportRef(Ref):
-    """One night's report, as HTML and as JSON."""
+    """One night's report, as HTML and as JSON.
+
+    `line` is its line in the index of nights, `marts` what the marts hold of it; both are JSON.
+    """
 
     html: FileRef
     json_file: FileRef
+    line: FileRef | None = None
+    marts: FileRef | None = None
     rows: int = 0
 
 

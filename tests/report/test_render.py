@@ -12,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.report.index import render_index
 from tasks.report.limits import MAX_BYTES
-from tasks.report.model import IndexNight, NightReport
-from tasks.report.render import make_index_night, render_html, render_index, render_json
+from tasks.report.model import NightReport
+from tasks.report.nights import IndexNight
+from tasks.report.render import make_index_night, render_html, render_json
 from tests.report.conftest import (
     AS_OF,
     SVG,
@@ -299,7 +301,7 @@ def test_headings_landmarks_tables_and_images_have_names(night: NightReport) -> 
     assert len(tables) == len(captions) > 5
     assert all(a.get("scope") for a in page.find("th"))
     images = [a for a in page.find("svg") if a.get("role") == "img"]
-    assert len(images) == 12  # six drawings, each wide and narrow
+    assert len(images) == 14  # seven drawings, each wide and narrow
     assert all(a.get("role") == "img" or a.get("aria-hidden") == "true" for a in page.find("svg"))
     regions = [a for a in page.find("div") if a.get("role") == "region"]
     assert len(regions) == len(tables)
@@ -397,7 +399,7 @@ def test_the_index_links_nights_latest_first(night: NightReport, held_night: Nig
     )
     page = Page(html)
     links = [a["href"] for a in page.find("a") if a["href"] != "#main"]
-    assert links == ["2024-03-14/report.html", "2024-03-13/report.html"]
+    assert links == ["2024-03-14/report.html", "2024-03-13/report.html", "nights-2024-03.html"]
     assert "Needs a look" in page.text
     assert "stopped" in page.text
     assert "5 of 8" in page.text
