@@ -8,7 +8,7 @@ from tasks.report.change_rows import MIN_USUAL, PastQuality, UsualRow
 from tasks.report.model import DropRow, NightReport
 from tasks.report.recommender_rows import QualityRow
 from tasks.report.words import (
-    end_sentence,
+    close_sentence,
     format_count,
     format_number,
     format_share,
@@ -151,7 +151,7 @@ def _tell_attacks(
     ]
     rest = len(flips) - len(named)
     more = [tell_plural(rest, "other")] if rest else []
-    return end_sentence(f"{tried}; a verdict is changed by {join_words([*named, *more])}")
+    return close_sentence(f"{tried}; a verdict is changed by {join_words([*named, *more])}")
 
 
 def compare_recommenders(report: NightReport) -> tuple[RecommenderChange, ...]:

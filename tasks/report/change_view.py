@@ -11,15 +11,15 @@ from tasks.report.changes import ChangeWord, EffectChange
 from tasks.report.charts import ForestRow, draw_forest
 from tasks.report.group_view import describe_forest_row, drawable
 from tasks.report.model import NightReport
-from tasks.report.words import format_date, format_level, name_attribute, name_window_short
+from tasks.report.words import format_date, format_level, name_attribute
 
 CHANGE_SIGNS: Final[Mapping[ChangeWord, str]] = {
     "likely real": "◆", "revised": "↻", "within noise": "≈", "cannot be said": "?", "new": "+",
-    "gone": "–",
+    "gone": "–", "no result": "–",
 }  # fmt: skip
 CHANGE_CLASSES: Final[Mapping[ChangeWord, str]] = {
     "likely real": "care", "revised": "care", "within noise": "muted", "cannot be said": "muted",
-    "new": "", "gone": "",
+    "new": "", "gone": "", "no result": "muted",
 }  # fmt: skip
 
 
@@ -36,8 +36,17 @@ class ChangeChart:
 def draw_changes(
     report: NightReport, changes: Sequence[EffectChange], *, most: int
 ) -> ChangeChart | None:
-    """A forest of the changes with an interval, those of all history first; None without any."""
-    paired = [c for c in changes if c.moved and drawable(c.moved.change) is not None]
+    """A forest of the changes with an interval, those of all history first; None without any.
+
+    Of shorter windows only what moved.
+    """
+    paired = [
+        change
+        for change in changes
+        if change.moved
+        and drawable(change.moved.change) is not None
+        and (change.window == "all" or change.word in {"likely real", "revised"})
+    ]
     if not paired or report.previous_as_of is None:
         return None
     ordered = sorted(paired, key=lambda change: change.window != "all")
@@ -69,7 +78,7 @@ def describe_change(row: ForestRow) -> str:
 
 def _plot(change: EffectChange, report: NightReport) -> ForestRow:
     name = name_attribute(change.attribute, report.labels)
-    window = "" if change.window == "all" else f", {name_window_short(change.window)}"
+    window = "" if change.window == "all" else f", {change.window}"
     is_alone = len({row.source for row in report.effects}) < 2
     moved = change.moved
     return ForestRow(

@@ -18,7 +18,9 @@ from tasks.report.words import effect_decimals, end_sentence
 
 ChangeKind = Literal["verdict changed", "moved", "new", "gone", "steady"]
 KINDS: Final[tuple[ChangeKind, ...]] = ("verdict changed", "moved", "new", "gone", "steady")
-ChangeWord = Literal["likely real", "revised", "within noise", "cannot be said", "new", "gone"]
+ChangeWord = Literal[
+    "likely real", "revised", "within noise", "cannot be said", "new", "gone", "no result"
+]
 CHANGE_MEANINGS: Final[Mapping[ChangeWord, str]] = {
     "likely real": "The reviews that came in or dropped out moved it further than chance does, "
     "counted over all changes of this night.",
@@ -28,6 +30,7 @@ CHANGE_MEANINGS: Final[Mapping[ChangeWord, str]] = {
     "cannot be said": "The change has no interval of its own, and the two intervals overlap.",
     "new": "There was no such effect on the night before.",
     "gone": "There is no such effect any more.",
+    "no result": "Neither night could estimate it.",
 }
 MAX_CAUSES: Final = 2
 _FIGURES: Final = re.compile(r"[-+−]?\d[\d,.]*%?")
@@ -172,6 +175,9 @@ def _choose_word(
     is_overlapping: bool | None,
     level: float,
 ) -> ChangeWord:
+    known = [row for row in (before, now) if row is not None]
+    if not any(row.is_estimated for row in known):
+        return "no result"
     if before is None or (now and now.is_estimated and not before.is_estimated):
         return "new"
     if now is None or (before.is_estimated and not now.is_estimated):

@@ -35,7 +35,7 @@ KEYS: Final[Mapping[str, str]] = {
     "n_credible": "credible effects among the headline ones (the longest window of each source)",
     "n_effects": "headline effects",
     "verdicts": "headline effects by verdict",
-    "words": "changes by word: likely real, revised, within noise, cannot be said, new, gone",
+    "words": "changes by word: likely real, revised, within noise, cannot be said, new, gone, no result",
     "n_flipped": "effects whose verdict changed",
     "changes": "every headline effect beside its value of the night before: kind, word, cause, both "
     "estimates with interval, naive figure and n, difference, by_reviews with its own standard error "
