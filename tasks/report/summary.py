@@ -1,6 +1,6 @@
 """The night in words: one verdict, one paragraph, what to act on and what to look at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -288,22 +288,14 @@ def _write_topline(report: NightReport, changes: Sequence[EffectChange]) -> str:
     flipped = [change for change in changes if change.kind == "verdict changed"]
     moved = [change for change in changes if change.word == "likely real"]
     revised = [change for change in changes if change.word == "revised"]
-    flips = [
-        f"{name_effect(c, report)}{_name_span(c)}: {c.verdict_before} to {c.verdict_now}"
-        for c in flipped
-    ]
-    shifts = [
-        [f"{name_effect(c, report)}{_name_span(c)} {phrase_move(c, report)}" for c in listed]
-        for listed in (moved, revised)
-    ]
     told = (
-        (flips, "verdict", "changed"),
-        (shifts[0], "effect", "likely moved for real"),
-        (shifts[1], "figure", "was revised" if len(revised) == 1 else "were revised"),
+        (flipped, _phrase_flip, "verdict", "changed"),
+        (moved, _phrase_shift, "effect", "likely moved for real"),
+        (revised, _phrase_shift, "figure", "was revised" if len(revised) == 1 else "were revised"),
     )
     parts = [
-        f"{tell_plural(len(listed), noun)} {verb} ({_list_first(listed)})"
-        for listed, noun, verb in told
+        f"{tell_plural(len(listed), noun)} {verb} ({_list_first(listed, phrase, report)})"
+        for listed, phrase, noun, verb in told
         if listed
     ]
     if not parts:
@@ -321,9 +313,23 @@ def _name_span(change: EffectChange) -> str:
     return "" if change.window == "all" else f" ({name_window_short(change.window)})"
 
 
-def _list_first(listed: Sequence[str]) -> str:
-    rest = len(listed) - MAX_FINDINGS
-    return "; ".join([*listed[:MAX_FINDINGS], *([f"{tell_count(rest)} more"] if rest > 0 else [])])
+def _phrase_flip(change: EffectChange, report: NightReport) -> str:
+    name = f"{name_effect(change, report)}{_name_span(change)}"
+    return f"{name}: {change.verdict_before} to {change.verdict_now}"
+
+
+def _phrase_shift(change: EffectChange, report: NightReport) -> str:
+    return f"{name_effect(change, report)}{_name_span(change)} {phrase_move(change, report)}"
+
+
+def _list_first(
+    changes: Sequence[EffectChange],
+    phrase: Callable[[EffectChange, NightReport], str],
+    report: NightReport,
+) -> str:
+    rest = len(changes) - MAX_FINDINGS
+    first = [phrase(change, report) for change in changes[:MAX_FINDINGS]]
+    return "; ".join([*first, *([f"{tell_count(rest)} more"] if rest > 0 else [])])
 
 
 def _tell_run(tasks: Sequence[TaskRow]) -> Iterable[str]:

@@ -1,6 +1,6 @@
 """At most three things to do this morning, the most urgent first, each of another kind."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from tasks.report.changes import EffectChange
@@ -35,15 +35,16 @@ def list_todo(
     Of several of one kind the first is told, with how many more there are. On a failed night only
     the failure is to be dealt with.
     """
-    main = [change for change in changes if _is_main(change, groups)]
+    acted_on = {(group.source, group.window, group.outcome) for group in groups}
+    main = [c for c in changes if (c.source, c.window, c.outcome) in acted_on]
     kinds = [
         _ask_about_rows(report),
         _ask_about_tasks(report),
         _ask_about_gate(report),
         *([] if is_failed else [
-            [_stop(change, report) for change in main if _has_fallen(change)],
-            [_start(change, report) for change in main if _has_risen(change)],
-            [_look(change, report) for change in main if _has_moved(change)],
+            _tell_changed(_stop, [c for c in main if _has_fallen(c)], report),
+            _tell_changed(_start, [c for c in main if _has_risen(c)], report),
+            _tell_changed(_look, [c for c in main if _has_moved(c)], report),
         ]),
         _ask_about_warnings(report),
         [] if is_failed else [_work(row, item, report) for row, item in levers],
@@ -60,13 +61,13 @@ def _tell_first(items: Sequence[Item]) -> Item:
     return Item(first.subject, f"{first.text} {more}".strip(), first.anchor)
 
 
-def _is_main(change: EffectChange, groups: Sequence[EffectGroup]) -> bool:
-    """It is of the longest window of its source: what people act on."""
-    return any(
-        (change.source, change.window, change.outcome)
-        == (group.source, group.window, group.outcome)
-        for group in groups
-    )
+def _tell_changed(
+    tell: Callable[[EffectChange, NightReport], Item],
+    changes: Sequence[EffectChange],
+    report: NightReport,
+) -> list[Item]:
+    """The first change in words, and the others only counted: there may be thousands."""
+    return [tell(changes[0], report)] * len(changes) if changes else []
 
 
 def _has_fallen(change: EffectChange) -> bool:
