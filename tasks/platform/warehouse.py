@@ -45,6 +45,8 @@ _CREATES: Final = (
     "marts/causal_graph_create",
     "marts/recommendations_create",
     "marts/recommender_quality_create",
+    "marts/nights_create",
+    "marts/effect_changes_create",
     "marts/attacks_create",
     "marts/attack_examples_create",
     "marts/defences_create",
