@@ -347,7 +347,9 @@ class AlertSettings(Section):
         if self.email_to and not (self.smtp_host and self.email_from):
             raise ValueError("email_to needs smtp_host and email_from as well")
         if self.smtp_password is not None and self.smtp_security == "none":
-            raise ValueError("smtp_password would be sent in the clear; set smtp_security to starttls or tls")
+            raise ValueError(
+                "smtp_password would be sent in the clear; set smtp_security to starttls or tls"
+            )
         return self
 
 
