@@ -269,9 +269,7 @@ def doctor(config: Config = None, is_json: Json = False) -> None:
         if is_json:
             print_json({"checks": [vars(finding) for finding in findings]})
         else:
-            rows = [
-                ("ok" if f.is_well else "WRONG", f.subject, f.found, f.advice) for f in findings
-            ]
+            rows = [(f.mark, f.subject, f.found, f.advice) for f in findings]
             print_table("whyrec doctor", ("", "what", "found", "do"), rows)
         if not all(finding.is_well for finding in findings):
             raise SystemExit(1)
