@@ -39,29 +39,23 @@ def check_encoder(settings: Settings, _site: Site) -> Finding:
     return Finding("encoder", True, "; ".join([found, *notes]), advice if notes else "")
 
 
-def check_extractor(settings: Settings, site: Site) -> Finding:
+def check_extractor(settings: Settings, _site: Site) -> Finding:
     """Whether what reads attributes is there."""
-    from tasks.text.extractors import DISTILLED, MODELS, open_llm
+    from tasks.text.task import choose_extractor, is_taught
 
     extract = settings.extract
-    uses_llm = extract.extractor == "llm" or (
-        extract.extractor == DISTILLED and extract.distilled.teacher == "llm"
-    )
-    if uses_llm:
-        try:
-            open_llm(extract.llm, kept=site.lake.root / MODELS)
-        except (ConfigError, ImportError) as error:
-            advice = (
-                "pip install 'whyrec[llm]', and name a model in extract.llm.model that is there"
-            )
-            return Finding("extractor", False, str(error), advice)
     labels = extract.distilled.labels
-    if extract.extractor == DISTILLED and labels is not None:
+    if is_taught(extract) and labels is not None:
         place = settings.root / Path(labels).expanduser()
         if not place.is_file():
             found = f"extract.distilled.labels: there is no file {place}"
             return Finding("extractor", False, found, "check the path")
-    return Finding("extractor", True, extract.extractor)
+    try:
+        choice = choose_extractor(extract)
+    except (ConfigError, ImportError) as error:
+        advice = "pip install 'whyrec[llm]', and name a model in extract.llm.model that is there"
+        return Finding("extractor", False, str(error), advice)
+    return Finding("extractor", True, choice.name)
 
 
 def check_gold(settings: Settings, site: Site) -> Finding:
