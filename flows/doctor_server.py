@@ -65,7 +65,8 @@ def check_port(settings: Settings, _site: Site) -> Finding:
     if find_url() is not None:
         return Finding("port", True, "a server is named by PREFECT_API_URL")
     serve = getattr(settings, "serve", None)
-    port = int(os.environ.get("PREFECT_SERVER_API_PORT") or getattr(serve, "port", DEFAULT_PORT))
+    chosen = os.environ.get("PREFECT_SERVER_API_PORT")
+    port = int(chosen) if chosen else int(getattr(serve, "port", None) or DEFAULT_PORT)
     status, body = ask(f"http://127.0.0.1:{port}/api", "/health")
     if status == 0 and body == "ConnectError":
         return Finding("port", True, f"{port} is free for a server")

@@ -67,7 +67,8 @@ def split_nights(
     """Nights that stay, newest first, and the folders of those that go."""
     folders = sorted((p for p in reports.glob("*") if _NIGHT.match(p.name)), reverse=True)
     oldest = now - timedelta(days=settings.nights_days)
-    kept, gone = [], []
+    kept: list[KeptNight] = []
+    gone: list[Path] = []
     for folder in folders:
         if len(kept) < settings.nights_min or read_time(folder / RUN_FILE) >= oldest:
             kept.append(_read_night(folder))
@@ -181,7 +182,7 @@ def follow_results(
     roots: Iterable[str], results: Mapping[Path, set[str]]
 ) -> tuple[set[str], set[Path]]:
     """All files that `roots` need through results, and the results that are needed for them."""
-    needed, used = set(roots), set()
+    needed, used = set(roots), set[Path]()
     while True:
         found = {path for path, names in results.items() if path not in used and names & needed}
         if not found:
