@@ -26,6 +26,8 @@ from tasks.platform.site import Site
 from tasks.platform.sql import read_sql
 
 MANIFEST: Final = "manifest.json"
+UNFINISHED: Final = "manifest.unfinished.json"
+"""The manifest's name while a backup is being added to."""
 CATALOG: Final = "catalog.sqlite"
 KEEP_LOCK: Final = "keep.lock"
 """Held by whoever copies or clears away, so that neither happens beside the other."""
@@ -53,10 +55,14 @@ def back_up(site: Site, folder: Path, *, now: datetime) -> BackupAccount:
     catalog = find_catalog(site)
     if not catalog.is_file():
         raise InputError(f"there is no warehouse at {catalog} to back up; check [paths] home")
-    if folder.exists() and any(folder.iterdir()) and read_json(folder / MANIFEST) is None:
+    if (folder / MANIFEST).is_file():
+        (folder / MANIFEST).replace(folder / UNFINISHED)
+    earlier = read_json(folder / UNFINISHED)
+    if earlier is None and folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} holds files but is no backup; name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    known = (read_json(folder / MANIFEST) or {}).get("files", {})
+    known = (earlier or {"files": {}})["files"]
+    write_json(folder / UNFINISHED, earlier or {"files": {}})
     with hold_keep_lock(site):
         found = {**_copy_tree(Path(site.reports_root), folder, "reports", {})}
         draft = folder / f".{CATALOG}.{os.getpid()}"
@@ -74,6 +80,7 @@ def back_up(site: Site, folder: Path, *, now: datetime) -> BackupAccount:
     skipped = sum(bool(about.pop("is_known", False)) for about in found.values())
     document = {"whyrec": version("whyrec"), "made_at": now, "snapshot": snapshot, "files": found}
     write_json(folder / MANIFEST, document)
+    (folder / UNFINISHED).unlink()
     return BackupAccount(str(folder), snapshot, *_total(found), skipped)
 
 
@@ -84,7 +91,10 @@ def restore(site: Site, folder: Path) -> BackupAccount:
     """
     manifest, catalog = read_json(folder / MANIFEST), find_catalog(site)
     if manifest is None:
-        raise InputError(f"{folder} has no {MANIFEST}, so it is no whole backup; name one that is")
+        raise InputError(
+            f"{folder} has no {MANIFEST}, so it is no whole backup; name one that is, or run "
+            "'whyrec backup' on it again if it was killed"
+        )
     if catalog.exists():
         raise InputError(
             f"there is a warehouse at {catalog} already; move [paths] home away first, or name another"

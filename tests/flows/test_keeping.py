@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from flows.prune import plan_prune, prune
+from tasks.platform import backup
 from tasks.platform.backup import back_up, restore
 from tasks.platform.errors import ConfigError, InputError, StorageError
 from tasks.platform.locks import remove_free_lock
@@ -125,6 +126,26 @@ def test_a_second_backup_copies_only_what_is_new(shop: Shop, tmp_path: Path) -> 
     assert first.skipped == 0
     assert again.skipped == sum(again.files[part] for part in ("data", "lake", "results"))
     assert again.files == first.files
+
+
+def test_a_backup_that_was_killed_is_no_backup_until_it_was_run_again(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, copy = site_of(shop), tmp_path / "copy"
+    whole = back_up(site, copy, now=datetime.now(UTC))
+
+    def fail(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(backup, "copy_catalog", fail)
+        with pytest.raises(KeyboardInterrupt):
+            back_up(site, copy, now=datetime.now(UTC))
+    with pytest.raises(InputError, match="no whole backup"):
+        restore(moved(site, tmp_path / "x"), copy)
+    again = back_up(site, copy, now=datetime.now(UTC))
+    assert (again.files, again.skipped > 0) == (whole.files, True)
+    restore(moved(site, tmp_path / "y"), copy)
 
 
 def test_what_cannot_be_copied_or_put_back_is_said_in_words(
