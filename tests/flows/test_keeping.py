@@ -245,3 +245,19 @@ def test_a_lock_that_was_cleared_away_while_waited_for_is_taken_anew(
     assert other.acquire_lock("k", "you")
     assert FlockManager(folder).is_locked("k"), "the lock that was taken is the one others see"
     other.release_lock("k", "you")
+
+
+def test_a_lock_that_another_made_anew_is_not_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "k.lock"
+    path.touch()
+
+    def replace(*_: Any) -> None:
+        path.unlink()
+        path.touch()
+        (tmp_path / "other").touch()
+
+    monkeypatch.setattr("tasks.platform.locks.fcntl.flock", replace)
+    assert not remove_free_lock(path)
+    assert path.exists()
