@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.platform.backup import copy_catalog, hold_keep_lock
+from tasks.platform.errors import InputError
 from tasks.platform.retention import KeptNight, Removal, clear_away, find_removals
 from tasks.platform.runs import make_run_id
 from tasks.platform.settings import RetentionSettings, Settings
@@ -39,7 +40,9 @@ class PrunePlan:
 def plan_prune(settings: Settings, *, now: datetime) -> PrunePlan:
     """Look at everything and remove nothing."""
     site, rules = resolve_site(settings), settings.retention
-    site.warehouse.prepare()
+    catalog = site.warehouse.catalog_path
+    if catalog is not None and not catalog.is_file():
+        raise InputError(f"there is no warehouse at {catalog}; check [paths] home, or run a night")
     with site.warehouse.connect() as connection:
         drops = fetch_dicts(
             connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}

@@ -9,6 +9,7 @@ Nothing that was written in the last `unused_days` is touched, so that a run at 
 
 import json
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -138,18 +139,26 @@ def _remove_unneeded(
     for path in sorted(results.keys() - used - young):
         why = f"it names no file that a kept night or drop needs, and is {age}"
         yield Removal("task results", path, path.stat().st_size, why)
-    root = Path(site.lake_root)
-    for path in sorted(root.rglob("*")):
-        name = str(path.relative_to(root))
-        if not path.is_file() or path.stat().st_mtime >= fresh or name in needed:
+    for path, size in list_old_files(Path(site.lake_root), fresh=fresh):
+        name = str(path.relative_to(site.lake_root))
+        if name in needed:
             continue
         if path.name.startswith(".tmp-") or path.name.endswith(".damaged"):
-            yield Removal(
-                "drafts", path, path.stat().st_size, f"left behind by a killed run, {age}"
-            )
+            yield Removal("drafts", path, size, f"left behind by a killed run, {age}")
         elif _LAKE_FILE.match(name):
             why = f"no kept night, drop or needed result names it, and it is {age}"
-            yield Removal("lake files", path, path.stat().st_size, why)
+            yield Removal("lake files", path, size, why)
+
+
+def list_old_files(root: Path, *, fresh: float) -> Iterator[tuple[Path, int]]:
+    """(file, bytes) of what was not written since the time `fresh`; runs at work may move the others."""
+    for path in sorted(root.rglob("*")):
+        try:
+            about = path.stat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(about.st_mode) and about.st_mtime < fresh:
+            yield path, about.st_size
 
 
 def list_results(site: Site) -> list[Path]:
