@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows import cli_attack, cli_attributes, cli_effects, cli_graph, cli_ope, cli_recommend
+from flows import (
+    cli_attack,
+    cli_attributes,
+    cli_effects,
+    cli_graph,
+    cli_ope,
+    cli_recommend,
+    cli_up,
+)
 from flows.console import (
     end_process,
     explain_errors,
@@ -48,6 +56,7 @@ cli_ope.register(effects_app)
 cli_graph.register(effects_app)
 cli_attributes.register(app, attributes_app)
 cli_recommend.register(app)
+cli_up.register(app)
 cli_attack.register(attack_app)
 
 

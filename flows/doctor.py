@@ -68,11 +68,11 @@ def _check_packages(_settings: Settings, _site: Site) -> Finding:
         found = f"prefect {version('prefect')}, fastapi {fastapi}, duckdb {version('duckdb')}"
     except PackageNotFoundError as error:
         return Finding("packages", False, f"{error.name} is not installed", "run: make setup")
-    is_well = tuple(map(int, fastapi.split(".")[:2])) < (0, 155)
+    is_well = tuple(map(int, fastapi.split(".")[:2])) < (0, 151)
     advice = (
         ""
         if is_well
-        else "this Prefect fails with fastapi 0.155 and newer; run: pip install 'fastapi<0.155'"
+        else "this Prefect answers 422 with fastapi 0.151, and fails to start with 0.155 and newer; run: pip install 'fastapi<0.151'"
     )
     return Finding("packages", is_well, found, advice)
 

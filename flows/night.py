@@ -102,7 +102,9 @@ def make_night_key(night: Night) -> str:
         drops = fetch_dicts(
             connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
         )
-    settings = night.settings.model_dump(mode="json", exclude={"paths", "warehouse", "root"})
+    settings = night.settings.model_dump(
+        mode="json", exclude={"paths", "warehouse", "serve", "root"}
+    )
     document = {
         "as_of": night.as_of.isoformat(),
         "settings": settings,

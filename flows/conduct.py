@@ -1,0 +1,82 @@
+"""How a flow run behaves, whatever it does: it shows that it lives, how far it is, and why it ended."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, StateType
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+from threadpoolctl import threadpool_limits
+
+from flows.artifacts import show_steps
+from flows.running import find_home, find_prefect_home
+from flows.stale import show_alive
+from tasks.platform.errors import EXIT_GATE, WhyrecError
+from tasks.platform.settings import Settings, load_settings
+
+STOPPED_BY_GATE = "Stopped by gate"
+MAX_MESSAGE = 2000
+
+
+def conduct(
+    config: str | Path | None,
+    work: Callable[[Settings], dict[str, Any]],
+    *,
+    steps: Sequence[str] = (),
+) -> dict[str, Any] | State[Any]:
+    """Do `work` inside a flow run; what we foresaw ends it in a failed state that says why in a sentence.
+
+    `steps` are the names of its tasks in order; they tell how far it is.
+
+    Whoever calls the flow as a function gets the error raised, as from any flow.
+    """
+    try:
+        settings = load_settings(config)
+        with ExitStack() as stack:
+            stack.enter_context(threadpool_limits(1, user_api="blas"))
+            if run_id := find_run_id():
+                folder = find_prefect_home(find_home(settings))
+                stack.enter_context(show_alive(folder, str(run_id)))
+                stack.enter_context(show_steps(steps))
+            return work(settings)
+    except WhyrecError as error:
+        return fail(error)
+
+
+def fail(error: WhyrecError) -> State[Any]:
+    """The state of a run that ended with `error`: its message is what the run's page shows."""
+    is_gate = error.exit_code == EXIT_GATE
+    return State(
+        type=StateType.FAILED,
+        name=STOPPED_BY_GATE if is_gate else "Failed",
+        message=str(error)[:MAX_MESSAGE],
+        data=error,
+    )
+
+
+def find_run_id() -> UUID | None:
+    """Identity of the flow run that this is part of, None outside one."""
+    context = FlowRunContext.get()
+    return context.flow_run.id if context and context.flow_run else None
+
+
+def rename_run(name: str) -> None:
+    """Give the run a name that was not known when it began."""
+    if run_id := find_run_id():
+        get_client(sync_client=True).update_flow_run(run_id, name=name)
+
+
+def name_night() -> str:
+    """Name of a night's run from what was asked: its date when that was named, and its purpose."""
+    asked = flow_run.parameters
+    day = asked.get("as_of")
+    return label_night(str(day) if day else "of the newest day", is_forced=bool(asked.get("force")))
+
+
+def label_night(day: str, *, is_forced: bool) -> str:
+    """As "night 2024-03-30", or "night 2024-03-30, forced"."""
+    return f"night {day}" + (", forced" if is_forced else "")
