@@ -4,7 +4,6 @@ Prefect keeps artifacts by key, so that a key's page shows how a table changed f
 Cells come from data that anybody wrote: they are made harmless for a page that reads Markdown.
 """
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_API_URL
 
 from flows.artifact_rows import (
     Rows,
@@ -147,17 +148,20 @@ def _markdown(key: str, text: str, description: str) -> None:
 def show_steps(steps: Sequence[str]) -> Iterator[None]:
     """A progress bar on the run's page while the body works; `steps` are its tasks' names in order.
 
-    Only with a server that people look at: one that ends with the command has no page.
+    A step that is done is a line of the run's log. Only with a server that people look at: one that
+    ends with the command has no page.
     """
-    if not steps or not os.environ.get("PREFECT_API_URL"):
+    if not steps or not PREFECT_API_URL.value():
         yield
         return
-    bar, before = _Bar(steps), PROGRESS.get()
+    bar, before, log = _Bar(steps), PROGRESS.get(), get_run_logger()
 
     def tell(step: str, done: int, total: int) -> None:
         if before is not None:
             before(step, done, total)
         bar.tell(step, done, total)
+        if done == total:
+            log.info("%s: %d done", step, total)
 
     token = PROGRESS.set(tell)
     try:

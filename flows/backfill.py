@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from flows import stages
 from flows.artifacts import show_backfill
 from flows.conduct import conduct
 from flows.console import PROGRESS
+from flows.forms import shown
 from flows.night import find_unchanged, open_night, run_night
 from flows.nightly import Config, Force
 from flows.state import Night, NightError
@@ -35,14 +35,12 @@ CHUNK_DAYS = 30
     persist_result=False,
 )
 def backfill(
-    start: Annotated[date, Field(title="First date", description="First night to fill in")],
-    end: Annotated[date, Field(title="Last date", description="Last night to fill in")],
+    start: Annotated[date, shown("First date", "First night to fill in")],
+    end: Annotated[date, shown("Last date", "Last night to fill in")],
     config: Config = None,
     only: Annotated[
         Stage,
-        Field(
-            title="Stage", description="'ingest' publishes drops and stops; 'all' also re-derives"
-        ),
+        shown("Stage", "'ingest' publishes drops and stops; 'all' also re-derives"),
     ] = "all",
     force: Force = False,
 ) -> dict[str, Any]:

@@ -12,7 +12,15 @@ import typer
 
 from flows.console import explain_errors, print_json, print_line
 from flows.options import Config, Json
-from flows.running import describe_serving, find_home, find_serving, is_claimed, to_json
+from flows.running import (
+    Serving,
+    describe_serving,
+    find_home,
+    find_serving,
+    is_claimed,
+    read_ready,
+    to_json,
+)
 from tasks.platform.errors import InputError, TransientError
 from tasks.platform.settings import CONFIG_NAME, ServeSettings, Settings, load_settings
 
@@ -59,12 +67,12 @@ def up(
         }  # fmt: skip
         choose_serving(given)
         settings = load_settings(config)
-        running = find_serving(find_home(settings))
-        if running is not None:
-            print_json(to_json(running)) if is_json else print_line(describe_serving(running))
+        home = find_home(settings)
+        if running := find_serving(home):
+            show_running(running, is_ready=read_ready(home) is not None, is_json=is_json)
             return
         if status:
-            raise InputError(f"nothing serves {find_home(settings)}; start it with 'whyrec up'")
+            raise InputError(f"nothing serves {home}; start it with 'whyrec up'")
         from flows.up import serve_site
 
         serve_site(
@@ -99,6 +107,14 @@ def choose_serving(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if value is not None:
             os.environ[f"WHYREC_SERVE__{name.upper()}"] = str(value)
+
+
+def show_running(running: Serving, *, is_ready: bool, is_json: bool) -> None:
+    """Say what already runs and where."""
+    if is_json:
+        print_json({**to_json(running), "is_ready": is_ready})
+    else:
+        print_line(describe_serving(running, is_ready=is_ready))
 
 
 def find_config(config: str | None) -> Path | None:

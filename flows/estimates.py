@@ -7,6 +7,7 @@ from pydantic import Field
 
 from flows.artifacts import show_answer
 from flows.conduct import conduct
+from flows.forms import shown
 from flows.nightly import Config
 from flows.questions import estimate_source
 from tasks.platform.settings import Settings
@@ -24,62 +25,52 @@ Column = Annotated[str, Field(min_length=1)]
 def estimate(
     table: Annotated[
         str,
-        Field(
-            title="Table",
-            description="CSV, TSV, Parquet or Stata file as the worker sees it, or a table as clean.exposures",
+        shown(
+            "Table",
+            "CSV, TSV, Parquet or Stata file as the worker sees it, or a table as clean.exposures",
             min_length=1,
         ),
     ],
-    outcome: Annotated[
-        str, Field(title="Outcome", description="Column of the outcome: a number", min_length=1)
-    ],
+    outcome: Annotated[str, shown("Outcome", "Column of the outcome: a number", min_length=1)],
     treatment: Annotated[
         str,
-        Field(
-            title="Treatment", description="Column of the treatment: 0/1 or a number", min_length=1
-        ),
+        shown("Treatment", "Column of the treatment: 0/1 or a number", min_length=1),
     ],
     controls: Annotated[
         list[Column],
-        Field(title="Controls", description="Columns that precede the treatment"),
+        shown("Controls", "Columns that precede the treatment"),
     ] = [],  # noqa: B006 - Prefect shows it in the form; nobody changes it
     text_controls: Annotated[
         list[Column],
-        Field(title="Text controls", description="Columns of text that precede the treatment"),
+        shown("Text controls", "Columns of text that precede the treatment"),
     ] = [],  # noqa: B006
-    segments: Annotated[
-        list[Column], Field(title="Segments", description="Columns to show the effect by")
-    ] = [],  # noqa: B006
+    segments: Annotated[list[Column], shown("Segments", "Columns to show the effect by")] = [],  # noqa: B006
     cluster: Annotated[
         str | None,
-        Field(title="Cluster", description="Column whose rows are not independent, as a user's"),
+        shown("Cluster", "Column whose rows are not independent, as a user's"),
     ] = None,
     estimand: Annotated[
         Estimand,
-        Field(
-            title="Estimand",
-            description="ate: over all rows; att: over the treated; atc: over the untreated",
+        shown(
+            "Estimand",
+            "ate: over all rows; att: over the treated; atc: over the untreated",
         ),
     ] = "ate",
     estimators: Annotated[
         list[Estimator],
-        Field(title="Estimators", description="None: those that suit the question"),
+        shown("Estimators", "None: those that suit the question"),
     ] = [],  # noqa: B006
-    is_experiment: Annotated[
-        bool, Field(title="Experiment", description="The treatment was randomised")
-    ] = False,
+    is_experiment: Annotated[bool, shown("Experiment", "The treatment was randomised")] = False,
     expected_share: Annotated[
         float | None,
-        Field(
-            title="Expected share",
-            description="Share that was meant to be treated, for an experiment",
+        shown(
+            "Expected share",
+            "Share that was meant to be treated, for an experiment",
             gt=0,
             lt=1,
         ),
     ] = None,
-    penalty: Annotated[
-        float, Field(title="Penalty", description="Ridge penalty of plr", ge=0, le=1e9)
-    ] = 1.0,
+    penalty: Annotated[float, shown("Penalty", "Ridge penalty of plr", ge=0, le=1e9)] = 1.0,
     config: Config = None,
 ) -> dict[str, Any]:
     """Estimate what a treatment does to an outcome, with the naive difference beside it."""

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from flows import stages
 from flows.artifacts import show_account, show_report
 from flows.conduct import conduct
+from flows.forms import shown
 from flows.night import open_night
 from flows.nightly import Config
 from flows.state import Night, NightError
@@ -31,16 +31,12 @@ TASKS = (ingest.stage_drop, quality.check_drop, ingest.publish_drops)
     persist_result=False,
 )
 def import_history(
-    path: Annotated[str, Field(title="File", description="Path or URL of the file to import")],
-    source: Annotated[SourceKind, Field(title="Kind", description="Format of the file")],
-    name: Annotated[str | None, Field(title="Source name", description="Empty: the kind")] = None,
-    items: Annotated[
-        str | None, Field(title="Items file", description="Item metadata, if any")
-    ] = None,
-    table: Annotated[TableName | None, Field(title="Table", description="Empty: found out")] = None,
-    mapping: Annotated[
-        str | None, Field(title="Mapping file", description="For kind 'mapping'")
-    ] = None,
+    path: Annotated[str, shown("File", "Path or URL of the file to import")],
+    source: Annotated[SourceKind, shown("Kind", "Format of the file")],
+    name: Annotated[str | None, shown("Source name", "Empty: the kind")] = None,
+    items: Annotated[str | None, shown("Items file", "Item metadata, if any")] = None,
+    table: Annotated[TableName | None, shown("Table", "Empty: found out")] = None,
+    mapping: Annotated[str | None, shown("Mapping file", "For kind 'mapping'")] = None,
     config: Config = None,
 ) -> dict[str, Any]:
     """Read a file of history, refuse what is malformed, check the rest and publish it.

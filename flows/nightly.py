@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from flows import stages
 from flows.artifacts import show_night
 from flows.conduct import conduct, label_night, name_night, rename_run
+from flows.forms import shown
 from flows.night import find_as_of, open_night, run_night
 from flows.state import NightError
 from tasks.platform.settings import Settings
@@ -18,20 +18,16 @@ WORKERS = 4
 
 AsOf = Annotated[
     date | None,
-    Field(
-        title="As of", description="Last date the night may see; empty: the newest day with data"
-    ),
+    shown("As of", "Last date the night may see; empty: the newest day with data"),
 ]
 Config = Annotated[
     str | None,
-    Field(
-        title="Settings file",
-        description="Path of whyrec.toml; empty: the one in the working folder",
+    shown(
+        "Settings file",
+        "Path of whyrec.toml; empty: the one in the working folder",
     ),
 ]
-Force = Annotated[
-    bool, Field(title="Force", description="Publish and compute again what is already there")
-]
+Force = Annotated[bool, shown("Force", "Publish and compute again what is already there")]
 
 
 @flow(

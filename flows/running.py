@@ -103,10 +103,11 @@ def is_claimed(home: Path) -> bool:
     return False
 
 
-def describe_serving(serving: Serving) -> str:
+def describe_serving(serving: Serving, *, is_ready: bool = True) -> str:
     """One sentence on what runs and where."""
+    state = "is up since" if is_ready else "has been starting since"
     return (
-        f"whyrec is up since {serving.started_at} (process {serving.pid}): "
+        f"whyrec {state} {serving.started_at} (process {serving.pid}): "
         f"UI {serving.ui}, reports {serving.reports}"
     )
 

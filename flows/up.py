@@ -65,6 +65,7 @@ def make_environment(settings: Settings, base: Mapping[str, str]) -> dict[str, s
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(serve.keep_runs_days * 86_400),
+        "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
         "PREFECT_LOCAL_STORAGE_PATH": str(Path(site.cache_root) / "results"),
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
