@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from flows.running import ANY_ADDRESS
 
 SHOWN = frozenset({".html", ".json", ".svg", ".css", ".png", ".csv"})
+POLL_S = 0.05
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -84,7 +85,9 @@ def serve_reports(root: Path, host: str, port: int) -> Iterator[None]:
     """Serve the folder `root` while the body runs; raises OSError when the port is taken."""
     root.mkdir(parents=True, exist_ok=True)
     server = ReportServer(root, host, port)
-    thread = threading.Thread(target=server.serve_forever, name="reports", daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(POLL_S,), name="reports", daemon=True
+    )
     thread.start()
     try:
         yield

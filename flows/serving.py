@@ -19,9 +19,11 @@ from prefect.runner import Runner
 from prefect.settings import PREFECT_API_URL
 
 from flows.catalogue import NIGHTLY, find_next, list_offers, make_deployment
+from flows.console import print_error
 from flows.running import find_home, find_prefect_home, find_ready
 from flows.server_api import ask_server, is_healthy
 from flows.stale import crash_stale, skip_missed
+from tasks.platform.errors import WhyrecError
 from tasks.platform.runs import write_json
 from tasks.platform.settings import Settings, load_settings
 
@@ -66,11 +68,11 @@ async def run_flows(settings: Settings, config: str | None, api: str) -> None:
     while not runner.started and not work.done():
         await asyncio.sleep(0.02)
     loop = asyncio.get_running_loop()
+    stopping: list[asyncio.Task[None]] = []
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     loop.add_signal_handler(
         signal.SIGTERM, lambda: stopping.append(loop.create_task(runner.astop()))
     )
-    stopping: list[asyncio.Task[None]] = []
     upcoming = await find_next(serve, datetime.now(UTC))
     write_json(
         find_ready(find_home(settings)),
@@ -82,7 +84,16 @@ async def run_flows(settings: Settings, config: str | None, api: str) -> None:
 
 
 def main() -> None:
-    """Run until told to stop."""
+    """Run until told to stop; what is wrong with the settings is the last line of the log."""
+    try:
+        serve_flows()
+    except WhyrecError as error:
+        print_error(str(error))
+        raise SystemExit(error.exit_code) from None
+
+
+def serve_flows() -> None:
+    """Read the settings, wait for the server, and run flows."""
     config = sys.argv[1] if len(sys.argv) > 1 else None
     settings = load_settings(config)
     api = str(PREFECT_API_URL.value())

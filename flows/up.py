@@ -5,6 +5,7 @@ with it when it is stopped. It loads no engine itself, so that it is up at once.
 """
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -86,6 +87,15 @@ def refuse_taken_ports(settings: Settings) -> None:
                     f"port {port} of {serve.host} cannot be had ({error.strerror}); stop what uses it, or "
                     f"choose another with --{option.replace('_', '-')} or [serve] {option}"
                 ) from error
+
+
+def refuse_odd_cron(cron: str) -> None:
+    """Raise ConfigError for what is plainly no schedule; the fine print is Prefect's to read."""
+    if not re.fullmatch(r"@[a-z]+|[\w*,/#-]+( +[\w*,/#-]+){4,5}", cron.strip()):
+        raise ConfigError(
+            f"cron {cron!r} is no schedule; write five fields as '30 2 * * *' (minute, hour, day of the "
+            "month, month, day of the week)"
+        )
 
 
 @dataclass
@@ -238,6 +248,7 @@ def serve_site(
     with ExitStack() as stack:
         stack.enter_context(heed_signals(keeper.stopping))
         stack.enter_context(claim_home(keeper.home, serving))
+        refuse_odd_cron(serve.cron)
         refuse_taken_ports(settings)
         stack.callback(keeper.stop)
         keeper.prepare()

@@ -91,12 +91,13 @@ def submit(page: Any) -> str:
 
 
 def open_artifact(page: Any, served: Served, run_id: str, key: str) -> None:
-    """The page of one artifact of a run, by the way a person takes."""
+    """The page of one artifact of a run, by the way a person takes: run, card, entry."""
+    wanted = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}}
+    artifact = served.ask("/artifacts/filter", wanted)[0]
     page.goto(f"{served.ui}/v2/runs/flow-run/{run_id}?tab=Artifacts")
-    page.get_by_role("heading", name=key, exact=True).or_(
-        page.get_by_text(key, exact=True)
-    ).first.click()
-    page.wait_for_url("**/artifacts/**")
+    page.get_by_text(key, exact=True).first.click()
+    page.get_by_role("link", name=artifact["id"][:8]).first.click()
+    page.wait_for_url(f"**/{artifact['id']}**")
 
 
 def test_a_night_is_started_from_its_form_and_shows_what_it_found(
