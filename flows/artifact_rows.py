@@ -37,11 +37,11 @@ def list_accounts(document: Mapping[str, Any]) -> Rows:
     names = ("read", "published", "quarantined", "duplicate", "held")
     rows = [
         {
-            "source": make_cell(row["source"]),
-            "table": make_cell(row["table"]),
-            "drop": make_cell(row["drop_id"]),
-            **{name: row.get(f"rows_{name}") or 0 for name in names},
             "status": make_cell(row["status"]),
+            "drop": make_cell(row["drop_id"]),
+            "table": make_cell(row["table"]),
+            **{name: row.get(f"rows_{name}") or 0 for name in names},
+            "source": make_cell(row["source"]),
             "message": make_cell(row.get("message") or ""),
         }
         for row in document["accounts"]
@@ -66,7 +66,7 @@ def list_checks(report: Mapping[str, Any]) -> Rows:
                 "severity": row["severity"],
                 **{
                     name: make_cell(row[name])
-                    for name in ("source", "table", "drop_id", "expectation", "observed", "allowed")
+                    for name in ("drop_id", "table", "expectation", "observed", "allowed", "source")
                 },
                 "breaks": make_cell(row["breaks"]),
             }
@@ -81,13 +81,13 @@ def list_effects(report: Mapping[str, Any]) -> Rows:
         [
             {
                 "attribute": make_cell(row["attribute"]),
-                "window": row["window"],
-                "estimator": row["estimator"],
+                "verdict": row["verdict"],
                 **{
                     name: make_cell(row[name]) if row[name] is not None else "no result"
                     for name in ("estimate", "ci_low", "ci_high", "naive", "n")
                 },
-                "verdict": row["verdict"],
+                "window": row["window"],
+                "estimator": row["estimator"],
                 "why": make_cell(next(iter(row["reasons"]), "")),
                 "source": make_cell(row["source"]),
             }

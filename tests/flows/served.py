@@ -122,7 +122,7 @@ class Served:
         found: dict[str, Any] = self.ask(f"/deployments/name/{name}/{name}")
         return found
 
-    def wait_for_state(self, run_id: str, kind: str, *, within_s: float = 60) -> dict[str, Any]:
+    def wait_for_state(self, run_id: str, kind: str, *, within_s: float = 180) -> dict[str, Any]:
         deadline = time.monotonic() + within_s
         while True:
             run: dict[str, Any] = self.ask(f"/flow_runs/{run_id}")

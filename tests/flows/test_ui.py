@@ -108,7 +108,7 @@ def test_a_night_is_started_from_its_form_and_shows_what_it_found(
         page.get_by_text(label).first.wait_for()
     shoot(page, "1-form-of-the-night")
     run_id = submit(page)
-    run = served.wait_for_state(run_id, "COMPLETED", within_s=150)
+    run = served.wait_for_state(run_id, "COMPLETED", within_s=300)
     assert run["name"] == "night 2024-03-01"
     page.reload()
     page.get_by_role("tab", name="Artifacts").click()
@@ -135,11 +135,17 @@ def test_a_question_is_asked_by_a_form_and_answered_as_a_table(page: Any, served
     fill(page, "treatment", "promoted")
     page.get_by_role("button", name="Add item").first.click()
     page.locator("textarea").nth(3).fill("price")
+    page.get_by_role("button", name="Select").or_(
+        page.get_by_role("combobox").filter(has_text="Select")
+    ).first.click()
+    page.get_by_role("option", name="plr").click()
+    page.keyboard.press("Escape")
     shoot(page, "5-form-of-a-question")
     run_id = submit(page)
     run = served.wait_for_state(run_id, "COMPLETED")
     assert run["name"] == "estimate promoted on rating"
     assert run["parameters"]["controls"] == ["price"]
+    assert run["parameters"]["estimators"] == ["plr"]
     open_artifact(page, served, run_id, "effects")
     page.get_by_text("naive", exact=True).first.wait_for()
     shoot(page, "6-answer-to-a-question")
