@@ -1,6 +1,6 @@
 """How a flow run behaves, whatever it does: it shows that it lives, how far it is, and why it ended."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
+from prefect.states import Completed
 from threadpoolctl import threadpool_limits
 
 from flows.artifacts import show_steps
@@ -27,12 +28,12 @@ def conduct(
     work: Callable[[Settings], dict[str, Any]],
     *,
     steps: Sequence[str] = (),
-) -> dict[str, Any] | State[Any]:
-    """Do `work` inside a flow run; what we foresaw ends it in a failed state that says why in a sentence.
+) -> State[Any]:
+    """Do `work` inside a flow run; the state it ends in says in a sentence what came out, or why nothing did.
 
     `steps` are the names of its tasks in order; they tell how far it is.
 
-    Whoever calls the flow as a function gets the error raised, as from any flow.
+    Whoever calls the flow as a function gets the account, or the error raised, as from any flow.
     """
     try:
         settings = load_settings(config)
@@ -42,9 +43,23 @@ def conduct(
                 folder = find_prefect_home(find_home(settings))
                 stack.enter_context(show_alive(folder, str(run_id)))
                 stack.enter_context(show_steps(steps))
-            return work(settings)
+            document = work(settings)
+            return Completed(message=describe_end(document), data=document)
     except WhyrecError as error:
         return fail(error)
+
+
+def describe_end(document: Mapping[str, Any]) -> str:
+    """What a run's page says of how it went: a night's headline, a question's verdict, else its rows."""
+    if "headline" in document:
+        return str(document["headline"])
+    if "verdict" in document:
+        return f"{document['treatment']} on {document['outcome']}: {document['verdict']}"
+    rows = document["rows"]
+    return (
+        f"{rows['read']:,} rows read: {rows['published']:,} published, {rows['quarantined']:,} "
+        f"quarantined, {rows['duplicate']:,} duplicate"
+    )
 
 
 def fail(error: WhyrecError) -> State[Any]:

@@ -13,7 +13,7 @@ from prefect import flow
 
 from flows.artifact_rows import MAX_ROWS, cap, list_accounts, list_checks, make_cell, make_plain
 from flows.artifacts import find_address
-from flows.conduct import conduct, label_night
+from flows.conduct import conduct, describe_end, label_night
 from flows.report_server import serve_reports
 from flows.running import Serving, claim_home, find_serving, is_claimed
 from flows.server_api import ask_server
@@ -258,6 +258,14 @@ def test_a_run_that_the_gate_stopped_says_so_in_a_sentence(
         assert state.message.startswith("shop/2024-03-01/reviews was not published")
         with pytest.raises(GateError, match="was not published"):
             guarded()
+
+
+def test_a_run_that_went_well_says_what_came_out() -> None:
+    rows = {"read": 1_200, "published": 1_100, "quarantined": 60, "duplicate": 40}
+    assert describe_end({"rows": rows}).startswith("1,200 rows read: 1,100 published")
+    assert describe_end({"rows": rows, "headline": "Good to use"}) == "Good to use"
+    answer = {"treatment": "mail", "outcome": "visit", "verdict": "credible"}
+    assert describe_end(answer) == "mail on visit: credible"
 
 
 def test_a_night_is_named_by_date_and_purpose() -> None:

@@ -110,6 +110,7 @@ def test_a_night_is_started_from_its_form_and_shows_what_it_found(
     run_id = submit(page)
     run = served.wait_for_state(run_id, "COMPLETED", within_s=300)
     assert run["name"] == "night 2024-03-01"
+    assert "effect" in run["state"]["message"]
     page.reload()
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("attack-scorecard").or_(page.get_by_text("row-accounting")).first.wait_for()
