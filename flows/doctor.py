@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from flows.running import find_home, find_serving
 from tasks.platform.errors import WhyrecError
 from tasks.platform.settings import Settings, load_settings
 from tasks.platform.site import Site, resolve_site
@@ -126,20 +127,20 @@ def _check_sources(settings: Settings, _site: Site) -> Finding:
     return Finding("sources", True, f"drops of {len(days)} days, {days[0]} to {days[-1]}")
 
 
-def _check_server(_settings: Settings, _site: Site) -> Finding:
-    url = os.environ.get("PREFECT_API_URL")
+def _check_server(settings: Settings, _site: Site) -> Finding:
+    serving = find_serving(find_home(settings))
+    url = os.environ.get("PREFECT_API_URL") or (serving.api if serving else None)
     if not url:
         return Finding(
-            "server", True, "none set; runs start one of their own, which keeps no full history"
-        )
+            "server", True, "none; runs start one of their own, which keeps no full history",
+            "whyrec up",
+        )  # fmt: skip
     import httpx
 
     try:
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=3)
     except httpx.HTTPError as error:
-        return Finding(
-            "server", False, f"{url}: {type(error).__name__}", "start it: prefect server start"
-        )
+        return Finding("server", False, f"{url}: {type(error).__name__}", "start it: whyrec up")
     is_well = answer.status_code == 200
     return Finding(
         "server",

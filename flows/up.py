@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -107,6 +108,7 @@ class Keeper:
     tell: Tell
     stopping: Event = field(default_factory=Event)
     services: dict[str, Service] = field(default_factory=dict)
+    returning: set[str] = field(default_factory=set)
     unhealthy: int = 0
 
     @property
@@ -141,21 +143,12 @@ class Keeper:
         find_ready(self.home).unlink(missing_ok=True)
         for service in self.services.values():
             service.start()
-        for name in self.services:
-            self._wait_for(name)
+        for name, service in self.services.items():
+            self._wait(service, partial(self._is_ready, name))
 
-    def _restart(self, name: str) -> None:
-        if name == "runner":
-            find_ready(self.home).unlink(missing_ok=True)
-        self.services[name].start()
-        self._wait_for(name)
-
-    def _wait_for(self, name: str) -> None:
+    def _is_ready(self, name: str) -> bool:
         """The server is ready when it is healthy, the runner when it has told its deployments."""
-        if name == "server":
-            self._wait(self.services[name], lambda: is_healthy(self.api))
-        else:
-            self._wait(self.services[name], lambda: read_ready(self.home) is not None)
+        return is_healthy(self.api) if name == "server" else read_ready(self.home) is not None
 
     def _wait(self, service: Service, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_S
@@ -176,25 +169,34 @@ class Keeper:
         """Start again what dies, until told to stop; raises ServiceError when that does not help."""
         looked = time.monotonic()
         while not self.stopping.wait(LOOK_S):
-            now = time.monotonic()
             for name, service in self.services.items():
                 if (code := service.ended) is not None:
                     self.tell(f"the {name} ended with code {code}; starting it again")
-                    service.note_death(now)
-                    service.stop(grace_s=0)
                     self._restart(name)
+                elif name in self.returning and self._is_ready(name):
+                    self.returning.discard(name)
                     self.tell(f"the {name} is back")
-            if now - looked > HEALTH_EVERY_S:
-                looked = now
+            if time.monotonic() - looked > HEALTH_EVERY_S and not self.returning:
+                looked = time.monotonic()
                 self._check_health()
+
+    def _restart(self, name: str) -> None:
+        service = self.services[name]
+        service.note_death(time.monotonic())
+        service.stop(grace_s=0)
+        self.stopping.wait(len(service.deaths) - 1)
+        if name == "runner":
+            find_ready(self.home).unlink(missing_ok=True)
+        service.start()
+        self.returning.add(name)
 
     def _check_health(self) -> None:
         self.unhealthy = 0 if is_healthy(self.api) else self.unhealthy + 1
         if self.unhealthy >= MAX_UNHEALTHY:
-            self.tell(f"the server does not answer; ending it (see {self.services['server'].log})")
-            self.services["server"].stop(grace_s=GRACE_S)
             self.unhealthy = 0
-            self.services["server"].start()
+            self.tell("the server does not answer; starting it again")
+            self.services["server"].stop(grace_s=GRACE_S)
+            self._restart("server")
 
     def stop(self) -> None:
         """End what runs flows, say so of the runs that it cut off, and end the server."""
@@ -216,8 +218,15 @@ class Keeper:
 
 @contextmanager
 def heed_signals(stopping: Event) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and a closed terminal ask for an orderly end during the body."""
-    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Let Ctrl-C, SIGTERM and a closed terminal ask for an orderly end during the body.
+
+    What was to be ignored from the start (as under nohup) still is.
+    """
+    kinds = [
+        kind
+        for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(kind) is not signal.SIG_IGN
+    ]
     before = {kind: signal.signal(kind, lambda *_: stopping.set()) for kind in kinds}
     try:
         yield
