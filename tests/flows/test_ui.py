@@ -136,9 +136,9 @@ def test_a_question_is_asked_by_a_form_and_answered_as_a_table(page: Any, served
     fill(page, "treatment", "promoted")
     page.get_by_role("button", name="Add item").first.click()
     page.locator("textarea").nth(3).fill("price")
-    page.get_by_role("button", name="Select").or_(
-        page.get_by_role("combobox").filter(has_text="Select")
-    ).first.click()
+    page.get_by_role("button", name="Select Estimand").click()
+    page.get_by_role("option", name="ate", exact=True).click()
+    page.get_by_role("button", name="Select Estimators").click()
     page.get_by_role("option", name="plr").click()
     page.keyboard.press("Escape")
     shoot(page, "5-form-of-a-question")
