@@ -51,10 +51,10 @@ def conduct(
 
 def describe_end(document: Mapping[str, Any]) -> str:
     """What a run's page says of how it went: a night's headline, a question's verdict, else its rows."""
+    if "treatment" in document:
+        return f"{document['treatment']} on {document['outcome']}: {document['verdict']}"
     if "headline" in document:
         return str(document["headline"])
-    if "verdict" in document:
-        return f"{document['treatment']} on {document['outcome']}: {document['verdict']}"
     rows = document["rows"]
     return (
         f"{rows['read']:,} rows read: {rows['published']:,} published, {rows['quarantined']:,} "

@@ -264,7 +264,7 @@ def test_a_run_that_went_well_says_what_came_out() -> None:
     rows = {"read": 1_200, "published": 1_100, "quarantined": 60, "duplicate": 40}
     assert describe_end({"rows": rows}).startswith("1,200 rows read: 1,100 published")
     assert describe_end({"rows": rows, "headline": "Good to use"}) == "Good to use"
-    answer = {"treatment": "mail", "outcome": "visit", "verdict": "credible"}
+    answer = {"treatment": "mail", "outcome": "visit", "verdict": "credible", "headline": "plr"}
     assert describe_end(answer) == "mail on visit: credible"
 
 

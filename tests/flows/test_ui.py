@@ -147,6 +147,7 @@ def test_a_question_is_asked_by_a_form_and_answered_as_a_table(page: Any, served
     assert run["name"] == "estimate promoted on rating"
     assert run["parameters"]["controls"] == ["price"]
     assert run["parameters"]["estimators"] == ["plr"]
+    assert run["state"]["message"] == "promoted on rating: credible"
     open_artifact(page, served, run_id, "effects")
     page.get_by_text("naive", exact=True).first.wait_for()
     shoot(page, "6-answer-to-a-question")
