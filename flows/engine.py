@@ -17,6 +17,7 @@ from prefect.settings import (
     PREFECT_LOCAL_STORAGE_PATH,
     PREFECT_LOGGING_TO_API_ENABLED,
     PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
 from threadpoolctl import threadpool_limits
@@ -28,6 +29,9 @@ from tasks.platform.errors import WhyrecError
 from tasks.platform.runs import TaskEvent, write_event
 from tasks.platform.site import Site
 from tasks.platform.task import RunContext, bind, describe_inputs
+
+OWN_SERVER_S = 180
+"""How long a server of one's own may take to start; Prefect's 20 s are too few on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ def quiet_engine(site: Site, home: Path) -> Iterator[None]:
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         PREFECT_LOGGING_TO_API_ENABLED: False,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: OWN_SERVER_S,
     }
     serving = None if PREFECT_API_URL.value() else find_serving(home)
     if serving is not None and is_healthy(serving.api):
