@@ -78,6 +78,18 @@ def show_backfill(document: Mapping[str, Any], settings: Settings) -> None:
     show_report(document, settings)
 
 
+def show_sweep(document: Mapping[str, Any]) -> None:
+    """Artifacts of a sweep of attacks."""
+    if not is_shown():
+        return
+    rows = [{"surface": name, **counts} for name, counts in document["counts"].items()]
+    _table(
+        "attack-sweep",
+        rows,
+        f"Attacks on the state of {document['until']}: attempted = succeeded + failed",
+    )
+
+
 def show_account(document: Mapping[str, Any]) -> None:
     """Rows of every drop, and tasks by how they ended: of a night, a backfill or an import."""
     if not is_shown():

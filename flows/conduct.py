@@ -55,7 +55,9 @@ def describe_end(document: Mapping[str, Any]) -> str:
         return f"{document['treatment']} on {document['outcome']}: {document['verdict']}"
     if "headline" in document:
         return str(document["headline"])
-    rows = document["rows"]
+    rows = document.get("rows")
+    if rows is None:
+        return str(document.get("status") or "completed")
     return (
         f"{rows['read']:,} rows read: {rows['published']:,} published, {rows['quarantined']:,} "
         f"quarantined, {rows['duplicate']:,} duplicate"
