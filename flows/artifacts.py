@@ -37,3 +37,14 @@ def show_night(document: dict[str, Any]) -> None:
         f"Report: `{document['report']}`",
         description="Where the night's report lies",
     )
+
+
+def show_sweep(document: dict[str, Any]) -> None:
+    """Artifacts of one sweep; outside a flow run there is nowhere to show them."""
+    if FlowRunContext.get() is None:
+        return
+    create_table_artifact(
+        key="attacks",
+        table=[{"surface": name, **counts} for name, counts in document["counts"].items()],
+        description=f"Attacks on the state of {document['until']}: attempted = succeeded + failed",
+    )

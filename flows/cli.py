@@ -16,10 +16,10 @@ from flows.console import (
     print_json,
     print_line,
     print_table,
-    show_progress,
     silence_exit,
 )
 from flows.options import Config, Json, parse_date
+from flows.starting import start_flow
 from tasks.platform.errors import ConfigError
 from tasks.platform.schema import TableName
 from tasks.platform.settings import SourceKind, load_settings
@@ -49,16 +49,6 @@ cli_graph.register(effects_app)
 cli_attributes.register(app, attributes_app)
 cli_recommend.register(app)
 cli_attack.register(attack_app)
-
-
-def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:
-    """Call `run()` with the engine quiet and bars shown; returns the run's account."""
-    from flows.engine import quiet_engine
-
-    site = resolve_site(load_settings(config))
-    with quiet_engine(site), show_progress(is_shown=not is_json):
-        document: dict[str, Any] = run()
-    return document
 
 
 def show_account(document: dict[str, Any], *, is_json: bool) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from flows.cli_attack_sweep import register_sweep
 from flows.cli_attack_text import register_text
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
 from flows.options import Config, Json, parse_date, split_names
@@ -49,6 +50,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
 def register(app: typer.Typer) -> None:
     """Add the commands to the group `attack`."""
     register_text(app)
+    register_sweep(app)
     app.command("behaviour")(attack_behaviour)
     app.command("effects")(attack_effects)
 

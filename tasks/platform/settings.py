@@ -292,6 +292,21 @@ class RobustnessSettings(Section):
     recommender_attacks: tuple[str, ...] = Field(
         ("average", "bandwagon", "love-hate"), description="attacks on a recommender of the ratings"
     )
+    victim: Literal["surrogate", "own"] = Field(
+        "surrogate",
+        description="recommender under attack: a ridge factorisation, or the one of [recommend]",
+    )
+    text_attacks: tuple[str, ...] = Field(
+        ("swaps", "keyboard", "misspellings", "substitution", "negation", "flip", "identity"),
+        description="attacks on what the extractor reads in texts",
+    )
+    embedding_attacks: tuple[Literal["fgsm", "pgd"], ...] = Field(
+        ("fgsm", "pgd"), description="attacks on the vectors of a probe, and of items' texts"
+    )
+    texts: int = Field(12, ge=1, le=10_000, description="reviews that an attack on texts tries")
+    text_queries: int = Field(
+        150, ge=10, description="texts that it may ask the extractor for each attribute"
+    )
     mode: Literal["push", "nuke"] = Field("push", description="praise the target, or run it down")
     share: float = Field(0.01, gt=0, le=1, description="fake reviews, as a share of the real ones")
     looked_to: float = Field(

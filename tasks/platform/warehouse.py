@@ -48,11 +48,12 @@ _CREATES: Final = (
     "marts/attacks_create",
     "marts/attack_examples_create",
     "marts/defences_create",
+    "marts/sweeps_create",
     "marts/quality_create",
     "marts/runs_create",
     "marts/published_create",
 )
-_UPGRADES: Final = ("marts/effects_upgrade",)
+_UPGRADES: Final = ("marts/effects_upgrade", "marts/attacks_upgrade")
 """Statements that bring tables of an earlier version up to date; harmless on new ones."""
 _PARTITIONS: Final = ("clean/reviews_partition", "clean/exposures_partition")
 
