@@ -56,7 +56,8 @@ def attack_night(
 ) -> tuple[FileRef, ...]:
     """Results of the week's attacks so far on every source with reviews enough; published as marts.
 
-    What a sweep of the same reviews has found is among them.
+    What a sweep of the same reviews has found is among them; last comes a file of what earlier weeks
+    found.
     """
     if not night.settings.robustness.is_on:
         return ()
@@ -65,7 +66,15 @@ def attack_night(
     for attacked in list_attacked(night, periods, attributes, prepared):
         files += try_pairs(night, attacked, choose_pairs(night, until))
         files += find_sweep(night, attacked, until)
-    return publish(night, files)
+    found = publish(night, files)
+    return (*found, keep_previous(night, until)) if found else ()
+
+
+def keep_previous(night: Night, until: date) -> FileRef:
+    """What earlier weeks found, for the report to compare with."""
+    file = robustness.keep_previous(night.run, until)
+    night.keep(file)
+    return file
 
 
 def publish(night: Night, files: Sequence[FileRef]) -> tuple[FileRef, ...]:
