@@ -39,13 +39,17 @@ class Columns:
 class Loaded:
     """What is attacked: reviews with what is known of them, and exposures, if any.
 
-    `reader` is how their texts were read, None where labels were given.
+    `reader` is how their texts were read, None where labels were given. `features` of users and items
+    are there where a data set gives them, by the codes of the corpus.
     """
 
     source: str
     target: MomentsTarget
     reader: Reader | None
     exposures: pl.DataFrame | None = None
+    features: (
+        tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]] | None
+    ) = None
 
 
 def load_file(
