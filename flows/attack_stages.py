@@ -22,6 +22,7 @@ from tasks.robustness import task as robustness
 from tasks.robustness.mart_rows import choose_tonight
 from tasks.robustness.task import CorpusRef
 from tasks.text import task as text
+from tasks.text.extractors import DISTILLED
 
 EFFECTS: Final = "effects"
 RATINGS: Final = "recommender"
@@ -64,7 +65,7 @@ def attack_night(
     until = find_refit_day(night.as_of)
     files: list[FileRef] = []
     for attacked in list_attacked(night, periods, attributes, prepared):
-        files += try_pairs(night, attacked, choose_pairs(night, until))
+        files += try_pairs(night, attacked, [*choose_pairs(night, until), *list_idle(night)])
         files += find_sweep(night, attacked, until)
     found = publish(night, files)
     return (*found, keep_previous(night, until)) if found else ()
@@ -127,18 +128,36 @@ def gather_corpus(
 
 
 def list_pairs(night: Night) -> list[Pair]:
-    """Every pair of attack and target, the targets in turn, so that a week sees something of each."""
+    """Every pair of attack and target, so mixed that a week of nights sees most kinds of targets."""
     settings = night.settings.robustness
     subjects = night.settings.extract.names
     waiting = [
         [Pair(attack, EFFECTS, name) for attack in settings.effect_attacks for name in subjects],
         [Pair(attack, TEXTS) for attack in settings.text_attacks],
         [Pair(attack, RATINGS) for attack in settings.recommender_attacks],
-        [Pair(attack, VECTORS) for attack in settings.embedding_attacks],
+        []
+        if list_idle(night)
+        else [Pair(attack, VECTORS) for attack in settings.embedding_attacks],
         [Pair(attack, ITEM_TEXTS) for attack in settings.embedding_attacks],
     ]
-    longest = max(map(len, waiting))
-    return [pairs[turn] for turn in range(longest) for pairs in waiting if turn < len(pairs)]
+    return spread(waiting)
+
+
+def spread(waiting: Sequence[Sequence[Pair]]) -> list[Pair]:
+    """The pairs of several lists in one, each list evenly over the whole and in its own order."""
+    placed = [
+        ((at + 0.5) / len(pairs), number, pair)
+        for number, pairs in enumerate(waiting)
+        for at, pair in enumerate(pairs)
+    ]
+    return [pair for _, _, pair in sorted(placed)]
+
+
+def list_idle(night: Night) -> list[Pair]:
+    """Pairs that the night's extractor gives nothing to try for: told every night, at no one's turn."""
+    if night.settings.extract.extractor == DISTILLED:
+        return []
+    return [Pair(attack, VECTORS) for attack in night.settings.robustness.embedding_attacks]
 
 
 def choose_pairs(night: Night, until: date) -> list[Pair]:

@@ -11,7 +11,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import attack_stages, recommend_stages, stages
 from flows.artifacts import show_sweep
-from flows.attack_stages import Attacked
+from flows.attack_stages import Attacked, Pair
 from flows.engine import describe_failure
 from flows.night import find_as_of, open_night
 from flows.nightly import WORKERS, AsOf, Config
@@ -86,7 +86,7 @@ def list_targets(night: Night) -> list[Attacked]:
 def attack_all(night: Night, attacked: Attacked) -> list[FileRef]:
     """Every pair on one source, and a note of it for the week's nights if all could be tried."""
     n_errors = len(night.errors)
-    files = attack_stages.try_pairs(night, attacked, attack_stages.list_pairs(night))
+    files = attack_stages.try_pairs(night, attacked, list_all(night))
     if len(night.errors) == n_errors:
         call = {
             "source": attacked.source, "until": find_refit_day(night.as_of), "as_of": night.as_of,
@@ -94,6 +94,11 @@ def attack_all(night: Night, attacked: Attacked) -> list[FileRef]:
         }  # fmt: skip
         night.engine.require(robustness.record_sweep, {attacked.source: call})
     return files
+
+
+def list_all(night: Night) -> list[Pair]:
+    """Every pair, and those that are skipped with a reason."""
+    return [*attack_stages.list_pairs(night), *attack_stages.list_idle(night)]
 
 
 def describe_sweep(night: Night, files: Mapping[str, Sequence[FileRef]]) -> dict[str, Any]:
@@ -108,7 +113,7 @@ def describe_sweep(night: Night, files: Mapping[str, Sequence[FileRef]]) -> dict
         "status": night.status,
         "exit_code": night.exit_code,
         "messages": [describe_failure(error) for error in night.errors],
-        "pairs": [list(pair) for pair in attack_stages.list_pairs(night)],
+        "pairs": [list(pair) for pair in list_all(night)],
         "counts": count_surfaces(tables["attacks"]),
         **tables,
         "tasks": count_states(events),

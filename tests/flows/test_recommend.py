@@ -85,7 +85,11 @@ def test_quality_stands_beside_popularity_and_names_the_recommender_in_use(night
 def test_each_night_tries_another_attack_and_shows_those_of_the_week(nights) -> None:
     shop, found = nights
     first, second = (
-        {e["name"]: e["state"] for e in found[day]["events"] if ".attack_" in e["name"]}
+        {
+            e["name"]: e["state"]
+            for e in found[day]["events"]
+            if ".attack_" in e["name"] and "attack_vectors" not in e["name"]
+        }
         for day in (FULL, WARM)
     )
     assert list(first.values()) == ["ran"]
@@ -94,7 +98,7 @@ def test_each_night_tries_another_attack_and_shows_those_of_the_week(nights) -> 
     rows = ask(
         shop, "SELECT as_of::VARCHAR, count(DISTINCT (surface, attack, target)), "
         "bool_and(attempted + skipped + not_attempted > 0), bool_and(attempted = succeeded + failed) "
-        "FROM marts.attacks GROUP BY ALL ORDER BY ALL",
+        "FROM marts.attacks WHERE NOT (surface = 'embedding' AND target = 'extractor') GROUP BY ALL ORDER BY ALL",
     )  # fmt: skip
     assert rows == [(FULL, 1, True, True), (WARM, 2, True, True)]
 
