@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from flows import attack_readers
+from flows.attack_models import Memory
 from flows.attack_ratings import load_ratings
 from flows.attack_readers import attack_item_texts, attack_texts, attack_vectors, choose_texts
 from flows.attack_victim import plan_victim
@@ -17,7 +19,9 @@ from tasks.platform.site import resolve_site
 from tasks.platform.task import RunContext
 from tasks.robustness.corpus import SAYS, fill_columns
 from tasks.robustness.task import CorpusRef
-from tasks.text.task import ExtractorChoice, ModelChoice
+from tasks.text.extractors import learn_extractor
+from tasks.text.probe import encode_probe
+from tasks.text.task import ExtractorChoice, ModelChoice, open_encoder
 from tests.robustness.worlds import toy_corpus
 
 TEXTS = ("The price was wonderful.", "The price was terrible.", "It came on a Tuesday.")
@@ -142,3 +146,41 @@ def test_unknown_victims_and_kinds_are_named_with_what_there_is() -> None:
         plan_victim(toy_corpus(), "svd")
     with pytest.raises(ConfigError, match="coat or movielens, not 'shop'"):
         load_ratings("shop", "reviews.csv")
+
+
+def test_vectors_of_a_nights_probe_turn_more_answers_the_farther_they_are_moved(
+    run: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attack_readers, "EPSILONS", (0.1, 20.0))  # so far that any probe gives in
+
+    tails = ("", " I would know.", " That is all.", " We use it daily.", " My brother agrees.")
+    bodies = [
+        f"The price was {word}.{tail}"
+        for word in ("wonderful", "great", "terrible", "awful", "excellent", "horrible")
+        for tail in tails
+    ] + [f"It came on a {day}.{tail}" for day in ("Monday", "Tuesday", "Sunday") for tail in tails]
+    settings = EXTRACT.model_copy(
+        update={
+            "extractor": "distilled",
+            "distilled": EXTRACT.distilled.model_copy(update={"sample": 50}),
+        }
+    )
+    memory = Memory(open_encoder(run.text))
+    taught = learn_extractor(settings, bodies, EXTRACT.attributes, memory)
+    probe = run.site.lake.put_bytes("probes", ".safetensors", encode_probe(taught.probe))
+    frame = pl.DataFrame(
+        {"user_id": ["a"] * 45, "item_id": ["x"] * 45, "rating": [3.0] * 45, "text": bodies,
+         f"{SAYS}price": [1] * 45}
+    )  # fmt: skip
+    file = run.site.lake.put_frame("corpora", fill_columns(frame, ["price"]))
+    (row,) = attack(
+        run, attack_vectors, "pgd", extract=settings, probe=probe,
+        extractor=ExtractorChoice(name="distilled", revision="r"),
+        corpus=CorpusRef(reviews=file, items=file, users=file),
+    )["attacks"]  # fmt: skip
+    assert (row["surface"], row["target"], row["subject"]) == ("embedding", "extractor", "price")
+    assert row["attempted"] == row["succeeded"] + row["failed"] == 45
+    assert row["clean"] == 1.0
+    turned = [share for _, share in json.loads(row["detail"])["curve"]]
+    assert turned == sorted(turned)
+    assert turned[-1] > 0
