@@ -170,6 +170,6 @@ def record_sweep(
 def keep_previous(run: RunContext, until: date) -> FileRef:
     """The newest result of each attack up to a day, as a file of the lake."""
     with run.site.warehouse.connect() as connection:
-        rows = fetch_dicts(connection, read_sql("marts/attacks_previous"), {"until": until})
+        rows = fetch_dicts(connection, read_sql("marts/attacks_earlier"), {"until": until})
     text = json.dumps({"previous": rows}, sort_keys=True, default=str)
     return run.site.lake.put_bytes("attacks", ".json", text.encode(), rows=len(rows))
