@@ -21,6 +21,8 @@ Arm = Literal["treated", "untreated"]
 _CLIP = 1e-6
 _WEIGHT_CLIP = 0.01
 _LIKE_ROWS: Final = 10
+_CALIPER: Final = 0.2
+"""Deviations of the logit within which two rows are alike (Austin 2011, "Optimal caliper widths")."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Overlap:
     treated ("att") 1 and p / (1 - p); on the untreated ("atc") (1 - p) / p and 1. p is held within
     [0.01, 0.99], as one odd row would else decide it. `share_off_support_*` is the share of an arm
     whose propensity lies beyond the 1st or 99th percentile of the other arm's; for an average over
-    one arm, beyond the other's tenth smallest or largest: of many thousand untreated it is enough
-    that some dozens are like the treated.
+    one arm, beyond the other's tenth smallest or largest by more than a fifth of the logit's
+    deviation within the arms: of many thousand untreated it is enough that some dozens are like the
+    treated.
     """
 
     min_propensity: float
@@ -211,8 +214,13 @@ def _effective_size(chance: FloatArray, is_odds: bool = False) -> float:
 def _share_outside(arm: FloatArray, other: FloatArray, estimand: Estimand) -> float:
     if estimand == "ate":
         low, high = np.quantile(other, [0.01, 0.99])
-    else:
-        ranked = np.sort(other)
-        most = min(_LIKE_ROWS, len(ranked))
-        low, high = ranked[most - 1], ranked[-most]
-    return float(((arm < low) | (arm > high)).mean())
+        return float(((arm < low) | (arm > high)).mean())
+    own, ranked = _logit(arm), np.sort(_logit(other))
+    most = min(_LIKE_ROWS, len(ranked))
+    reach = _CALIPER * float(np.sqrt((own.var() + ranked.var()) / 2))
+    return float(((own < ranked[most - 1] - reach) | (own > ranked[-most] + reach)).mean())
+
+
+def _logit(chance: FloatArray) -> FloatArray:
+    logit: FloatArray = np.log(chance / (1 - chance))
+    return logit
