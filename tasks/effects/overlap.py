@@ -20,6 +20,8 @@ Arm = Literal["treated", "untreated"]
 
 _CLIP = 1e-6
 _WEIGHT_CLIP = 0.01
+_STRENGTHS: Final = (1.0, 0.1, 0.01)
+"""Inverse penalties of the logistic regression; of equal losses the first serves."""
 _LIKE_ROWS: Final = 10
 _CALIPER: Final = 0.2
 """Deviations of the logit within which two rows are alike (Austin 2011, "Optimal caliper widths")."""
@@ -76,8 +78,21 @@ def fit_propensity(
 ) -> FloatArray:
     """Out-of-fold probabilities of treatment, shape (n,), by L2-penalised logistic regression.
 
-    `controls` (n, p) are centred and scaled; without any the probability is the training share.
+    `controls` (n, p) are centred and scaled; without any the probability is the training share. The
+    penalty is the one of the least out-of-fold log loss: too small a one for many controls would
+    make chances out of noise, and overlap look thin that is not.
     """
+    strengths = _STRENGTHS if controls.shape[1] else _STRENGTHS[:1]
+    fits = [
+        _fit_strength(controls, is_treated, fold, folds, strength=strength)
+        for strength in strengths
+    ]
+    return min(fits, key=lambda propensity: _log_loss(propensity, is_treated))
+
+
+def _fit_strength(
+    controls: FloatArray, is_treated: IntArray, fold: IntArray, folds: int, *, strength: float
+) -> FloatArray:
     from sklearn.linear_model import LogisticRegression
 
     propensity = np.empty(len(is_treated))
@@ -87,10 +102,15 @@ def fit_propensity(
         if controls.shape[1] == 0 or share in (0.0, 1.0):
             propensity[held] = share
         elif held.any():
-            model = LogisticRegression(C=1.0, solver="newton-cholesky", max_iter=100)
+            model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
             model.fit(controls[rest], is_treated[rest])
             propensity[held] = model.predict_proba(controls[held])[:, 1]
     return np.clip(propensity, _CLIP, 1 - _CLIP)
+
+
+def _log_loss(propensity: FloatArray, is_treated: IntArray) -> float:
+    chance = np.where(is_treated == 1, propensity, 1 - propensity)
+    return -float(np.log(chance).mean())
 
 
 def measure_overlap(

@@ -107,3 +107,13 @@ def test_treated_a_little_beyond_the_last_untreated_have_like_and_those_far_beyo
     assert share(0.0) == pytest.approx(0.02, abs=0.02)
     assert share(0.55) == pytest.approx(0.5, abs=0.05)
     assert share(3.0) == 1.0
+
+
+def test_many_controls_that_decide_nothing_do_not_make_overlap_look_thin():
+    rng = np.random.default_rng(7)
+    controls = rng.normal(size=(600, 120))
+    is_treated = (rng.random(600) < 0.5).astype(np.int64)
+    propensity = fit_propensity(controls, is_treated, np.arange(600) % 5, 5)
+    overlap = measure_overlap(propensity, is_treated)
+    assert overlap.effective_sample_size > 0.8 * 600
+    assert check_overlap(overlap) == []
