@@ -240,18 +240,21 @@ def report(
     config: Config = None,
     is_json: Json = False,
 ) -> None:
-    """Say where a night's report lies, or open it.
+    """What a night came to: verdict, changes, what to do, and where its report lies.
+
+    With --json also everything the page shows, under "content".
 
     Example: whyrec report --as-of 2024-03-30 --open
     """
     with explain_errors(is_json=is_json):
-        from flows.reports import find_report
+        from flows.reports import find_report, tell_report
 
         document = find_report(resolve_site(load_settings(config)), parse_date(as_of))
         if is_json:
             print_json(document)
         else:
-            print_line(document["report"])
+            for line in tell_report(document):
+                print_line(line)
         if open_:
             typer.launch(document["report"])
 

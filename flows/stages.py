@@ -54,6 +54,7 @@ CACHED_TASKS = (
     effects.freeze_basis,
     effects.make_moments,
     effects.estimate_window,
+    effects.compare_nights,
     effects.make_changed_moments,
     effects.refute_effects,
     effects.freeze_levels,
@@ -448,6 +449,9 @@ def write_report(
     calls = {str(night.as_of): call}
     page: ReportRef = night.engine.require(report.write_report, calls)[str(night.as_of)]
     night.keep(page)
+    if report.has_unpublished(page, night.as_of, night.run):
+        published = {"page": page, "as_of": night.as_of}
+        night.engine.require(report.publish_report, {"": published})
     report.lay_out(page, night.as_of, night.run)
     return page
 

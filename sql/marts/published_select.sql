@@ -18,6 +18,10 @@ WITH live AS (
     SELECT 'attack_examples', source, as_of, count(*) FROM marts.attack_examples GROUP BY ALL
     UNION ALL
     SELECT 'defences', source, as_of, count(*) FROM marts.defences GROUP BY ALL
+    UNION ALL
+    SELECT 'nights', '', as_of, count(*) FROM marts.nights GROUP BY ALL
+    UNION ALL
+    SELECT 'effect_changes', source, as_of, count(*) FROM marts.effect_changes GROUP BY ALL
 )
 SELECT
     p.table_name, p.source, p.start_date, p.end_date, p.fingerprint, p.row_count,
