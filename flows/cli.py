@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows import cli_attack, cli_attributes, cli_effects, cli_graph, cli_ope, cli_recommend
+from flows import (
+    cli_attack,
+    cli_attributes,
+    cli_effects,
+    cli_graph,
+    cli_keep,
+    cli_ope,
+    cli_recommend,
+)
 from flows.console import (
     end_process,
     explain_errors,
@@ -49,6 +57,7 @@ cli_graph.register(effects_app)
 cli_attributes.register(app, attributes_app)
 cli_recommend.register(app)
 cli_attack.register(attack_app)
+cli_keep.register(app)
 
 
 def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:
@@ -263,9 +272,7 @@ def doctor(config: Config = None, is_json: Json = False) -> None:
         if is_json:
             print_json({"checks": [vars(finding) for finding in findings]})
         else:
-            rows = [
-                ("ok" if f.is_well else "WRONG", f.subject, f.found, f.advice) for f in findings
-            ]
+            rows = [(f.mark, f.subject, f.found, f.advice) for f in findings]
             print_table("whyrec doctor", ("", "what", "found", "do"), rows)
         if not all(finding.is_well for finding in findings):
             raise SystemExit(1)

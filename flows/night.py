@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import attack_stages, effect_stages, recommend_stages, stages
+from flows.alerts import send_alerts
 from flows.engine import Engine, describe_failure
 from flows.state import Night, hash_json
 from tasks.effects import task as effects
@@ -29,6 +30,8 @@ from tasks.platform.warehouse import fetch_dicts
 from tasks.report import task as report
 
 RUN_FILE = "run.json"
+UNKEYED = {"paths", "warehouse", "root", "alerts", "retention"}
+"""Settings that cannot change what a night concludes."""
 
 
 def open_night(
@@ -102,7 +105,7 @@ def make_night_key(night: Night) -> str:
         drops = fetch_dicts(
             connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
         )
-    settings = night.settings.model_dump(mode="json", exclude={"paths", "warehouse", "root"})
+    settings = night.settings.model_dump(mode="json", exclude=UNKEYED)
     document = {
         "as_of": night.as_of.isoformat(),
         "settings": settings,
@@ -183,6 +186,7 @@ def close_night(night: Night, page: ReportRef | None) -> dict[str, Any]:
         "seconds": night.seconds,
     }
     document["snapshot"] = stages.record_run(night, document)
+    document["alerts"] = send_alerts(night, document)
     document["snapshots"] = {"read": night.snapshot_read, "published": document["snapshot"]}
     write_json(Path(night.run.events).with_name(RUN_FILE), document)
     if page is not None:

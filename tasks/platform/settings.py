@@ -307,6 +307,67 @@ class RobustnessSettings(Section):
     seed: int = Field(0, ge=0)
 
 
+AlertEvent = Literal["gate", "failed", "verdict", "robustness"]
+
+
+class AlertSettings(Section):
+    """Who hears of a night that went wrong or concluded otherwise than the one before."""
+
+    events: tuple[AlertEvent, ...] = Field(
+        ("gate", "failed", "verdict", "robustness"),
+        description="drop stopped by the gate, run failed, conclusion turned, attack got easier",
+    )
+    is_for_backfills: bool = Field(False, description="also tell of nights that a backfill runs")
+    webhook_url: SecretStr | None = Field(
+        None, description="JSON is posted there, with a `text` as Slack and its like take it"
+    )
+    webhook_token: SecretStr | None = Field(None, description="sent as a bearer token, if any")
+    services: tuple[SecretStr, ...] = Field(
+        (), description="addresses as Apprise has them: msteams://..., ntfys://..., pagerduty://..."
+    )
+    email_to: tuple[str, ...] = ()
+    email_from: str | None = None
+    smtp_host: str | None = None
+    smtp_port: int = Field(587, ge=1, le=65_535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    ca_file: str | None = Field(None, description="certificates to trust, of a server of your own")
+    timeout_s: float = Field(10.0, gt=0, le=300)
+    attempts: int = Field(3, ge=1, le=10, description="tries per channel")
+    smallest_drop: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="the smallest attack that turns a verdict counts as easier when it is smaller by this share",
+    )
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> "AlertSettings":
+        if self.email_to and not (self.smtp_host and self.email_from):
+            raise ValueError("email_to needs smtp_host and email_from as well")
+        if self.smtp_password is not None and self.smtp_security == "none":
+            raise ValueError(
+                "smtp_password would be sent in the clear; set smtp_security to starttls or tls"
+            )
+        return self
+
+
+class RetentionSettings(Section):
+    """What `whyrec prune` leaves. The drops' accepted rows, published tables and vectors always stay."""
+
+    nights_days: int = Field(400, ge=1, description="reports of nights that ran in these days stay")
+    nights_min: int = Field(30, ge=1, description="so many newest nights stay in any case")
+    runs_days: int = Field(60, ge=1, description="event logs and run.json of other runs")
+    snapshots_days: int = Field(
+        60, ge=1, description="snapshots of the warehouse, beside those that kept nights read"
+    )
+    unused_days: int = Field(
+        7, ge=1, description="files, results and locks that no kept night needs; nothing newer goes"
+    )
+    is_merging: bool = Field(True, description="make one data file of many small ones")
+
+
 class Settings(BaseSettings):
     """Everything, read once."""
 
@@ -324,6 +385,8 @@ class Settings(BaseSettings):
     effects: EffectsSettings = EffectsSettings()
     recommend: RecommendSettings = RecommendSettings()
     robustness: RobustnessSettings = RobustnessSettings()
+    alerts: AlertSettings = AlertSettings()
+    retention: RetentionSettings = RetentionSettings()
     root: Path = Field(
         default_factory=Path.cwd, description="folder that relative paths start from"
     )

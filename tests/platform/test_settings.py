@@ -1,11 +1,15 @@
 """Settings are read once, refused when unknown, and said in words."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from tasks.platform.errors import ConfigError
-from tasks.platform.settings import default_attributes, load_settings
+from tasks.platform.settings import Settings, default_attributes, load_settings
 from tasks.platform.site import resolve_site
 
 
@@ -84,3 +88,32 @@ def test_the_example_file_states_the_defaults(
     monkeypatch.chdir(tmp_path)
     stated, default = load_settings(example), load_settings()
     assert stated.model_dump(exclude={"root"}) == default.model_dump(exclude={"root"})
+
+
+def list_settings(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, str]]:
+    """(section, key) of every setting there is."""
+    for name, about in model.model_fields.items():
+        kinds = [about.annotation, *get_args(about.annotation)]
+        inner = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if inner:
+            yield from list_settings(inner[0], f"{above}.{name}".lstrip("."))
+        else:
+            yield above, name
+
+
+def list_stated(text: str) -> set[tuple[str, str]]:
+    """(section, key) of everything that a settings file states, commented out or not."""
+    found, section = set(), ""
+    for line in text.splitlines():
+        bare = line.removeprefix("# ")
+        if head := re.match(r"\[+([a-z_.]+)\]+", bare):
+            section = head[1]
+        elif key := re.match(r"(\w+) = ", bare):
+            found.add((section, key[1]))
+    return found
+
+
+def test_the_example_file_names_every_setting_and_no_other() -> None:
+    example = Path(__file__).parents[2] / "whyrec.example.toml"
+    wanted = set(list_settings(Settings)) - {("", "root")}
+    assert list_stated(example.read_text()) == wanted
