@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from flows import stages
+from flows.artifacts import show_backfill
 from flows.backfill_plan import (
     Finished,
     PlannedNight,
@@ -19,6 +19,9 @@ from flows.backfill_plan import (
     plan_nights,
 )
 from flows.backfill_record import Progress, Request, record_backfill
+from flows.conduct import conduct
+from flows.console import PROGRESS
+from flows.forms import shown
 from flows.night import Stage, open_night, run_night
 from flows.nightly import Config, Force
 from flows.state import Night, NightError
@@ -26,7 +29,7 @@ from flows.workers import hire
 from tasks.ingest import task as ingest
 from tasks.platform.refs import DropRef
 from tasks.platform.runs import STATES, count_states, read_events
-from tasks.platform.settings import Settings, load_settings
+from tasks.platform.settings import Settings
 from tasks.platform.site import resolve_site
 
 CHUNK_DAYS = 30
@@ -41,27 +44,23 @@ MAX_CONCURRENCY = 64
     persist_result=False,
 )
 def backfill(
-    start: Annotated[date, Field(title="First date", description="First night to fill in")],
-    end: Annotated[date, Field(title="Last date", description="Last night to fill in")],
+    start: Annotated[date, shown("First date", "First night to fill in")],
+    end: Annotated[date, shown("Last date", "Last night to fill in")],
     config: Config = None,
     only: Annotated[
         Stage,
-        Field(
-            title="Stage",
-            description="How far nights go: 'ingest' publishes drops and stops, 'all' ends with the report",
+        shown(
+            "Stage",
+            "How far nights go: 'ingest' publishes drops and stops, 'all' ends with the report",
         ),
     ] = "all",
     force: Force = False,
     concurrency: Annotated[
         int,
-        Field(title="Concurrency", description="Tasks at a time", ge=1, le=MAX_CONCURRENCY),
+        shown("Concurrency", "Tasks at a time", ge=1, le=MAX_CONCURRENCY),
     ] = 4,
-    dry_run: Annotated[
-        bool, Field(title="Dry run", description="Only say what would run, and why")
-    ] = False,
-    reason: Annotated[
-        str, Field(title="Reason", description="Why; kept in marts.backfills", max_length=500)
-    ] = "",
+    dry_run: Annotated[bool, shown("Dry run", "Only say what would run, and why")] = False,
+    reason: Annotated[str, shown("Reason", "Why; kept in marts.backfills", max_length=500)] = "",
 ) -> dict[str, Any]:
     """Run the nightly function over past dates; days that are whole already cost next to nothing.
 
@@ -75,12 +74,15 @@ def backfill(
         dry_run: Only say what would run, and why.
         reason: Why; kept in marts.backfills beside who, when and what came of it.
     """
-    settings = load_settings(config)
     request = Request(start, end, only, force, concurrency, reason)
-    if dry_run:
-        return show_plan(settings, request)
-    with hire(settings, threads=concurrency):
-        return run_backfill(settings, request)
+
+    def work(settings: Settings) -> dict[str, Any]:
+        if dry_run:
+            return show_plan(settings, request)
+        with hire(settings, threads=concurrency):
+            return run_backfill(settings, request)
+
+    return conduct(config, work, steps=("backfill.nights",))  # type: ignore[return-value]
 
 
 def show_plan(settings: Settings, request: Request) -> dict[str, Any]:
@@ -117,6 +119,7 @@ def run_backfill(settings: Settings, request: Request) -> dict[str, Any]:
             documents += run_range(settings, request, drops, answers, progress)
         document = total_nights(documents, settings, request, drops)
         document |= {"run": progress.run, "kept": progress.kept, "skipped": progress.skipped}
+        show_backfill(document, settings)
         if document["exit_code"]:
             raise NightError(document)
     return document
@@ -172,7 +175,9 @@ def run_range(
     stale = ingest.find_stale(drops, settings.ingest, finished.night.run)
     plan = plan_nights(finished, drops, stale, is_forced=request.is_forced)
     documents = []
-    for planned in plan:
+    for number, planned in enumerate(plan):
+        if tell := PROGRESS.get():
+            tell("backfill.nights", number, len(plan))
         if planned.action == "skip":
             progress.skipped += 1
         elif planned.action == "keep" and (before := finished.find(planned.day)) is not None:
@@ -239,6 +244,11 @@ def total_nights(
         "as_of": request.end,
         "status": "failed" if "failed" in bad else (bad[0] if bad else "completed"),
         "nights": len(pages),
+        "days": [
+            {name: document[name] for name in ("as_of", "status", "seconds", "report")}
+            for document in documents
+            if "as_of" in document
+        ],
         "rows": stages.total_rows(list(accounts.values())),
         "accounts": list(accounts.values()),
         "tasks": {name: sum(document["tasks"][name] for document in documents) for name in STATES},

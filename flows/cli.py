@@ -9,17 +9,26 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows import cli_attack, cli_attributes, cli_effects, cli_graph, cli_ope, cli_recommend
+from flows import (
+    cli_attack,
+    cli_attributes,
+    cli_effects,
+    cli_graph,
+    cli_keep,
+    cli_ope,
+    cli_recommend,
+    cli_up,
+)
 from flows.console import (
     end_process,
     explain_errors,
     print_json,
     print_line,
     print_table,
-    show_progress,
     silence_exit,
 )
 from flows.options import Config, Json, parse_date
+from flows.starting import start_flow
 from tasks.platform.errors import ConfigError
 from tasks.platform.schema import TableName
 from tasks.platform.settings import SourceKind, load_settings
@@ -48,17 +57,9 @@ cli_ope.register(effects_app)
 cli_graph.register(effects_app)
 cli_attributes.register(app, attributes_app)
 cli_recommend.register(app)
+cli_up.register(app)
 cli_attack.register(attack_app)
-
-
-def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:
-    """Call `run()` with the engine quiet and bars shown; returns the run's account."""
-    from flows.engine import quiet_engine
-
-    site = resolve_site(load_settings(config))
-    with quiet_engine(site), show_progress(is_shown=not is_json):
-        document: dict[str, Any] = run()
-    return document
+cli_keep.register(app)
 
 
 def show_account(document: dict[str, Any], *, is_json: bool) -> None:
@@ -240,18 +241,21 @@ def report(
     config: Config = None,
     is_json: Json = False,
 ) -> None:
-    """Say where a night's report lies, or open it.
+    """What a night came to: verdict, changes, what to do, and where its report lies.
+
+    With --json also everything the page shows, under "content".
 
     Example: whyrec report --as-of 2024-03-30 --open
     """
     with explain_errors(is_json=is_json):
-        from flows.reports import find_report
+        from flows.reports import find_report, tell_report
 
         document = find_report(resolve_site(load_settings(config)), parse_date(as_of))
         if is_json:
             print_json(document)
         else:
-            print_line(document["report"])
+            for line in tell_report(document):
+                print_line(line)
         if open_:
             typer.launch(document["report"])
 
@@ -269,9 +273,7 @@ def doctor(config: Config = None, is_json: Json = False) -> None:
         if is_json:
             print_json({"checks": [vars(finding) for finding in findings]})
         else:
-            rows = [
-                ("ok" if f.is_well else "WRONG", f.subject, f.found, f.advice) for f in findings
-            ]
+            rows = [(f.mark, f.subject, f.found, f.advice) for f in findings]
             print_table("whyrec doctor", ("", "what", "found", "do"), rows)
         if not all(finding.is_well for finding in findings):
             raise SystemExit(1)

@@ -1,149 +1,71 @@
-"""What most often is wrong with an installation, found before a night fails on it."""
+"""What most often is wrong with an installation, found and explained before a night fails on it.
 
-import os
-import shutil
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+It looks and changes nothing. Each check answers for one subject: what was found, whether that is well,
+and what to do; a finding that is well and still has advice is worth knowing.
+"""
 
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from flows.doctor_inputs import (
+    check_alerts,
+    check_encoder,
+    check_extractor,
+    check_gold,
+    check_sources,
+)
+from flows.doctor_places import (
+    check_disk,
+    check_locks,
+    check_runs,
+    check_warehouse,
+    check_writing,
+)
+from flows.doctor_server import check_port, check_schedule, check_server, check_stuck_runs
+from flows.doctor_setup import Finding, check_extensions, check_packages, check_python
 from tasks.platform.errors import WhyrecError
 from tasks.platform.settings import Settings, load_settings
 from tasks.platform.site import Site, resolve_site
 
-NEEDED_FREE_BYTES = 2 * 2**30
+Check = Callable[[Settings, Site], Finding]
+CHECKS: Final[dict[str, Check]] = {
+    "extensions": check_extensions,
+    "writing": check_writing,
+    "disk": check_disk,
+    "locks": check_locks,
+    "warehouse": check_warehouse,
+    "runs": check_runs,
+    "encoder": check_encoder,
+    "extractor": check_extractor,
+    "gold labels": check_gold,
+    "sources": check_sources,
+    "alerts": check_alerts,
+    "port": check_port,
+    "server": check_server,
+    "stuck runs": check_stuck_runs,
+    "schedule": check_schedule,
+}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: what was found and, when it is not well, what to do."""
-
-    subject: str
-    is_well: bool
-    found: str
-    advice: str = ""
-
-
-def examine(config: str | None) -> list[Finding]:
-    """Look at settings, packages, model, warehouse, disk, sources and server; never raises for a fault."""
-    findings = [_check_python()]
+def examine(config: str | None, only: Iterable[str] = tuple(CHECKS)) -> list[Finding]:
+    """Look at everything, or at the subjects `only`; never raises for a fault."""
+    findings = [check_python(), check_packages()]
     try:
         settings = load_settings(config)
     except WhyrecError as error:
-        return [*findings, Finding("settings", False, str(error), "mend the settings file")]
+        advice = "mend the settings file; whyrec.example.toml names every setting"
+        return [*findings, Finding("settings", False, str(error), advice)]
     site = resolve_site(settings)
-    findings.append(
-        Finding("settings", True, f"{len(settings.sources)} sources, home {site.lake_root}")
-    )
-    checks: list[tuple[str, Callable[[Settings, Site], Finding]]] = [
-        ("packages", _check_packages),
-        ("encoder", _check_encoder),
-        ("warehouse", _check_warehouse),
-        ("disk", _check_disk),
-        ("sources", _check_sources),
-        ("server", _check_server),
-    ]
-    for subject, check in checks:
-        try:
-            findings.append(check(settings, site))
-        except WhyrecError as error:
-            findings.append(Finding(subject, False, str(error), "see the message"))
-        except Exception as error:
-            findings.append(
-                Finding(subject, False, f"{type(error).__name__}: {error}"[:300], "see the message")
-            )
-    return findings
+    about = f"{len(settings.sources)} sources, lake at {site.lake_root}"
+    findings.append(Finding("settings", True, about))
+    return findings + [_look(subject, settings, site) for subject in only]
 
 
-def _check_python() -> Finding:
-    found = ".".join(map(str, sys.version_info[:3]))
-    is_well = sys.version_info >= (3, 11)
-    return Finding("python", is_well, found, "" if is_well else "install Python 3.11 or newer")
-
-
-def _check_packages(_settings: Settings, _site: Site) -> Finding:
+def _look(subject: str, settings: Settings, site: Site) -> Finding:
     try:
-        fastapi = version("fastapi")
-        found = f"prefect {version('prefect')}, fastapi {fastapi}, duckdb {version('duckdb')}"
-    except PackageNotFoundError as error:
-        return Finding("packages", False, f"{error.name} is not installed", "run: make setup")
-    is_well = tuple(map(int, fastapi.split(".")[:2])) < (0, 155)
-    advice = (
-        ""
-        if is_well
-        else "this Prefect fails with fastapi 0.155 and newer; run: pip install 'fastapi<0.155'"
-    )
-    return Finding("packages", is_well, found, advice)
-
-
-def _check_encoder(settings: Settings, _site: Site) -> Finding:
-    from tasks.text.task import choose_model, describe_encoder
-
-    model = choose_model(settings.text)
-    encoder, notes = describe_encoder(settings.text)
-    found = f"{model.name}, revision {model.revision}, on {encoder}"
-    advice = "set text.precision or text.backend to what this machine has"
-    return Finding("encoder", True, "; ".join([found, *notes]), advice if notes else "")
-
-
-def _check_warehouse(_settings: Settings, site: Site) -> Finding:
-    site.warehouse.prepare()
-    return Finding("warehouse", True, f"{site.catalog}, snapshot {site.warehouse.read_snapshot()}")
-
-
-def _check_disk(_settings: Settings, site: Site) -> Finding:
-    folder = Path(site.lake_root)
-    while not folder.exists():
-        folder = folder.parent
-    if not os.access(folder, os.W_OK):
-        return Finding(
-            "disk", False, f"{folder} cannot be written", "change its owner or [paths] home"
-        )
-    free = shutil.disk_usage(folder).free
-    is_well = free >= NEEDED_FREE_BYTES
-    advice = "" if is_well else "free at least 2 GiB, or move [paths] home"
-    return Finding("disk", is_well, f"{free / 2**30:.1f} GiB free at {folder}", advice)
-
-
-def _check_sources(settings: Settings, _site: Site) -> Finding:
-    from datetime import date
-
-    from tasks.ingest.task import list_drop_dates
-
-    if not settings.sources:
-        return Finding(
-            "sources", True, "none configured; 'whyrec import' and 'whyrec demo' need none"
-        )
-    days = list_drop_dates(settings, until=date.max)
-    if not days:
-        return Finding(
-            "sources",
-            False,
-            "no drop found",
-            "expected folders <path>/YYYY-MM-DD/ with files in them",
-        )
-    return Finding("sources", True, f"drops of {len(days)} days, {days[0]} to {days[-1]}")
-
-
-def _check_server(_settings: Settings, _site: Site) -> Finding:
-    url = os.environ.get("PREFECT_API_URL")
-    if not url:
-        return Finding(
-            "server", True, "none set; runs start one of their own, which keeps no full history"
-        )
-    import httpx
-
-    try:
-        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=3)
-    except httpx.HTTPError as error:
-        return Finding(
-            "server", False, f"{url}: {type(error).__name__}", "start it: prefect server start"
-        )
-    is_well = answer.status_code == 200
-    return Finding(
-        "server",
-        is_well,
-        f"{url} answered {answer.status_code}",
-        "" if is_well else "restart the server",
-    )
+        return CHECKS[subject](settings, site)
+    except WhyrecError as error:
+        return Finding(subject, False, str(error), "see the message")
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"[:300]
+        return Finding(subject, False, found, "see the message")

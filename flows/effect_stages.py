@@ -57,6 +57,7 @@ def conclude_effects(
         "segments": split_windows(night, windows, panels, bases, users),
         "trends": follow_effects(night, windows, moments),
         "graphs": search_graphs(night, panels),
+        "changes": compare_nights(night, windows, moments),
     }
     return judge_night(night, windows, beside)
 
@@ -207,6 +208,36 @@ def estimate_windows(
     done: dict[str, EffectsRef] = night.engine.require(effects.estimate_window, calls)
     night.keep(list(done.values()))
     return [Windowed(done[label], window) for label, (_, _, window) in chosen.items()]
+
+
+def compare_nights(
+    night: Night, windows: Sequence[Windowed], moments: Mapping[PeriodRef, FileRef]
+) -> tuple[FileRef, ...]:
+    """How far each window's effects moved since the night before; nothing on a first night."""
+    previous = effects.find_previous(night.run, night.as_of)
+    if previous is None:
+        return ()
+    days = {effects.name_window(days): days for days in night.settings.effects.windows_days}
+    calls: dict[str, dict[str, Any]] = {}
+    for window in windows:
+        ref = window.effects
+        own = [period for period in moments if period.source == ref.source]
+        before = effects.select_window_before(own, previous=previous, days=days[ref.window])
+        if not before:
+            continue
+        calls[f"{ref.source}/{ref.window}"] = {
+            "source": ref.source,
+            "window": ref.window,
+            "start": window.periods[0].start,
+            "end": night.as_of,
+            "now": tuple(moments[period] for period in window.periods),
+            "before": tuple(moments[period] for period in before),
+            "attribute_names": night.settings.extract.names,
+            "settings": night.settings.effects,
+        }
+    done: dict[str, FileRef] = night.engine.require(effects.compare_nights, calls)
+    night.keep(list(done.values()))
+    return tuple(done.values())
 
 
 def refute_windows(

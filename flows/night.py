@@ -1,12 +1,14 @@
 """One night, whoever asks for it: the schedule, a button, a command or a backfill."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from flows import attack_stages, effect_stages, recommend_stages, stages
+from flows.alerts import send_alerts
 from flows.engine import Engine, describe_failure
 from flows.state import Night, hash_json
 from tasks.effects import task as effects
@@ -29,8 +31,8 @@ from tasks.platform.task import RunContext, describe_inputs
 from tasks.report import task as report
 
 RUN_FILE = "run.json"
-UNKEYED_SETTINGS = {"paths", "warehouse", "run", "root"}
-"""Sections that cannot change an answer."""
+UNKEYED = {"paths", "warehouse", "run", "root", "serve", "alerts", "retention"}
+"""Settings that cannot change what a night concludes."""
 Stage = Literal["ingest", "text", "effects", "recommend", "attacks", "all"]
 """How far a night goes."""
 
@@ -102,12 +104,12 @@ def derive_night(night: Night, only: Stage) -> ReportRef | None:
     attributes = {period: read[joined[period]] for period in periods}
     if only == "text":
         return None
-    if only == "attacks":
-        attack_stages.attack_night(night, periods, attributes)
-        return None
     examples = stages.choose_examples(night, read)
     texts = stages.embed_items(night, periods)
     prepared = recommend_stages.prepare_recommenders(night, periods, texts)
+    if only == "attacks":
+        attack_stages.attack_night(night, periods, attributes, prepared)
+        return None
     users = {source: part.users for source, part in prepared.items()}
     verdicts = effect_stages.conclude_effects(night, periods, attributes, texts, users)
     if only == "effects":
@@ -115,7 +117,7 @@ def derive_night(night: Night, only: Stage) -> ReportRef | None:
     recommenders = recommend_stages.conclude_recommenders(night, prepared, attributes, verdicts)
     if only == "recommend":
         return None
-    attacks = attack_stages.attack_night(night, periods, attributes)
+    attacks = attack_stages.attack_night(night, periods, attributes, prepared)
     return stages.write_report(night, verdicts, examples, recommenders, attacks)
 
 
@@ -124,12 +126,13 @@ class KeyParts:
     """What decides a night's answer: what holds for any night (`shared`), and the drops by date.
 
     `drops` are (date or None, source, table, drop id, content); `accounts` are rows of the report's
-    account of drops, by the date of the drop.
+    account of drops, by the date of the drop. `sweeps` gives the sweeps that a night would show.
     """
 
     shared: dict[str, Any]
     drops: list[tuple[Any, ...]]
     accounts: list[tuple[date, dict[str, Any]]]
+    sweeps: Callable[[date], list[list[str]]]
 
 
 def read_key_parts(night: Night, *, since: date) -> KeyParts:
@@ -137,7 +140,7 @@ def read_key_parts(night: Night, *, since: date) -> KeyParts:
     with night.site.warehouse.connect() as connection:
         drops = connection.execute(read_sql("raw/drops_known"), {"as_of": night.as_of}).fetchall()
     shared = {
-        "settings": night.settings.model_dump(mode="json", exclude=UNKEYED_SETTINGS),
+        "settings": night.settings.model_dump(mode="json", exclude=UNKEYED),
         "model": describe_inputs(stages.choose_model(night)),
         "extractor": describe_inputs(stages.choose_extractor(night)),
         "gold": night.gold_path and effects.hash_gold(night.gold_path),
@@ -145,7 +148,13 @@ def read_key_parts(night: Night, *, since: date) -> KeyParts:
     }
     accounts = ingest.account_recent(night.run, night.as_of, since=since)
     dated = [(date.fromisoformat(row["drop_id"]), row) for row in accounts]
-    return KeyParts(shared=shared, drops=drops, accounts=dated)
+    sweeps = cache(lambda refit_day: attack_stages.list_sweeps(night.run, refit_day))
+    return KeyParts(
+        shared=shared,
+        drops=drops,
+        accounts=dated,
+        sweeps=lambda day: sweeps(recommend_stages.find_refit_day(day)),
+    )
 
 
 def find_key(parts: KeyParts, day: date, recent: Sequence[dict[str, Any]] | None = None) -> str:
@@ -159,6 +168,7 @@ def find_key(parts: KeyParts, day: date, recent: Sequence[dict[str, Any]] | None
         "as_of": day.isoformat(),
         "drops": [row[1:] for row in parts.drops if row[0] is None or row[0] <= day],
         "recent": shown if recent is None else recent,
+        "sweeps": parts.sweeps(day),
     }
     return hash_json(document)
 
@@ -227,10 +237,11 @@ def close_night(night: Night, page: ReportRef | None) -> dict[str, Any]:
         "report_ref": page.model_dump() if page else None,
         **(report.read_summary(page, night.run) if page else {}),
         "files": [ref.model_dump() for ref in night.files.values()],
-        "night_key": make_night_key(night) if page else None,
+        "night_key": make_night_key(night) if page and not night.errors else None,
         "seconds": night.seconds,
     }
     document["snapshot"] = stages.record_run(night, document)
+    document["alerts"] = send_alerts(night, document)
     document["snapshots"] = {"read": night.snapshot_read, "published": document["snapshot"]}
     write_json(Path(night.run.events).with_name(RUN_FILE), document)
     if page is not None:

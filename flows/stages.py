@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from flows import attack_tasks
+from flows import attack_readers, attack_tasks
 from flows.engine import Engine, Failure, describe_failure
 from flows.state import Night
 from tasks.effects import task as effects
@@ -53,6 +53,7 @@ CACHED_TASKS = (
     effects.freeze_basis,
     effects.make_moments,
     effects.estimate_window,
+    effects.compare_nights,
     effects.make_changed_moments,
     effects.refute_effects,
     effects.freeze_levels,
@@ -76,9 +77,12 @@ CACHED_TASKS = (
     recommend.describe_examples,
     recommend.gather_quality,
     robustness.gather_corpus,
-    robustness.attack_ratings,
+    attack_tasks.attack_ratings,
     robustness.list_unusual,
     attack_tasks.attack_effect,
+    attack_readers.attack_texts,
+    attack_readers.attack_vectors,
+    attack_readers.attack_item_texts,
     report.write_report,
 )
 """The tasks whose code decides what a night concludes."""
@@ -449,6 +453,9 @@ def write_report(
     calls = {str(night.as_of): call}
     page: ReportRef = night.engine.require(report.write_report, calls)[str(night.as_of)]
     night.keep(page)
+    if report.has_unpublished(page, night.as_of, night.run):
+        published = {"page": page, "as_of": night.as_of}
+        night.engine.require(report.publish_report, {"": published})
     report.lay_out(page, night.as_of, night.run)
     return page
 

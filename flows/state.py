@@ -76,7 +76,7 @@ class Night:
 
     def describe(self) -> dict[str, Any]:
         """What is needed to derive the night again."""
-        settings = self.settings.model_dump(mode="json", exclude={"root"})
+        settings = self.settings.model_dump(mode="json", exclude={"root", "alerts", "retention"})
         return {
             "run_id": self.run.run_id,
             "snapshot_read": self.snapshot_read,

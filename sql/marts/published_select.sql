@@ -37,6 +37,14 @@ WITH live AS (
     SELECT 'defences', source, as_of, count(*)
     FROM marts.defences
     WHERE as_of BETWEEN $first::DATE AND $last::DATE GROUP BY ALL
+    UNION ALL
+    SELECT 'nights', '', as_of, count(*)
+    FROM marts.nights
+    WHERE as_of BETWEEN $first::DATE AND $last::DATE GROUP BY ALL
+    UNION ALL
+    SELECT 'effect_changes', source, as_of, count(*)
+    FROM marts.effect_changes
+    WHERE as_of BETWEEN $first::DATE AND $last::DATE GROUP BY ALL
 )
 SELECT
     p.table_name, p.source, p.start_date, p.end_date, p.fingerprint, p.row_count,

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import Basis, fit_basis
+from tasks.effects.change import Batches, add_change_q_values, compare_windows
 from tasks.effects.estimate import HEADLINE, Method, Row, Window, estimate_effects
 from tasks.effects.exposures import estimate_positions
 from tasks.effects.gold import Labelled, correct_panel, find_labels, read_gold, refuse_window
@@ -39,7 +40,7 @@ from tasks.effects.window_segments import estimate_window_segments
 from tasks.platform.errors import InputError
 from tasks.platform.lake import hash_file
 from tasks.platform.marts import MartName, MartPart, commit_parts, find_unpublished
-from tasks.platform.periods import hash_partitions, select_history
+from tasks.platform.periods import find_daily_start, hash_partitions, select_history
 from tasks.platform.refs import (
     AttributesRef,
     EffectsRef,
@@ -262,6 +263,63 @@ def estimate_window(
     return EffectsRef(source=source, window=window, file=ref, code=code, rows=len(rows))
 
 
+def find_previous(run: RunContext, as_of: date) -> date | None:
+    """The newest night before `as_of` whose effects are published."""
+    with run.site.warehouse.connect() as connection:
+        found = connection.execute(read_sql("marts/effects_night"), {"as_of": as_of}).fetchone()
+    return found[0] if found else None
+
+
+def select_window_before(
+    periods: Sequence[PeriodRef], *, previous: date, days: int
+) -> list[PeriodRef]:
+    """The periods that a window had on the night of `previous`; none where today's cannot tell.
+
+    Months that are long past are read as one. A month that was still read by days on that night and
+    reaches over an end of the window is where they cannot.
+    """
+    first = date.min if days == ALL_DAYS else previous - timedelta(days=days - 1)
+    daily = find_daily_start(previous)
+    known = [period for period in periods if period.start <= previous]
+    if any(
+        period.end > previous or daily <= period.start < first <= period.end for period in known
+    ):
+        return []
+    return [period for period in known if period.start >= first]
+
+
+@stage_task("effects")
+def compare_nights(
+    source: str,
+    window: str,
+    start: date,
+    end: date,
+    now: tuple[FileRef, ...],
+    before: tuple[FileRef, ...],
+    attribute_names: tuple[str, ...],
+    settings: EffectsSettings,
+    run: RunContext,
+) -> FileRef:
+    """How far the effects of one window moved since an earlier night, with intervals.
+
+    `now` and `before` are the moments of its periods on either night.
+    """
+    read = {ref: Moments.from_bytes(run.site.lake.read_bytes(ref)) for ref in {*now, *before}}
+    rows = compare_windows(
+        Batches(
+            now=[read[ref] for ref in now],
+            before=[read[ref] for ref in before],
+            gained=[read[ref] for ref in now if ref not in before],
+            lost=[read[ref] for ref in before if ref not in now],
+        ),
+        window=Window(source=source, name=window, start=start, end=end),
+        attributes=attribute_names,
+        outcome=settings.outcome,
+        method=make_method(settings),
+    )
+    return _put_rows(run, "changes", rows)
+
+
 @stage_task("effects")
 def make_changed_moments(
     panel: PanelRef,
@@ -326,10 +384,14 @@ def judge_night(
     segments: tuple[FileRef, ...],
     trends: tuple[FileRef, ...],
     graphs: tuple[FileRef, ...],
+    changes: tuple[FileRef, ...],
     confidence: float,
     run: RunContext,
 ) -> VerdictsRef:
-    """Verdicts on all effects of a night, with false-discovery control over all of them."""
+    """Verdicts on all effects of a night, with false-discovery control over all of them.
+
+    So are the changes since the night before, over all changes.
+    """
     lines = _read_rows(run, refutations)
     judged = judge_effects(
         [*_read_rows(run, [ref.file for ref in effects]), *_read_rows(run, exposures)],
@@ -343,6 +405,7 @@ def judge_night(
         segments=_put_rows(run, "segments", _read_rows(run, segments)),
         trends=_put_rows(run, "trends", _read_rows(run, trends)),
         graphs=_put_rows(run, "graphs", _read_rows(run, graphs)),
+        changes=_put_rows(run, "changes", add_change_q_values(_read_rows(run, changes))),
         codes=tuple(sorted({ref.code for ref in effects})),
         rows=len(judged),
     )

@@ -4,7 +4,8 @@
     ├── TransientError              another attempt may succeed: retried with backoff
     │   ├── WarehouseBusyError      another process holds the warehouse for longer than we wait
     │   ├── StorageError            a read or write of a file failed (disk, object store)
-    │   └── OutOfMemoryError        a batch did not fit on the device
+    │   ├── OutOfMemoryError        a batch did not fit on the device
+    │   └── AlertError              a message did not get through; never stops a night
     └── TerminalError               another attempt gives the same answer: fails at once
         ├── ConfigError             settings or arguments are wrong              (exit code 2)
         ├── InputError              a named file or table is not what was asked  (exit code 2)
@@ -44,6 +45,14 @@ class StorageError(TransientError):
 
 class OutOfMemoryError(TransientError):
     """A batch did not fit; the caller retries with a smaller one."""
+
+
+class AlertError(TransientError):
+    """A message did not get through; `is_worth_retrying` says whether another try may."""
+
+    def __init__(self, message: str, *, is_worth_retrying: bool = True) -> None:
+        super().__init__(message)
+        self.is_worth_retrying = is_worth_retrying
 
 
 class TerminalError(WhyrecError):

@@ -32,6 +32,35 @@ def try_lock(path: Path, *, timeout_s: float | None) -> int | None:
             return handle
 
 
+def is_same_file(handle: int, path: Path) -> bool:
+    """True while `path` still names the file that `handle` has open, and not none or a later one."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def remove_free_lock(path: Path) -> bool:
+    """Remove a lock file that nobody holds; False when somebody does, or it is gone.
+
+    Only for locks whose takers check `is_same_file` once they have them.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if is_same_file(handle, path):
+            path.unlink()
+            return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
 @contextmanager
 def hold_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
     """Hold the lock for the body; raises WarehouseBusyError after `timeout_s` of waiting."""

@@ -18,7 +18,8 @@ from tasks.platform.warehouse import Warehouse, fetch_dicts
 
 MartName = Literal[
     "review_attributes", "effects", "effect_refutations", "causal_graph", "recommendations",
-    "recommender_quality", "attacks", "attack_examples", "defences",
+    "recommender_quality", "attacks", "attack_examples", "defences", "nights",
+    "effect_changes",
 ]  # fmt: skip
 
 

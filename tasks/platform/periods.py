@@ -1,7 +1,7 @@
 """Published days grouped into periods: the pieces that text and effects are worked out by.
 
-Days since the first of the month in which the last 28 days begin are periods of their own; whole
-months before are one period each. A night therefore adds one small period, and ten years of
+Days since the first of the month in which the last 29 days begin are periods of their own (a window
+of 28 days, and that of the night before); whole months before are one period each. A night therefore adds one small period, and ten years of
 history are some hundred.
 """
 
@@ -12,7 +12,7 @@ from itertools import groupby
 
 from tasks.platform.refs import PartitionRef, PeriodRef
 
-DAILY_DAYS = 28
+DAILY_DAYS = 29
 """At least so many days up to `as_of` are periods of their own."""
 
 

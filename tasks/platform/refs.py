@@ -179,7 +179,7 @@ class VerdictsRef(Ref):
     """A night's judged effects and what stands behind and beside them, each as JSON rows.
 
     `segments` are effects by segment, `trends` effects over time; `graphs` are one causal graph a
-    source.
+    source; `changes` are those of effects since the night before, None where nobody looked.
     """
 
     effects: FileRef
@@ -187,6 +187,7 @@ class VerdictsRef(Ref):
     segments: FileRef
     trends: FileRef
     graphs: FileRef
+    changes: FileRef | None = None
     codes: tuple[str, ...]
     rows: int
 
@@ -207,10 +208,15 @@ class RecommenderRef(Ref):
 
 
 class ReportRef(Ref):
-    """One night's report, as HTML and as JSON."""
+    """One night's report, as HTML and as JSON.
+
+    `line` is its line in the index of nights, `marts` what the marts hold of it; both are JSON.
+    """
 
     html: FileRef
     json_file: FileRef
+    line: FileRef | None = None
+    marts: FileRef | None = None
     rows: int = 0
 
 

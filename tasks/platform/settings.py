@@ -7,7 +7,8 @@ refused. Read once at the edge (`load_settings`); logic receives plain values or
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import (
     BaseModel,
@@ -315,6 +316,21 @@ class RobustnessSettings(Section):
     recommender_attacks: tuple[str, ...] = Field(
         ("average", "bandwagon", "love-hate"), description="attacks on a recommender of the ratings"
     )
+    victim: Literal["surrogate", "own"] = Field(
+        "surrogate",
+        description="recommender under attack: a ridge factorisation, or the one of [recommend]",
+    )
+    text_attacks: tuple[str, ...] = Field(
+        ("swaps", "keyboard", "misspellings", "substitution", "negation", "flip", "identity"),
+        description="attacks on what the extractor reads in texts",
+    )
+    embedding_attacks: tuple[Literal["fgsm", "pgd"], ...] = Field(
+        ("fgsm", "pgd"), description="attacks on the vectors of a probe, and of items' texts"
+    )
+    texts: int = Field(12, ge=1, le=10_000, description="reviews that an attack on texts tries")
+    text_queries: int = Field(
+        150, ge=10, description="texts that it may ask the extractor for each attribute"
+    )
     mode: Literal["push", "nuke"] = Field("push", description="praise the target, or run it down")
     share: float = Field(0.01, gt=0, le=1, description="fake reviews, as a share of the real ones")
     looked_to: float = Field(
@@ -328,6 +344,102 @@ class RobustnessSettings(Section):
         20_000, ge=100, description="newest reviews of a source that are attacked"
     )
     seed: int = Field(0, ge=0)
+
+
+class ServeSettings(Section):
+    """What `whyrec up` serves on this machine, and when the night runs."""
+
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="address that server and reports listen on"
+    )
+    port: int = Field(4200, ge=1, le=65_535, description="port of the Prefect server and its UI")
+    reports_port: int = Field(4201, ge=1, le=65_535, description="port of the reports")
+    reports_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="where others serve the reports folder; default what `whyrec up` serves",
+    )
+    cron: str = Field("30 2 * * *", description="when the night runs, as cron writes it")
+    sweep_cron: str = Field("30 4 * * 1", description="when all attacks are tried at once")
+    timezone: str = Field("Etc/UTC", description="time zone of both schedules")
+    runs_at_a_time: int = Field(2, ge=1, le=64, description="runs that may work side by side")
+    keep_runs_days: int = Field(
+        90, ge=1, le=3650, description="older runs are removed from the server's history"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("is no time zone; write it as Europe/Paris or Etc/UTC")
+        return value
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.port == self.reports_port:
+            raise ValueError(f"port and reports_port are both {self.port}; choose another for one")
+        return self
+
+
+AlertEvent = Literal["gate", "failed", "verdict", "robustness"]
+
+
+class AlertSettings(Section):
+    """Who hears of a night that went wrong or concluded otherwise than the one before."""
+
+    events: tuple[AlertEvent, ...] = Field(
+        ("gate", "failed", "verdict", "robustness"),
+        description="drop stopped by the gate, run failed, conclusion turned, attack got easier",
+    )
+    is_for_backfills: bool = Field(False, description="also tell of nights that a backfill runs")
+    webhook_url: SecretStr | None = Field(
+        None, description="JSON is posted there, with a `text` as Slack and its like take it"
+    )
+    webhook_token: SecretStr | None = Field(None, description="sent as a bearer token, if any")
+    services: tuple[SecretStr, ...] = Field(
+        (), description="addresses as Apprise has them: msteams://..., ntfys://..., pagerduty://..."
+    )
+    email_to: tuple[str, ...] = ()
+    email_from: str | None = None
+    smtp_host: str | None = None
+    smtp_port: int = Field(587, ge=1, le=65_535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    ca_file: str | None = Field(None, description="certificates to trust, of a server of your own")
+    timeout_s: float = Field(10.0, gt=0, le=300)
+    attempts: int = Field(3, ge=1, le=10, description="tries per channel")
+    smallest_drop: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="the smallest attack that turns a verdict counts as easier when it is smaller by this share",
+    )
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> "AlertSettings":
+        if self.email_to and not (self.smtp_host and self.email_from):
+            raise ValueError("email_to needs smtp_host and email_from as well")
+        if self.smtp_password is not None and self.smtp_security == "none":
+            raise ValueError(
+                "smtp_password would be sent in the clear; set smtp_security to starttls or tls"
+            )
+        return self
+
+
+class RetentionSettings(Section):
+    """What `whyrec prune` leaves. The drops' accepted rows, published tables and vectors always stay."""
+
+    nights_days: int = Field(400, ge=1, description="reports of nights that ran in these days stay")
+    nights_min: int = Field(30, ge=1, description="so many newest nights stay in any case")
+    runs_days: int = Field(60, ge=1, description="event logs and run.json of other runs")
+    snapshots_days: int = Field(
+        60, ge=1, description="snapshots of the warehouse, beside those that kept nights read"
+    )
+    unused_days: int = Field(
+        7, ge=1, description="files, results and locks that no kept night needs; nothing newer goes"
+    )
+    is_merging: bool = Field(True, description="make one data file of many small ones")
 
 
 class Settings(BaseSettings):
@@ -348,6 +460,10 @@ class Settings(BaseSettings):
     effects: EffectsSettings = EffectsSettings()
     recommend: RecommendSettings = RecommendSettings()
     robustness: RobustnessSettings = RobustnessSettings()
+    serve: ServeSettings = ServeSettings()
+
+    alerts: AlertSettings = AlertSettings()
+    retention: RetentionSettings = RetentionSettings()
     root: Path = Field(
         default_factory=Path.cwd, description="folder that relative paths start from"
     )

@@ -29,6 +29,7 @@ from pydantic import BaseModel, SecretStr
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import TransientError
 from tasks.platform.lake import Lake
+from tasks.platform.locks import is_same_file
 from tasks.platform.refs import FileRef, Ref, iterate_files
 from tasks.platform.runs import append_event
 from tasks.platform.settings import Section, TextSettings
@@ -105,10 +106,12 @@ class FlockManager(LockManager):
         """Start with no lock held."""
         self.__init__(state["folder"])  # type: ignore[misc]
 
+    def _place(self, key: str) -> Path:
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()}.lock"
+
     def _open(self, key: str) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256(key.encode()).hexdigest()
-        return os.open(self.folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        return os.open(self._place(key), os.O_RDWR | os.O_CREAT, 0o644)
 
     def acquire_lock(
         self,
@@ -125,7 +128,10 @@ class FlockManager(LockManager):
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                if is_same_file(handle, self._place(key)):
+                    break
+                os.close(handle)  # it was cleared away meanwhile; another may hold its successor
+                handle = self._open(key)
             except BlockingIOError:
                 if deadline is not None and time.monotonic() >= deadline:
                     os.close(handle)

@@ -22,10 +22,9 @@ import duckdb
 
 from tasks.platform.errors import ConfigError, InputError, WarehouseBusyError
 from tasks.platform.locks import hold_lock
+from tasks.platform.migrations import bring_forward, find_tables, is_current, read_version
 from tasks.platform.object_store import AMAZON, ObjectStore, connect_store
-from tasks.platform.schema import TABLES
 from tasks.platform.shared_lock import LOCK_DATABASE, hold_shared_lock
-from tasks.platform.sql import read_sql
 
 T = TypeVar("T")
 
@@ -33,31 +32,7 @@ _ENGINES: dict[tuple[int, str, str], duckdb.DuckDBPyConnection] = {}
 _ENGINES_GUARD = threading.Lock()
 
 ATTEMPTS: Final = 12
-SCHEMA_VERSION: Final = 1
 _BUSY_MARKS: Final = ("database is locked", "conflict", "could not serialize", "busy")
-_LAYERS: Final = ("raw", "quarantine", "clean", "marts")
-_CREATES: Final = (
-    "raw/drops_create",
-    "clean/partitions_create",
-    *(f"clean/{table}_create" for table in TABLES),
-    *(f"quarantine/{table}_create" for table in TABLES),
-    "marts/review_attributes_create",
-    "marts/effects_create",
-    "marts/effect_refutations_create",
-    "marts/causal_graph_create",
-    "marts/recommendations_create",
-    "marts/recommender_quality_create",
-    "marts/attacks_create",
-    "marts/attack_examples_create",
-    "marts/defences_create",
-    "marts/quality_create",
-    "marts/runs_create",
-    "marts/backfills_create",
-    "marts/published_create",
-)
-_UPGRADES: Final = ("marts/effects_upgrade",)
-"""Statements that bring tables of an earlier version up to date; harmless on new ones."""
-_PARTITIONS: Final = ("clean/reviews_partition", "clean/exposures_partition")
 
 
 def find_extension(name: str) -> str:
@@ -106,6 +81,12 @@ class Warehouse:
     data: str
     lock_timeout_s: float = 300.0
     store: ObjectStore = AMAZON
+
+    @property
+    def catalog_path(self) -> Path | None:
+        """The file of an SQLite catalog; None for any other."""
+        kind, _, target = self.catalog.partition(":")
+        return Path(target) if kind == "sqlite" else None
 
     @property
     def lock_path(self) -> Path | None:
@@ -175,6 +156,16 @@ class Warehouse:
         finally:
             connection.close()
 
+    @contextmanager
+    def connect_alone(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own, closed for good afterwards; for copies of a catalog."""
+        connection = self._open()
+        try:
+            _retry_busy(lambda: self._attach(connection, None))
+            yield connection
+        finally:
+            connection.close()
+
     def _share(self) -> duckdb.DuckDBPyConnection:
         """This process's engine for this warehouse; loading the extensions costs too much each time."""
         key = (os.getpid(), self.catalog, self.data)
@@ -183,6 +174,7 @@ class Warehouse:
                 connection = self._open()
                 _retry_busy(lambda: self._attach(connection, None))
                 self._use_write_ahead_log()
+                read_version(connection, find_tables(connection))
                 _ENGINES[key] = connection
             return _ENGINES[key]
 
@@ -194,43 +186,23 @@ class Warehouse:
                 catalog.execute("PRAGMA journal_mode = WAL")
 
     def prepare(self) -> None:
-        """Create what is missing of the catalog and its tables; cheap when all is there."""
-        if self._is_prepared():
-            return
-        with self._writer_lock(), self.connect() as connection:
-            existing = {
-                tuple(row)
-                for row in connection.execute(
-                    "SELECT table_schema, table_name FROM information_schema.tables"
-                ).fetchall()
-            }
-            connection.execute("BEGIN")
-            for layer in _LAYERS:
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
-            for name in _CREATES:
-                layer, _, table = name.removesuffix("_create").partition("/")
-                if (layer, table) not in existing:
-                    connection.execute(read_sql(name))
-            for name in _UPGRADES:
-                connection.execute(read_sql(name))
-            for name in _PARTITIONS:
-                layer, _, table = name.removesuffix("_partition").partition("/")
-                if (layer, table) not in existing:
-                    connection.execute(read_sql(name))
-            connection.execute("COMMIT")
+        """Create what is missing of the catalog and its tables, and bring older tables up to date.
+
+        Cheap when all is there. Raises ConfigError when a newer whyrec made the warehouse.
+        """
+        if not self._is_prepared():
+            self.commit(bring_forward, message="tables brought up to date")
 
     def _is_prepared(self) -> bool:
         kind, _, target = self.catalog.partition(":")
         if kind == "sqlite" and not Path(target).is_file():
             return False
         with self.connect() as connection:
-            row = connection.execute(
-                "SELECT count(*) FROM information_schema.tables WHERE table_catalog = 'wh'"
-            ).fetchone()
-        return row is not None and int(row[0]) >= len(_CREATES)
+            return is_current(connection)
 
     @contextmanager
-    def _writer_lock(self) -> Iterator[None]:
+    def hold_writers(self) -> Iterator[None]:
+        """Keep other writers waiting: by a file lock, or by the database of a catalog of many hosts."""
         path = self.lock_path
         if path is not None:
             held = hold_lock(path, timeout_s=self.lock_timeout_s)
@@ -264,7 +236,7 @@ class Warehouse:
                 connection.execute("COMMIT")
                 return answer
 
-        with self._writer_lock():
+        with self.hold_writers():
             return _retry_busy(attempt)
 
     def read_snapshot(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from tasks.report.beside import DataChange, compare_data
 from tasks.report.changes import EffectChange
 from tasks.report.graph_rows import GraphRow
 from tasks.report.model import (
@@ -47,6 +48,7 @@ class Limits:
     reasons: int = 60
     stages: int = 40
     changes: int = 60
+    data: int = 60
     positions: int = 60
     refutations: int = 1_200
     segments: int = 400
@@ -81,6 +83,7 @@ class CappedNight:
 
     report: NightReport
     changes: tuple[EffectChange, ...]
+    data: tuple[DataChange, ...]
     caps: tuple[Cap, ...]
 
 
@@ -108,6 +111,10 @@ def cap_night(
                 take("effects", sort_effects(report.effects), limits.effects), limits
             ),
             "previous_effects": (),
+            "previous_attacks": (),
+            "previous_recommenders": (),
+            "moved": (),
+            "usual": (),
             "positions": take("positions", report.positions, limits.positions),
             "refutations": take(
                 "refutations", sort_refutations(report.refutations), limits.refutations
@@ -127,7 +134,8 @@ def cap_night(
         }
     )
     kept = take("changes", changes, limits.changes)
-    return CappedNight(report=capped, changes=kept, caps=tuple(caps))
+    data = take("data changes", compare_data(report), limits.data)
+    return CappedNight(report=capped, changes=kept, data=data, caps=tuple(caps))
 
 
 def sort_drops(drops: Iterable[DropRow]) -> list[DropRow]:

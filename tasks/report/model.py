@@ -19,7 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from tasks.report.attack_rows import AttackBook
+from tasks.report.attack_rows import AttackBook, AttackRow
+from tasks.report.change_rows import MovedRow, PastQuality, UsualRow
 from tasks.report.clean import clean_tail, clean_text
 from tasks.report.fields import (
     Count,
@@ -72,6 +73,14 @@ class DropRow(Row):
     drift: Notes = ()
     status: DropStatus = "published"
     message: Sentence = ""
+
+    @property
+    def day(self) -> date | None:
+        """The date of a dated drop, None of a bulk import."""
+        try:
+            return date.fromisoformat(self.drop_id)
+        except ValueError:
+            return None
 
     @property
     def is_stopped(self) -> bool:
@@ -434,8 +443,10 @@ class Reproducibility(Row):
 class NightReport(BaseModel):
     """Everything the page shows, and nothing that is worked out on the way.
 
-    `truth` is given for a simulated world only. `previous_effects` are the effects of the
-    last report before this one, `previous_as_of` its date. `labels` are plain names of
+    `truth` is given for a simulated world only. `previous_effects`, `previous_attacks` and
+    `previous_recommenders` are those of the last report before this one, `previous_as_of` its date;
+    `moved` is how far effects moved since by the reviews gained and lost, `usual` what drops were
+    like until this night. `labels` are plain names of
     attributes where underscores to spaces is not enough. `units` are the words for one unit
     of an outcome, singular and plural.
     """
@@ -459,6 +470,10 @@ class NightReport(BaseModel):
     truth: tuple[TruthRow, ...] = ()
     previous_as_of: date | None = None
     previous_effects: tuple[EffectRow, ...] = ()
+    previous_attacks: tuple[AttackRow, ...] = ()
+    previous_recommenders: tuple[PastQuality, ...] = ()
+    moved: tuple[MovedRow, ...] = ()
+    usual: tuple[UsualRow, ...] = ()
     attributes: tuple[AttributeRow, ...] = ()
     tasks: tuple[TaskRow, ...] = ()
     text_cost: TextCost | None = None
@@ -468,20 +483,3 @@ class NightReport(BaseModel):
         default_factory=lambda: {"rating": ("star", "stars")}
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-
-
-class IndexNight(Row):
-    """One line of the index of nights; None where nothing was read or checked.
-
-    `href` is a path below the index; anything else is not linked.
-    """
-
-    as_of: date
-    href: str = ""
-    verdict: Name
-    headline: Sentence = ""
-    is_gate_passed: bool | None = None
-    rows_published: Count | None = None
-    rows_quarantined: Count | None = None
-    n_credible: Count = 0
-    n_effects: Count = 0

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -14,24 +13,30 @@ from markupsafe import Markup
 
 from tasks.platform.errors import TerminalError
 from tasks.report.attacks import view_attacks
-from tasks.report.changes import EffectChange, compare_nights, count_changes
+from tasks.report.beside import compare_attacks, compare_recommenders
+from tasks.report.change_view import (
+    CHANGE_CLASSES,
+    CHANGE_SIGNS,
+    describe_data_change,
+    describe_effect_change,
+    describe_recommender_change,
+    draw_changes,
+)
+from tasks.report.changes import CHANGE_MEANINGS, compare_before
 from tasks.report.chapters import build_chapters
+from tasks.report.contract import CONTRACT, UNSHOWN
 from tasks.report.credibility import LEGEND
 from tasks.report.graphs import KIND_WORDS, ORIGIN_WORDS, view_graphs
 from tasks.report.limits import MAX_BYTES, CappedNight, Limits, cap_night
-from tasks.report.model import AttributeRow, CheckRow, IndexNight, NightReport, TaskRow
+from tasks.report.model import AttributeRow, CheckRow, NightReport, TaskRow
+from tasks.report.nights import VERDICT_CLASSES, VERDICT_LABELS, VERDICT_SIGNS, IndexNight
 from tasks.report.opinions import SIGNS
 from tasks.report.positions import view_positions
+from tasks.report.problems import find_age, is_stale
 from tasks.report.recommenders import view_recommenders
-from tasks.report.summary import (
-    NightSummary,
-    find_age,
-    is_stale,
-    summarise_night,
-)
+from tasks.report.summary import NightSummary, summarise_night
 from tasks.report.words import (
     CONTRAST_WORDS,
-    DASH,
     STATE_ORDER,
     VERDICT_MARKS,
     VERDICT_MEANINGS,
@@ -55,20 +60,8 @@ from tasks.report.words import (
 
 N = TypeVar("N", int, float)
 
-MAX_INDEX_NIGHTS: Final = 1_000
 _SHRINKING: Final = (1, 3, 10, 40, 400)
 _TEMPLATES: Final = Path(__file__).with_name("templates")
-_VERDICT_LABELS: Final = {
-    "good": "All clear",
-    "care": "Needs a look",
-    "held": "Gate stopped",
-    "failed": "Failed",
-    "empty": "No data",
-}
-_VERDICT_SIGNS: Final = {"good": "✓", "care": "!", "held": "■", "failed": "✕", "empty": DASH}
-_VERDICT_CLASSES: Final = {
-    "good": "good", "care": "care", "held": "bad", "failed": "bad", "empty": "muted"
-}  # fmt: skip
 _STATE_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "ran": ("ran", "ran"),
     "cached": ("came from the cache", "came from the cache"),
@@ -97,9 +90,9 @@ def render_html(report: NightReport) -> str:
         limits = Limits().shrunk(factor)
         night = cap_night(report, changes, limits=limits)
         page = _build_page(report, summary, night, limits=limits)
-        return _environment().get_template("report.html.j2").render(page)
+        return make_environment().get_template("report.html.j2").render(page)
 
-    return _render_small(render)
+    return render_small(render)
 
 
 def render_json(report: NightReport) -> str:
@@ -111,38 +104,30 @@ def render_json(report: NightReport) -> str:
         limits = Limits().shrunk(factor)
         night = cap_night(report, changes, limits=limits)
         content = {
-            **night.report.model_dump(mode="json", exclude={"previous_effects"}),
+            "contract": CONTRACT,
+            **night.report.model_dump(mode="json", exclude=UNSHOWN),
             **asdict(summary),
-            "changes": [_describe_change(change) for change in night.changes],
+            "changes": [describe_effect_change(change) for change in night.changes],
+            "data_changes": [describe_data_change(row) for row in night.data],
+            "attack_changes": list(compare_attacks(report)),
+            "recommender_changes": [
+                describe_recommender_change(row) for row in compare_recommenders(report)
+            ],
             "capped": [asdict(cap) for cap in night.caps],
         }
         return json.dumps(content, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=1)
 
-    return _render_small(render)
-
-
-def render_index(nights: Iterable[IndexNight]) -> str:
-    """The page that lists all nights, the latest first."""
-    ordered = sorted(nights, key=lambda night: night.as_of, reverse=True)
-
-    def render(factor: int) -> str:
-        page = {
-            "nights": [
-                night.model_copy(update={"href": _make_link(night.href)})
-                for night in ordered[: MAX_INDEX_NIGHTS // factor]
-            ],
-            "n_nights": len(ordered),
-            "verdict_labels": _VERDICT_LABELS,
-            "verdict_classes": _VERDICT_CLASSES,
-        }
-        return _environment().get_template("index.html.j2").render(page)
-
-    return _render_small(render)
+    return render_small(render)
 
 
 def make_index_night(report: NightReport, *, href: str) -> IndexNight:
-    """The line of the index that leads to this report at `href`, relative to the index."""
+    """The line of the index that leads to this report at `href`, relative to the index.
+
+    Its rows are those of the night's own drops; the report shows the days before as well.
+    """
     summary = summarise_night(report, compare_before(report))
+    is_compared = report.previous_as_of is not None
+    own = [drop for drop in report.drops if drop.day is None or drop.day >= report.as_of]
     is_stopped = any(drop.status == "stopped by gate" for drop in report.drops) or any(
         check.is_critical_failure for check in report.checks
     )
@@ -151,30 +136,21 @@ def make_index_night(report: NightReport, *, href: str) -> IndexNight:
         href=href,
         verdict=summary.verdict,
         headline=summary.headline,
+        topline=summary.topline,
         is_gate_passed=not is_stopped if report.checks or is_stopped else None,
-        rows_published=summary.totals.published if report.drops else None,
-        rows_quarantined=summary.totals.quarantined if report.drops else None,
+        rows_published=sum(drop.published for drop in own) if own else None,
+        rows_quarantined=sum(drop.rows_quarantined for drop in own) if own else None,
         n_credible=summary.n_credible,
+        n_weak=summary.verdicts["weak"],
+        n_not_credible=summary.verdicts["not credible"],
+        n_no_result=summary.verdicts["no result"],
         n_effects=summary.n_effects,
+        n_flipped=summary.n_flipped if is_compared else None,
+        n_real=summary.words["likely real"] + summary.words["revised"] if is_compared else None,
     )
 
 
-def compare_before(report: NightReport) -> tuple[EffectChange, ...]:
-    """Changes since the previous night, none where there was none."""
-    if report.previous_as_of is None:
-        return ()
-    return compare_nights(report.previous_effects, report.effects)
-
-
-def _make_link(href: str) -> str:
-    """A path below the index, or nothing: no scheme, no host, no way out of the folder."""
-    parts = href.split("/")
-    if not href or len(href) > 300 or any(part in {"", ".", ".."} for part in parts):
-        return ""
-    return "/".join(quote(part, safe="", errors="replace") for part in parts)
-
-
-def _render_small(render: Callable[[int], str]) -> str:
+def render_small(render: Callable[[int], str]) -> str:
     """The fullest rendering smaller than `MAX_BYTES`; `render` divides its caps by its argument."""
     size = 0
     for factor in _SHRINKING:
@@ -195,7 +171,8 @@ def _label_attribute(context: Context, name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def make_environment() -> Environment:
+    """The templates with their filters; everything that is put in is escaped."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -225,6 +202,9 @@ def _environment() -> Environment:
         weekday=format_weekday,
     )
     environment.globals.update(
+        change_classes=CHANGE_CLASSES,
+        change_meanings=CHANGE_MEANINGS,
+        change_signs=CHANGE_SIGNS,
         css=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
         agreement_signs=SIGNS,
         contrast_words=CONTRAST_WORDS,
@@ -251,12 +231,17 @@ def _build_page(
         "summary": summary,
         "caps": night.caps,
         "level": format_level(full.confidence),
-        "verdict_label": _VERDICT_LABELS[summary.verdict],
-        "verdict_sign": _VERDICT_SIGNS[summary.verdict],
-        "verdict_class": _VERDICT_CLASSES[summary.verdict],
+        "verdict_label": VERDICT_LABELS[summary.verdict],
+        "verdict_sign": VERDICT_SIGNS[summary.verdict],
+        "verdict_class": VERDICT_CLASSES[summary.verdict],
         "changes": night.changes,
         "eventful": [change for change in night.changes if change.kind != "steady"],
-        "n_steady": count_changes(compare_before(full), "steady"),
+        "steady": [change for change in night.changes if change.kind == "steady"],
+        "n_steady": sum(change.kind == "steady" for change in compare_before(full)),
+        "change_chart": draw_changes(report, night.changes, most=limits.chart_rows // 2 or 1),
+        "data_changes": night.data,
+        "attack_changes": compare_attacks(full),
+        "recommender_changes": compare_recommenders(full),
         "chapters": chapters,
         "n_undrawn": max(len(chapters) - limits.charts, 0),
         "positions": view_positions(report, most=limits.chart_rows, most_views=limits.detailed),
@@ -330,23 +315,3 @@ def _group_voices(rows: Iterable[AttributeRow]) -> list[tuple[str, list[Attribut
         (source, sorted(listed, key=lambda row: (-row.n_mentioned, row.attribute)))
         for source, listed in sources.items()
     ]
-
-
-def _describe_change(change: EffectChange) -> dict[str, Any]:
-    """One change in JSON, in the words and numbers of the page's table."""
-    before, now = change.before, change.now
-    return {
-        "source": change.source,
-        "window": change.window,
-        "outcome": change.outcome,
-        "attribute": change.attribute,
-        "kind": change.kind,
-        "verdict_before": change.verdict_before,
-        "verdict_now": change.verdict_now,
-        "estimate_before": before.estimate if before else None,
-        "ci_before": [before.ci_low, before.ci_high] if before else None,
-        "estimate_now": now.estimate if now else None,
-        "ci_now": [now.ci_low, now.ci_high] if now else None,
-        "difference": change.difference,
-        "is_overlapping": change.is_overlapping,
-    }

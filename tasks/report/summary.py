@@ -1,15 +1,19 @@
 """The night in words: one verdict, one paragraph, what to act on and what to look at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tasks.report.changes import EffectChange, count_changes
+from tasks.report.changes import EffectChange, count_changes, count_words
 from tasks.report.credibility import find_refuted
 from tasks.report.effects import EffectGroup, group_effects, headline_groups
-from tasks.report.model import CheckRow, Contrast, EffectRow, FreshnessRow, NightReport, TaskRow
+from tasks.report.model import CheckRow, Contrast, EffectRow, NightReport, TaskRow
+from tasks.report.nights import DATA_WORDS
+from tasks.report.problems import Item, find_problems
+from tasks.report.todo import list_todo, name_effect, phrase_move
 from tasks.report.words import (
     STATE_ORDER,
+    VERDICT_MEANINGS,
     capitalise,
     effect_decimals,
     end_sentence,
@@ -23,6 +27,7 @@ from tasks.report.words import (
     join_words,
     name_attribute,
     name_units,
+    name_window_short,
     tell_count,
     tell_plural,
 )
@@ -72,20 +77,19 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One line of a list: what it is about, what to know, the section it leads to."""
-
-    subject: str
-    text: str
-    anchor: str
-
-
-@dataclass(frozen=True)
 class NightSummary:
-    """What a reader with one minute gets."""
+    """What a reader with one minute gets.
+
+    `topline` says in one or two sentences what changed; `todo` are at most three things to do.
+    `data` says whether the data was fit to conclude anything. `verdicts` counts the headline effects
+    by verdict, `words` their changes by word, `n_flipped` those whose verdict changed.
+    """
 
     verdict: NightVerdict
+    data: str
     headline: str
+    topline: str
+    todo: tuple[Item, ...]
     lede: tuple[str, ...]
     findings: tuple[Item, ...]
     problems: tuple[Item, ...]
@@ -93,24 +97,36 @@ class NightSummary:
     totals: Totals
     n_credible: int
     n_effects: int
+    verdicts: dict[str, int]
+    words: dict[str, int]
+    n_flipped: int
 
 
 def summarise_night(report: NightReport, changes: Sequence[EffectChange]) -> NightSummary:
     """Verdict, paragraph and lists of one night; `changes` are those since the previous one."""
     totals = count_rows(report)
     groups = headline_groups(group_effects(report.effects))
-    problems = list(_find_problems(report))
+    problems = list(find_problems(report))
     verdict = judge_night(report, n_problems=len(problems))
+    is_failed = verdict == "failed"
+    levers = [] if is_failed else list(find_levers(report, groups))
+    verdicts = [row.verdict for group in groups for row in group.rows]
     return NightSummary(
         verdict=verdict,
+        data=DATA_WORDS[verdict],
         headline=_write_headline(verdict, totals, groups, n_problems=len(problems)),
-        lede=tuple(_write_lede(report, totals, groups, changes)),
-        findings=() if verdict == "failed" else tuple(find_levers(report, groups)),
+        topline=_write_topline(report, changes),
+        todo=list_todo(report, changes, levers, groups, is_failed=is_failed),
+        lede=tuple(_write_lede(report, totals, groups)),
+        findings=tuple(item for _, item in levers),
         problems=tuple(problems[:MAX_PROBLEMS]),
         n_more_problems=max(len(problems) - MAX_PROBLEMS, 0),
         totals=totals,
-        n_credible=sum(group.n_credible for group in groups),
-        n_effects=sum(len(group.rows) for group in groups),
+        n_credible=verdicts.count("credible"),
+        n_effects=len(verdicts),
+        verdicts={word: verdicts.count(word) for word in VERDICT_MEANINGS},
+        words=count_words(changes),
+        n_flipped=count_changes(changes, "verdict changed"),
     )
 
 
@@ -166,94 +182,18 @@ def judge_night(report: NightReport, *, n_problems: int) -> NightVerdict:
     return "care" if n_problems else "good"
 
 
-def find_age(row: FreshnessRow, report: NightReport) -> int | None:
-    """Days from the newest drop to the night's date, None without a drop."""
-    return None if row.newest_drop is None else (report.as_of - row.newest_drop).days
-
-
-def is_stale(row: FreshnessRow, report: NightReport) -> bool:
-    """The newest drop is older than allowed, or there is none at all."""
-    age = find_age(row, report)
-    if age is None:
-        return True
-    return row.max_age_days is not None and age > row.max_age_days
-
-
-def _find_problems(report: NightReport) -> Iterable[Item]:
-    """What somebody has to look at, the worst first."""
-    yield from _find_lost_rows(report)
-    for check in report.checks:
-        if check.is_critical_failure:
-            yield Item(_name_check(check), _explain_check(check), "quality")
-    for drop in report.drops:
-        if drop.is_stopped:
-            state = "was stopped by the gate" if drop.status == "stopped by gate" else "failed"
-            text = f"The drop {state}; what was published before stays as it was."
-            yield Item(
-                f"{drop.source} {drop.drop_id}",
-                f"{text} {end_sentence(drop.message)}" if drop.message else text,
-                "rows",
-            )
-    for task in report.tasks:
-        if task.state == "failed":
-            reason = task.message or "No reason was recorded; see the log of the run."
-            yield Item(f"{task.stage}: {task.name}", f"The task failed. {reason}", "run")
-    for check in report.checks:
-        if check.is_warning:
-            yield Item(_name_check(check), _explain_check(check), "quality")
-    for drop in report.drops:
-        if drop.drift:
-            text = f"Its columns changed: {'; '.join(drop.drift[:3])}."
-            yield Item(f"{drop.source} {drop.drop_id}", text, "rows")
-    yield from _find_stale_sources(report)
-
-
-def _find_lost_rows(report: NightReport) -> Iterable[Item]:
-    for drop in report.drops:
-        if drop.unaccounted:
-            count = format_plural(abs(drop.unaccounted), "row")
-            what = "cannot be found" if drop.unaccounted > 0 else "came from nowhere"
-            text = f"{count} {what}: the accounting of {drop.table} does not close."
-            yield Item(f"{drop.source} {drop.drop_id}", text, "rows")
-
-
-def _find_stale_sources(report: NightReport) -> Iterable[Item]:
-    for row in report.freshness:
-        if is_stale(row, report):
-            age = find_age(row, report)
-            text = (
-                "No drop has ever arrived."
-                if age is None
-                else f"The newest drop is {format_plural(age, 'day')} old, "
-                f"allowed is {format_plural(row.max_age_days or 0, 'day')}."
-            )
-            yield Item(row.source, text, "rows")
-
-
-def _name_check(check: CheckRow) -> str:
-    return f"{check.source} {check.table}, failed check: {check.expectation}".strip()
-
-
-def _explain_check(check: CheckRow) -> str:
-    found = f"found: {check.observed}" if check.observed else "it failed"
-    allowed = f"allowed: {check.allowed}" if check.allowed else ""
-    return " ".join(map(end_sentence, filter(None, (found, allowed, check.breaks, check.advice))))
-
-
 def _write_lede(
     report: NightReport,
     totals: Totals,
     groups: Sequence[EffectGroup],
-    changes: Sequence[EffectChange],
 ) -> Iterable[str]:
-    yield from _tell_drops(totals)
+    yield from _tell_drops(report, totals)
     yield from _tell_checks(report.checks)
     yield from _tell_effects(report, groups)
-    yield from _tell_changes(report, changes)
     yield from _tell_run(report.tasks)
 
 
-def _tell_drops(totals: Totals) -> Iterable[str]:
+def _tell_drops(report: NightReport, totals: Totals) -> Iterable[str]:
     if not totals.drops:
         yield "No drop arrived."
         return
@@ -262,13 +202,19 @@ def _tell_drops(totals: Totals) -> Iterable[str]:
             f"The row accounting does not close: {format_plural(totals.unaccounted, 'row')} "
             "cannot be explained."
         )
-    yield f"{_count_drops(totals)}."
+    yield f"{_count_drops(totals)}{_name_days(report)}."
     yield (
         f"Of {format_plural(totals.read, 'row')} read, {format_count(totals.published)} were "
         f"published, {format_count(totals.quarantined)} quarantined and "
         f"{format_count(totals.duplicate)} left out as duplicates"
         + (f"; {format_count(totals.held_back)} are held back." if totals.held_back else ".")
     )
+
+
+def _name_days(report: NightReport) -> str:
+    """From the first to the last day of the drops that are shown; nothing for one day or none."""
+    days = sorted({drop.day for drop in report.drops if drop.day})
+    return f" ({format_date(days[0])} to {format_date(days[-1])})" if len(days) > 1 else ""
 
 
 def _count_drops(totals: Totals) -> str:
@@ -338,25 +284,58 @@ def _tell_refuted(report: NightReport, groups: Sequence[EffectGroup]) -> Iterabl
     )
 
 
-def _tell_changes(report: NightReport, changes: Sequence[EffectChange]) -> Iterable[str]:
+def _write_topline(report: NightReport, changes: Sequence[EffectChange]) -> str:
+    """Since 13 March 2024: one verdict changed (shipping: credible to weak), one effect likely moved."""
     if report.previous_as_of is None:
-        return
-    flipped = count_changes(changes, "verdict changed")
-    moved = sum(change.is_overlapping is False for change in changes)
+        return "This is the first night: there is nothing to compare it with."
     since = f"Since {format_date(report.previous_as_of)}"
-    if not flipped and not moved:
-        yield f"{since}, nothing moved beyond its interval."
-        return
+    if not changes:
+        return f"{since}: neither night has an effect to compare."
+    flipped = [change for change in changes if change.kind == "verdict changed"]
+    moved = [change for change in changes if change.word == "likely real"]
+    revised = [change for change in changes if change.word == "revised"]
+    told = (
+        (flipped, _phrase_flip, "verdict", "changed"),
+        (moved, _phrase_shift, "effect", "likely moved for real"),
+        (revised, _phrase_shift, "figure", "was revised" if len(revised) == 1 else "were revised"),
+    )
     parts = [
-        f"{tell_plural(count, what)} {verb}"
-        for count, what, verb in (
-            (flipped, "verdict", "changed"),
-            (moved, "effect", "moved beyond its interval" if moved == 1 else
-             "moved beyond their intervals"),
+        f"{tell_plural(len(listed), noun)} {verb} ({_list_first(listed, phrase, report)})"
+        for listed, phrase, noun, verb in told
+        if listed
+    ]
+    if not parts:
+        unsure = sum(change.word == "cannot be said" for change in changes)
+        whole = f"{since}, nothing moved beyond chance and no verdict changed"
+        return (
+            f"{whole}; of {tell_plural(unsure, 'change')} it cannot be said."
+            if unsure
+            else f"{whole}."
         )
-        if count
-    ]  # fmt: skip
-    yield f"{since}, {join_words(parts)}."
+    return f"{since}, {join_words(parts)}."
+
+
+def _name_span(change: EffectChange) -> str:
+    return "" if change.window == "all" else f" ({name_window_short(change.window)})"
+
+
+def _phrase_flip(change: EffectChange, report: NightReport) -> str:
+    name = f"{name_effect(change, report)}{_name_span(change)}"
+    return f"{name}: {change.verdict_before} to {change.verdict_now}"
+
+
+def _phrase_shift(change: EffectChange, report: NightReport) -> str:
+    return f"{name_effect(change, report)}{_name_span(change)} {phrase_move(change, report)}"
+
+
+def _list_first(
+    changes: Sequence[EffectChange],
+    phrase: Callable[[EffectChange, NightReport], str],
+    report: NightReport,
+) -> str:
+    rest = len(changes) - MAX_FINDINGS
+    first = [phrase(change, report) for change in changes[:MAX_FINDINGS]]
+    return "; ".join([*first, *([f"{tell_count(rest)} more"] if rest > 0 else [])])
 
 
 def _tell_run(tasks: Sequence[TaskRow]) -> Iterable[str]:
@@ -426,7 +405,9 @@ def _phrase_effects(rows: Sequence[EffectRow], report: NightReport, *, with_sour
     return join_words(phrases)
 
 
-def find_levers(report: NightReport, groups: Sequence[EffectGroup]) -> Iterable[Item]:
+def find_levers(
+    report: NightReport, groups: Sequence[EffectGroup]
+) -> Iterable[tuple[EffectRow, Item]]:
     """What a product manager can act on: size, interval, reach and the naive figure."""
     for row in _pick_findings(groups):
         decimals = effect_decimals(row)
@@ -442,7 +423,7 @@ def find_levers(report: NightReport, groups: Sequence[EffectGroup]) -> Iterable[
         if row.naive is not None:
             naive = format_number(row.naive, decimals=decimals, is_signed=True)
             text += f" A plain comparison of averages would have said {naive}."
-        yield Item(subject, text, "effects")
+        yield row, Item(subject, text, "effects")
 
 
 def _has_sources(groups: Iterable[EffectGroup]) -> bool:

@@ -6,15 +6,21 @@ from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
-from tasks.platform.refs import FileRef, RecommenderRef, ReportRef, VerdictsRef
+import polars as pl
+
+from tasks.platform.marts import MartName, MartPart, commit_parts, find_unpublished
+from tasks.platform.refs import FileRef, PublishedRef, RecommenderRef, ReportRef, VerdictsRef
 from tasks.platform.runs import read_events
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
 from tasks.platform.warehouse import fetch_dicts
 from tasks.report.attack_rows import gather_attacks
-from tasks.report.model import Contrast, IndexNight, NightReport
+from tasks.report.index import render_pages
+from tasks.report.mart_rows import describe_marts, to_change_frame, to_night_frame
+from tasks.report.model import Contrast, NightReport
+from tasks.report.nights import IndexNight
 from tasks.report.recommender_rows import RecommenderRow, describe_recommender
-from tasks.report.render import render_html, render_index, render_json
+from tasks.report.render import make_index_night, render_html, render_json
 
 QUARANTINE_EXAMPLES = 3
 NIGHT_FILE = "night.json"
@@ -23,33 +29,52 @@ NIGHT_FILE = "night.json"
 
 PAGE = "report.html"
 PAGE_JSON = "report.json"
+LINE = "line.json"
+RUN = "run.json"
+NIGHTS = "????-??-??"
+USUAL_DROPS = 28
+"""Drops of a source that say what is usual."""
 
 
 def lay_out(page: ReportRef, as_of: date, run: RunContext) -> None:
     """Put the night's page where people look for it: `<reports>/<as_of>/report.html`."""
     folder = run.site.night_folder(as_of)
     folder.mkdir(parents=True, exist_ok=True)
-    for ref, name in ((page.html, PAGE), (page.json_file, PAGE_JSON)):
-        content = run.site.lake.read_bytes(ref)
-        place = folder / name
-        if not place.is_file() or place.read_bytes() != content:
-            draft = place.with_name(f".{name}.{run.run_id}")
-            draft.write_bytes(content)
-            draft.replace(place)
+    files = ((page.html, PAGE), (page.json_file, PAGE_JSON), (page.line, LINE))
+    for ref, name in files:
+        if ref is not None:
+            replace_file(folder / name, run.site.lake.read_bytes(ref), run)
 
 
 def write_index(run: RunContext) -> None:
-    """The page that lists all nights, newest first."""
+    """The pages that list all nights, newest first; a page whose content is the same is left alone.
+
+    A night's line lies beside its report (`line.json`), so that a year of nights is read in no time.
+    """
     root = Path(run.site.reports_root)
-    nights = [
-        describe_night(
-            json.loads(path.read_text(encoding="utf-8")), href=f"{path.parent.name}/{PAGE}"
-        )
-        for path in sorted(root.glob("????-??-??/run.json"), reverse=True)
-    ]
-    draft = root / f".index.{run.run_id}"
-    draft.write_text(render_index(nights), encoding="utf-8")
-    draft.replace(root / "index.html")
+    folders = sorted(
+        {path.parent for name in (LINE, RUN) for path in root.glob(f"{NIGHTS}/{name}")}
+    )
+    for name, content in render_pages(read_line(folder) for folder in folders).items():
+        replace_file(root / name, content.encode(), run)
+
+
+def read_line(folder: Path) -> IndexNight:
+    """The line of one night, from its `line.json`; of a night of an earlier version from its run.json."""
+    href = f"{folder.name}/{PAGE}"
+    if (folder / LINE).is_file():
+        line = IndexNight.model_validate_json((folder / LINE).read_bytes())
+        return line.model_copy(update={"href": href})
+    return describe_night(json.loads((folder / RUN).read_text(encoding="utf-8")), href=href)
+
+
+def replace_file(place: Path, content: bytes, run: RunContext) -> None:
+    """Write a file whole or not at all, unless it already holds just that."""
+    if place.is_file() and place.read_bytes() == content:
+        return
+    draft = place.with_name(f".{place.name}.{run.run_id}")
+    draft.write_bytes(content)
+    draft.replace(place)
 
 
 def describe_night(document: Mapping[str, Any], *, href: str) -> IndexNight:
@@ -68,9 +93,10 @@ def describe_night(document: Mapping[str, Any], *, href: str) -> IndexNight:
 
 
 def read_summary(page: ReportRef, run: RunContext) -> dict[str, Any]:
-    """What the index says of a night, out of its report."""
+    """What run.json says of a night, out of its report."""
     document = json.loads(run.site.lake.read_bytes(page.json_file))
-    return {name: document[name] for name in ("verdict", "headline", "n_credible", "n_effects")}
+    names = ("verdict", "data", "headline", "topline", "n_credible", "n_effects", "n_flipped")
+    return {name: document[name] for name in names}
 
 
 def gather_facts(
@@ -95,13 +121,22 @@ def gather_facts(
         )
         previous = fetch_dicts(connection, read_sql("marts/effects_previous"), {"as_of": as_of})
         freshness = fetch_dicts(connection, read_sql("raw/freshness_select"), {"as_of": as_of})
+        usual = fetch_dicts(
+            connection, read_sql("raw/drops_usual"), {"as_of": as_of, "most": USUAL_DROPS}
+        )
+        since = {"previous": previous[0]["as_of"] if previous else None}
+        attacks = fetch_dicts(connection, read_sql("marts/attacks_previous"), since)
+        recommenders = fetch_dicts(connection, read_sql("marts/recommender_previous"), since)
     facts = {
         "as_of": as_of,
         "drops": list(drops),
         "checks": [_read_check(row) for row in checks],
         "quarantine": refused,
         "freshness": [{**row, "max_age_days": max_age_days} for row in freshness],
-        "previous_as_of": previous[0]["as_of"] if previous else None,
+        "previous_as_of": since["previous"],
+        "previous_attacks": attacks,
+        "previous_recommenders": recommenders,
+        "usual": usual,
         "previous_effects": [_read_effect(row) for row in previous if is_contrast(row)],
         **extra,
     }
@@ -150,15 +185,64 @@ def write_report(
         segments=json.loads(lake.read_bytes(verdicts.segments)),
         trends=json.loads(lake.read_bytes(verdicts.trends)),
         graphs=json.loads(lake.read_bytes(verdicts.graphs)),
+        moved=json.loads(lake.read_bytes(verdicts.changes)) if verdicts.changes else (),
         recommenders=[_read_recommender(ref, run) for ref in recommenders],
         attacks=gather_attacks(json.loads(lake.read_bytes(ref)) for ref in attacks),
         attributes=[row for ref in examples for row in json.loads(lake.read_bytes(ref))],
         tasks=[vars(event) for event in read_events(Path(run.events))],
     )
+    line = make_index_night(report, href=f"{report.as_of}/{PAGE}")
+    beside = {"line": line.model_dump(mode="json"), "marts": describe_marts(report, line)}
+    put = {
+        name: lake.put_bytes("reports", ".json", json.dumps(part, sort_keys=True).encode())
+        for name, part in beside.items()
+    }
     return ReportRef(
         html=lake.put_bytes("reports", ".html", render_html(report).encode()),
         json_file=lake.put_bytes("reports", ".json", render_json(report).encode()),
+        **put,
         rows=len(rows),
+    )
+
+
+def list_parts(page: ReportRef, as_of: date, run: RunContext) -> list[MartPart]:
+    """What marts.nights and marts.effect_changes should hold for the night of `as_of`."""
+    if page.marts is None:
+        return []
+    lake = run.site.lake
+    document = json.loads(lake.read_bytes(page.marts))
+    before = document["night"]["previous_as_of"]
+    previous = date.fromisoformat(before) if before else None
+    frames: list[tuple[MartName, str, pl.DataFrame]] = [
+        ("nights", "", to_night_frame(document["night"]))
+    ]
+    for source in sorted({row["source"] for row in document["changes"]}):
+        rows = [row for row in document["changes"] if row["source"] == source]
+        frame = to_change_frame(rows, as_of=as_of, previous=previous)
+        frames.append(("effect_changes", source, frame))
+    parts = []
+    for table, source, frame in frames:
+        file = lake.put_frame("marts", frame)
+        path = str(lake.root / file.path)
+        parts.append(MartPart(table, source, as_of, as_of, file.sha256, file.rows, path))
+    return parts
+
+
+def has_unpublished(page: ReportRef, as_of: date, run: RunContext) -> bool:
+    """True when the marts do not hold what the report says as it is."""
+    parts = list_parts(page, as_of, run)
+    with run.site.warehouse.connect() as connection:
+        return bool(find_unpublished(connection, parts))
+
+
+@stage_task("report", is_cached=False)
+def publish_report(page: ReportRef, as_of: date, run: RunContext) -> PublishedRef:
+    """Replace the night's rows of marts.nights and marts.effect_changes, in one transaction."""
+    return commit_parts(
+        run.site.warehouse,
+        list_parts(page, as_of, run),
+        message=f"report of night {as_of}",
+        extra={"run_id": run.run_id},
     )
 
 

@@ -85,6 +85,11 @@ def format_date(day: date | None) -> str:
     return DASH if day is None else f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
+def format_month(day: date) -> str:
+    """March 2024."""
+    return f"{_MONTHS[day.month - 1]} {day.year}"
+
+
 def format_weekday(day: date) -> str:
     """Thursday, 14 March 2024."""
     return f"{_DAYS[day.weekday()]}, {format_date(day)}"

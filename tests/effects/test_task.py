@@ -1,16 +1,18 @@
 """What the effects room's tasks hand on and publish."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tasks.effects import task as effects
 from tasks.effects.estimate import Row, Window, estimate_effects
 from tasks.effects.moments import compute_moments
 from tasks.platform.marts import commit_parts
-from tasks.platform.refs import FileRef, VerdictsRef
+from tasks.platform.periods import split_periods
+from tasks.platform.refs import FileRef, PartitionRef, PeriodRef, VerdictsRef
 from tasks.platform.settings import Settings
 from tasks.platform.site import Site, resolve_site
 from tasks.platform.task import RunContext
@@ -56,3 +58,39 @@ def test_a_source_without_any_estimate_is_published_beside_one_that_has_some(
             "SELECT source, count(*), count(estimate) FROM marts.effects GROUP BY 1 ORDER BY 1"
         ).fetchall()
     assert found == [("little", 3, 0), ("much", 3, 3)]
+
+
+def make_days(first: date, last: date) -> list[PeriodRef]:
+    parts = [
+        PartitionRef(
+            table="reviews", source="s", event_date=first + timedelta(n), fingerprint=f"{n}", rows=9
+        )
+        for n in range((last - first).days + 1)
+    ]
+    return split_periods(parts, last)
+
+
+@pytest.mark.parametrize("night", [date(2024, 3, 29), date(2024, 3, 28), date(2024, 5, 28)])
+@pytest.mark.parametrize("days", [28, 7, effects.ALL_DAYS])
+def test_the_window_of_the_night_before_is_found_among_todays_periods(
+    night: date, days: int
+) -> None:
+    first, previous = date(2023, 11, 5), night - timedelta(days=1)
+    before = effects.select_window(make_days(first, previous), as_of=previous, days=days)
+    found = effects.select_window_before(make_days(first, night), previous=previous, days=days)
+    covered = [sum(p.rows for p in part) for part in (before, found)]
+    assert covered[0] == covered[1] > 0
+    assert found[-1].end == previous
+
+
+def test_a_night_long_ago_whose_days_are_read_as_months_now_is_not_guessed_at() -> None:
+    today = make_days(date(2024, 1, 1), date(2024, 6, 30))
+    assert effects.select_window_before(today, previous=date(2024, 2, 10), days=28) == []
+    assert effects.select_window_before(today, previous=date(2023, 2, 10), days=28) == []
+
+
+def test_without_an_earlier_night_there_is_none_to_compare_with(tmp_path: Path) -> None:
+    site = resolve_site(Settings(root=tmp_path))
+    site.warehouse.prepare()
+    run = RunContext(run_id="r", events=str(tmp_path / "e"), site=site, text=Settings().text)
+    assert effects.find_previous(run, DAY) is None

@@ -1,11 +1,15 @@
 """Settings are read once, refused when unknown, and said in words."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from tasks.platform.errors import ConfigError
-from tasks.platform.settings import default_attributes, load_settings
+from tasks.platform.settings import Settings, default_attributes, load_settings
 from tasks.platform.site import resolve_site
 
 
@@ -45,6 +49,8 @@ def test_relative_places_start_at_the_settings_file(tmp_path: Path) -> None:
         ("nonsense = 1\n", "nonsense"),
         ("[[sources]]\nname = 'a'\nkind = 'amazon-1999'\npath = 'x'\n", "amazon-2014"),
         ("[text\n", "not valid TOML"),
+        ("[serve]\ntimezone = 'Mars/Olympus'\n", "is no time zone"),
+        ("[serve]\nport = 4201\n", "choose another for one"),
         (
             "[[sources]]\nname='a'\nkind='sample'\npath='x'\n[[sources]]\nname='a'\nkind='sample'\npath='y'\n",
             "distinct",
@@ -84,3 +90,32 @@ def test_the_example_file_states_the_defaults(
     monkeypatch.chdir(tmp_path)
     stated, default = load_settings(example), load_settings()
     assert stated.model_dump(exclude={"root"}) == default.model_dump(exclude={"root"})
+
+
+def list_settings(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, str]]:
+    """(section, key) of every setting there is."""
+    for name, about in model.model_fields.items():
+        kinds = [about.annotation, *get_args(about.annotation)]
+        inner = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if inner:
+            yield from list_settings(inner[0], f"{above}.{name}".lstrip("."))
+        else:
+            yield above, name
+
+
+def list_stated(text: str) -> set[tuple[str, str]]:
+    """(section, key) of everything that a settings file states, commented out or not."""
+    found, section = set(), ""
+    for line in text.splitlines():
+        bare = line.removeprefix("# ")
+        if head := re.match(r"\[+([a-z_.]+)\]+", bare):
+            section = head[1]
+        elif key := re.match(r"(\w+) = ", bare):
+            found.add((section, key[1]))
+    return found
+
+
+def test_the_example_file_names_every_setting_and_no_other() -> None:
+    example = Path(__file__).parents[2] / "whyrec.example.toml"
+    wanted = set(list_settings(Settings)) - {("", "root")}
+    assert list_stated(example.read_text()) == wanted

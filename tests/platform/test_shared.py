@@ -138,7 +138,7 @@ def test_the_lock_of_a_killed_writer_is_free_and_a_living_one_is_waited_for(
     hold = (
         "import sys, time\n"
         "from tests.platform.test_shared import make_warehouse\n"
-        "with make_warehouse(*sys.argv[1:3])._writer_lock():\n"
+        "with make_warehouse(*sys.argv[1:3]).hold_writers():\n"
         "    print('held', flush=True)\n"
         "    time.sleep(600)\n"
     )

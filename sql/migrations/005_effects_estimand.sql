@@ -1,2 +1,2 @@
--- Warehouses of version 0.1 have no estimand column.
+-- Warehouses made before estimands were named have no such column.
 ALTER TABLE marts.effects ADD COLUMN IF NOT EXISTS estimand VARCHAR

@@ -1,0 +1,130 @@
+"""What somebody has to look at, by kind: rows, gate, tasks, warnings, columns, stale sources."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from tasks.report.model import CheckRow, FreshnessRow, NightReport
+from tasks.report.words import end_sentence, format_plural
+
+Kind = Literal["lost", "critical", "stopped", "tasks", "warning", "drift", "stale"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of a list: what it is about, what to know, the section it leads to."""
+
+    subject: str
+    text: str
+    anchor: str
+
+
+def find_problems(report: NightReport, *, kinds: Sequence[Kind] = ()) -> Iterable[Item]:
+    """What somebody has to look at, the worst first; of some `kinds`, or of all."""
+    for kind in kinds or tuple(_FINDERS):
+        yield from _FINDERS[kind](report)
+
+
+def find_age(row: FreshnessRow, report: NightReport) -> int | None:
+    """Days from the newest drop to the night's date, None without a drop."""
+    return None if row.newest_drop is None else (report.as_of - row.newest_drop).days
+
+
+def is_stale(row: FreshnessRow, report: NightReport) -> bool:
+    """The newest drop is older than allowed, or there is none at all."""
+    age = find_age(row, report)
+    if age is None:
+        return True
+    return row.max_age_days is not None and age > row.max_age_days
+
+
+def is_news(drop_id: str, report: NightReport) -> bool:
+    """A drop of this night, or one without a date: warnings of earlier days were told then."""
+    try:
+        return date.fromisoformat(drop_id) >= report.as_of
+    except ValueError:
+        return True
+
+
+def name_check(check: CheckRow) -> str:
+    """Shop reviews, failed check: rating lies in 1 to 5."""
+    return f"{check.source} {check.table}, failed check: {check.expectation}".strip()
+
+
+def _find_lost_rows(report: NightReport) -> Iterable[Item]:
+    for drop in report.drops:
+        if drop.unaccounted:
+            count = format_plural(abs(drop.unaccounted), "row")
+            what = "cannot be found" if drop.unaccounted > 0 else "came from nowhere"
+            text = f"{count} {what}: the accounting of {drop.table} does not close."
+            yield Item(f"{drop.source} {drop.drop_id}", text, "rows")
+
+
+def _find_critical(report: NightReport) -> Iterable[Item]:
+    for check in report.checks:
+        if check.is_critical_failure:
+            yield Item(name_check(check), _explain_check(check), "quality")
+
+
+def _find_stopped(report: NightReport) -> Iterable[Item]:
+    for drop in report.drops:
+        if drop.is_stopped:
+            state = "was stopped by the gate" if drop.status == "stopped by gate" else "failed"
+            text = f"The drop {state}; what was published before stays as it was."
+            yield Item(
+                f"{drop.source} {drop.drop_id}",
+                f"{text} {end_sentence(drop.message)}" if drop.message else text,
+                "rows",
+            )
+
+
+def _find_failed_tasks(report: NightReport) -> Iterable[Item]:
+    for task in report.tasks:
+        if task.state == "failed":
+            reason = task.message or "No reason was recorded; see the log of the run."
+            yield Item(f"{task.stage}: {task.name}", f"The task failed. {reason}", "run")
+
+
+def _find_warnings(report: NightReport) -> Iterable[Item]:
+    for check in report.checks:
+        if check.is_warning and is_news(check.drop_id, report):
+            yield Item(name_check(check), _explain_check(check), "quality")
+
+
+def _find_drift(report: NightReport) -> Iterable[Item]:
+    for drop in report.drops:
+        if drop.drift and is_news(drop.drop_id, report):
+            text = f"Its columns changed: {'; '.join(drop.drift[:3])}."
+            yield Item(f"{drop.source} {drop.drop_id}", text, "rows")
+
+
+def _find_stale_sources(report: NightReport) -> Iterable[Item]:
+    for row in report.freshness:
+        if is_stale(row, report):
+            age = find_age(row, report)
+            text = (
+                "No drop has ever arrived."
+                if age is None
+                else f"The newest drop is {format_plural(age, 'day')} old, "
+                f"allowed is {format_plural(row.max_age_days or 0, 'day')}."
+            )
+            yield Item(row.source, text, "rows")
+
+
+def _explain_check(check: CheckRow) -> str:
+    found = f"found: {check.observed}" if check.observed else "it failed"
+    allowed = f"allowed: {check.allowed}" if check.allowed else ""
+    return " ".join(map(end_sentence, filter(None, (found, allowed, check.breaks, check.advice))))
+
+
+_FINDERS: Final[Mapping[Kind, Callable[[NightReport], Iterable[Item]]]] = {
+    "lost": _find_lost_rows,
+    "critical": _find_critical,
+    "stopped": _find_stopped,
+    "tasks": _find_failed_tasks,
+    "warning": _find_warnings,
+    "drift": _find_drift,
+    "stale": _find_stale_sources,
+}
+"""In the order in which a reader should hear of them."""

@@ -1,0 +1,29 @@
+"""Every command says what it does and shows how to call it."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import typer.main
+from click import Command
+
+from flows.cli import app
+
+
+def list_commands(command: Command, name: str = "whyrec") -> Iterator[tuple[str, Command]]:
+    if hasattr(command, "commands"):
+        for word, part in command.commands.items():
+            yield from list_commands(part, f"{name} {word}")
+    else:
+        yield name, command
+
+
+COMMANDS = dict(list_commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example_of_itself_and_has_json(name: str) -> None:
+    command = COMMANDS[name]
+    assert re.search(rf"Examples?: {name} ?", command.help or "")
+    options = {option for part in command.params for option in part.opts}
+    assert "--json" in options
