@@ -17,6 +17,7 @@ from flows import (
     cli_keep,
     cli_ope,
     cli_recommend,
+    cli_up,
 )
 from flows.console import (
     end_process,
@@ -24,10 +25,10 @@ from flows.console import (
     print_json,
     print_line,
     print_table,
-    show_progress,
     silence_exit,
 )
 from flows.options import Config, Json, parse_date
+from flows.starting import start_flow
 from tasks.platform.errors import ConfigError
 from tasks.platform.schema import TableName
 from tasks.platform.settings import SourceKind, load_settings
@@ -56,18 +57,9 @@ cli_ope.register(effects_app)
 cli_graph.register(effects_app)
 cli_attributes.register(app, attributes_app)
 cli_recommend.register(app)
+cli_up.register(app)
 cli_attack.register(attack_app)
 cli_keep.register(app)
-
-
-def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:
-    """Call `run()` with the engine quiet and bars shown; returns the run's account."""
-    from flows.engine import quiet_engine
-
-    site = resolve_site(load_settings(config))
-    with quiet_engine(site), show_progress(is_shown=not is_json):
-        document: dict[str, Any] = run()
-    return document
 
 
 def show_account(document: dict[str, Any], *, is_json: bool) -> None:
