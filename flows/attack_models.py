@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,7 +133,14 @@ def list_terms(attributes: Sequence[AttributeLike], at: int) -> frozenset[str]:
 
 
 def make_neighbours(desk: Desk) -> Callable[[Sequence[str]], Mapping[str, Sequence[str]]]:
-    """Neighbours among the whole words of the encoder's tokenizer, by its table of token vectors."""
+    """Neighbours among the whole words of the encoder's tokenizer, by its table of token vectors.
+
+    The same words are looked up once, however many targets ask for them.
+    """
+
+    @cache
+    def find_all(words: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+        return find(words)
 
     def find(words: Sequence[str]) -> Mapping[str, Sequence[str]]:
         from tokenizers import Tokenizer
@@ -148,7 +156,7 @@ def make_neighbours(desk: Desk) -> Callable[[Sequence[str]], Mapping[str, Sequen
             kept, encoder.encode(kept), vocabulary=vocabulary, space=encoder.encode(vocabulary)
         )
 
-    return find
+    return lambda words: find_all(tuple(words))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from flows.tables import number_rows
 from tasks.effects.estimate import Method
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import read_labels, to_sides
+from tasks.platform.refs import FileRef
+from tasks.platform.runs import read_json
 from tasks.platform.settings import EffectsSettings, load_settings
-from tasks.platform.site import resolve_site
+from tasks.platform.site import Site, resolve_site
 from tasks.platform.sql import read_sql
 from tasks.robustness.corpus import SAYS, join_says
 from tasks.robustness.scorecard import Reader
@@ -36,13 +39,17 @@ class Columns:
 class Loaded:
     """What is attacked: reviews with what is known of them, and exposures, if any.
 
-    `reader` is how their texts were read, None where labels were given.
+    `reader` is how their texts were read, None where labels were given. `features` of users and items
+    are there where a data set gives them, by the codes of the corpus.
     """
 
     source: str
     target: MomentsTarget
     reader: Reader | None
     exposures: pl.DataFrame | None = None
+    features: (
+        tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]] | None
+    ) = None
 
 
 def load_file(
@@ -75,8 +82,8 @@ def load_file(
                 "read from with --text"
             )
         reader = make_reader(attributes, config)
-        says = reader(reviews["text"].fill_null("").to_list())
-        reviews = add_says(reviews, says, attributes)
+        says, is_read = read_says(reviews["text"].fill_null("").to_list(), attributes, config)
+        reviews = add_says(reviews, says, attributes).with_columns(is_read=pl.Series(is_read))
     kept = reviews.drop_nulls(["user_id", "item_id", "rating"])
     target = make_target(
         kept, attributes=attributes, items=find_items(frame, columns.item),
@@ -134,23 +141,41 @@ def add_says(
     )
 
 
+Says = np.ndarray[Any, np.dtype[np.int8]]
+
+
 def make_reader(attributes: Sequence[str], config: str | None) -> Reader:
     """The configured extractor, as what says of each attribute what a text says of it."""
+    return lambda texts: read_says(texts, attributes, config)[0]
 
-    def read(texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int8]]:
-        frame = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
-        reviews = list_reviews(frame, "text")
-        desk = open_desk(attributes, config)
-        reader = open_reader(desk, None, reviews, [row for row, _ in reviews])
-        found = read_attributes(desk, reader, reviews)
-        said = number_rows(found.frame).filter(pl.col("is_mentioned"))
-        says = np.zeros((len(texts), len(attributes)), dtype=np.int8)
-        place = {name: at for at, name in enumerate(attributes)}
-        columns = [place[name] for name in said["attribute"]]
-        says[said["row"].to_numpy(), columns] = said["polarity"].to_numpy()
-        return says
 
-    return read
+def read_says(
+    texts: Sequence[str], attributes: Sequence[str], config: str | None
+) -> tuple[Says, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """What texts say of each attribute (n, attributes), and which of them were read at all (n,)."""
+    frame = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
+    reviews = list_reviews(frame, "text")
+    desk = open_desk(attributes, config)
+    reader = open_reader(desk, None, reviews, [row for row, _ in reviews])
+    found = read_attributes(desk, reader, reviews)
+    said = number_rows(found.frame).filter(pl.col("is_mentioned"))
+    says = np.zeros((len(texts), len(attributes)), dtype=np.int8)
+    place = {name: at for at, name in enumerate(attributes)}
+    columns = [place[name] for name in said["attribute"]]
+    says[said["row"].to_numpy(), columns] = said["polarity"].to_numpy()
+    is_read = np.ones(len(texts), dtype=bool)
+    is_read[number_rows(found.skipped)["row"].to_numpy()] = False
+    return says, is_read
+
+
+def list_unread(site: Site, until: date) -> list[str]:
+    """Ids of the reviews that the newest night up to a day could not read, by its run.json."""
+    nights = sorted(Path(site.reports_root).glob("????-??-??/run.json"), reverse=True)
+    newest = next((path for path in nights if path.parent.name <= until.isoformat()), None)
+    document = None if newest is None else read_json(newest)
+    files = [FileRef(**ref) for ref in (document or {}).get("files", [])]
+    unread = [ref for ref in files if ref.path.startswith("unread/") and site.lake.is_intact(ref)]
+    return [name for ref in unread for name in site.lake.read_frame(ref)["review_id"].to_list()]
 
 
 def load_warehouse(
@@ -162,10 +187,10 @@ def load_warehouse(
     """
     settings = load_settings(config)
     names = tuple(attributes) or settings.extract.names
-    warehouse = resolve_site(settings).warehouse
-    warehouse.prepare()
+    site = resolve_site(settings)
+    site.warehouse.prepare()
     until = as_of or date.max
-    with warehouse.connect() as connection:
+    with site.warehouse.connect() as connection:
         found = connection.execute(read_sql("clean/partitions_select"), {"as_of": until}).fetchall()
         chosen = choose_source([row[1] for row in found if row[0] == "reviews"], source)
         scope = {"source": chosen, "start_date": date.min, "end_date": until}
@@ -177,7 +202,7 @@ def load_warehouse(
                 ("read", "marts/review_attributes_select"),
             )
         }  # fmt: skip
-    reviews = join_says(tables["reviews"], tables["read"], names)
+    reviews = join_says(tables["reviews"], tables["read"], names, unread=list_unread(site, until))
     target = make_target(
         reviews, attributes=names, items=tables["items"], users=tables["users"],
         recipe=make_recipe(settings.effects),

@@ -1,45 +1,109 @@
 """The attacks of a night: some pairs of attack and target in turn, and who looks fake as it is.
 
 What is attacked is the state of the last Sunday, so that a week's attacks stand on the same reviews:
-each night tries a few more pairs, and shows all that the week has tried so far.
+each night tries a few more pairs, and shows all that the week has tried so far. A sweep tries all.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from flows.attack_tasks import attack_effect
-from flows.recommend_stages import find_refit_day
-from flows.state import Night
+from prefect import Task
+
+from flows.attack_readers import attack_item_texts, attack_texts, attack_vectors
+from flows.attack_tasks import attack_effect, attack_ratings
+from flows.recommend_stages import Prepared, find_refit_day
+from flows.stages import choose_extractor
+from flows.state import Night, hash_json
 from tasks.platform.refs import AttributesRef, FileRef, PeriodRef
 from tasks.recommend import task as recommend
 from tasks.robustness import task as robustness
 from tasks.robustness.mart_rows import choose_tonight
 from tasks.robustness.task import CorpusRef
+from tasks.text import task as text
+from tasks.text.extractors import DISTILLED
 
-RATINGS = "recommender"
-"""Subject of the pairs that attack a recommender instead of an attribute's effect."""
+EFFECTS: Final = "effects"
+RATINGS: Final = "recommender"
+TEXTS: Final = "extractor"
+VECTORS: Final = "vectors"
+ITEM_TEXTS: Final = "item texts"
+
+
+class Pair(NamedTuple):
+    """An attack and what it is tried on; `subject` is an attribute of a conclusion, else empty."""
+
+    attack: str
+    target: str
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What is attacked of one source: reviews, its probe and the week's recommender, if any."""
+
+    source: str
+    corpus: CorpusRef
+    probe: FileRef | None
+    recommender: FileRef | None
 
 
 def attack_night(
-    night: Night, periods: Sequence[PeriodRef], attributes: Mapping[PeriodRef, AttributesRef]
+    night: Night,
+    periods: Sequence[PeriodRef],
+    attributes: Mapping[PeriodRef, AttributesRef],
+    prepared: Mapping[str, Prepared],
 ) -> tuple[FileRef, ...]:
-    """Results of the week's attacks so far on every source with reviews enough; published as marts."""
+    """Results of the week's attacks so far on every source with reviews enough; published as marts.
+
+    What a sweep of the same reviews has found is among them; last comes a file of what earlier weeks
+    found.
+    """
     if not night.settings.robustness.is_on:
         return ()
     until = find_refit_day(night.as_of)
-    sources = sorted({period.source for period in periods})
     files: list[FileRef] = []
-    for source in sources:
-        own = [p for p in periods if p.source == source and p.end <= until]
-        if sum(period.rows for period in own) >= night.settings.robustness.min_reviews:
-            corpus = gather_corpus(night, source, own, attributes, until)
-            files += attack_source(night, source, corpus, until)
-    night.keep(files)
-    found = tuple(files)
+    for attacked in list_attacked(night, periods, attributes, prepared):
+        files += try_pairs(night, attacked, [*choose_pairs(night, until), *list_idle(night)])
+        files += find_sweep(night, attacked, until)
+    found = publish(night, files)
+    return (*found, keep_previous(night, until)) if found else ()
+
+
+def keep_previous(night: Night, until: date) -> FileRef:
+    """What earlier weeks found, for the report to compare with."""
+    file = robustness.keep_previous(night.run, until)
+    night.keep(file)
+    return file
+
+
+def publish(night: Night, files: Sequence[FileRef]) -> tuple[FileRef, ...]:
+    """The distinct files of the night's attacks, once its marts hold them."""
+    found = tuple({file.path: file for file in files}.values())
+    night.keep(found)
     if found and robustness.has_unpublished(found, night.as_of, night.run):
         call = {"files": found, "as_of": night.as_of}
         night.engine.require(robustness.publish_attacks, {"": call})
+    return found
+
+
+def list_attacked(
+    night: Night,
+    periods: Sequence[PeriodRef],
+    attributes: Mapping[PeriodRef, AttributesRef],
+    prepared: Mapping[str, Prepared],
+) -> list[Attacked]:
+    """The sources with reviews enough up to last Sunday."""
+    until = find_refit_day(night.as_of)
+    found = []
+    for source in sorted({period.source for period in periods}):
+        own = [p for p in periods if p.source == source and p.end <= until]
+        if sum(period.rows for period in own) >= night.settings.robustness.min_reviews:
+            corpus = gather_corpus(night, source, own, attributes, until)
+            week = prepared.get(source)
+            anchor = None if week is None or week.is_full else week.anchor
+            found.append(Attacked(source, corpus, night.probes.get(source), anchor))
     return found
 
 
@@ -63,15 +127,40 @@ def gather_corpus(
     return done[source]
 
 
-def list_pairs(night: Night) -> list[tuple[str, str]]:
-    """Every pair of attack and target, conclusions first."""
+def list_pairs(night: Night) -> list[Pair]:
+    """Every pair of attack and target, so mixed that a week of nights sees most kinds of targets."""
     settings = night.settings.robustness
     subjects = night.settings.extract.names
-    pairs = [(attack, subject) for attack in settings.effect_attacks for subject in subjects]
-    return pairs + [(attack, RATINGS) for attack in settings.recommender_attacks]
+    waiting = [
+        [Pair(attack, EFFECTS, name) for attack in settings.effect_attacks for name in subjects],
+        [Pair(attack, TEXTS) for attack in settings.text_attacks],
+        [Pair(attack, RATINGS) for attack in settings.recommender_attacks],
+        []
+        if list_idle(night)
+        else [Pair(attack, VECTORS) for attack in settings.embedding_attacks],
+        [Pair(attack, ITEM_TEXTS) for attack in settings.embedding_attacks],
+    ]
+    return spread(waiting)
 
 
-def choose_pairs(night: Night, until: date) -> list[tuple[str, str]]:
+def spread(waiting: Sequence[Sequence[Pair]]) -> list[Pair]:
+    """The pairs of several lists in one, each list evenly over the whole and in its own order."""
+    placed = [
+        ((at + 0.5) / len(pairs), number, pair)
+        for number, pairs in enumerate(waiting)
+        for at, pair in enumerate(pairs)
+    ]
+    return [pair for _, _, pair in sorted(placed)]
+
+
+def list_idle(night: Night) -> list[Pair]:
+    """Pairs that the night's extractor gives nothing to try for: told every night, at no one's turn."""
+    if night.settings.extract.extractor == DISTILLED:
+        return []
+    return [Pair(attack, VECTORS) for attack in night.settings.robustness.embedding_attacks]
+
+
+def choose_pairs(night: Night, until: date) -> list[Pair]:
     """The pairs of every night since `until`, tonight's among them, each once."""
     days = (night.as_of - until).days
     chosen = [
@@ -85,26 +174,80 @@ def choose_pairs(night: Night, until: date) -> list[tuple[str, str]]:
     return list(dict.fromkeys(chosen))
 
 
-def attack_source(night: Night, source: str, corpus: CorpusRef, until: date) -> list[FileRef]:
-    """One source: conclusions, the recommender, and accounts that look fake as it is."""
+def try_pairs(night: Night, attacked: Attacked, pairs: Sequence[Pair]) -> list[FileRef]:
+    """One mapped task a pair, and accounts of one source that look fake as it is.
+
+    A pair that fails is an error of the night and keeps nothing else from being tried or shown.
+    """
+    calls: dict[str, dict[str, dict[str, Any]]] = {}
+    for pair in pairs:
+        label = f"{pair.attack} {attacked.source}" + (f"/{pair.subject}" if pair.subject else "")
+        calls.setdefault(pair.target, {})[label] = describe_call(night, attacked, pair)
+    files: list[FileRef] = []
+    for target, own in calls.items():
+        done, failures = night.engine.map(TASKS[target], own)
+        files += done.values()
+        night.errors += [failure.error for failure in failures]
+    unusual = {attacked.source: {"source": attacked.source, "corpus": attacked.corpus}}
+    return [*files, *night.engine.require(robustness.list_unusual, unusual).values()]
+
+
+TASKS: Final[Mapping[str, Task[..., Any]]] = {
+    EFFECTS: attack_effect,
+    RATINGS: attack_ratings,
+    TEXTS: attack_texts,
+    VECTORS: attack_vectors,
+    ITEM_TEXTS: attack_item_texts,
+}
+
+
+def describe_call(night: Night, attacked: Attacked, pair: Pair) -> dict[str, Any]:
+    """What the task of a pair is given."""
     settings = night.settings.robustness
     shared = {
-        "source": source, "corpus": corpus, "mode": settings.mode, "share": settings.share,
+        "source": attacked.source, "corpus": attacked.corpus, "attack": pair.attack,
         "seed": settings.seed,
     }  # fmt: skip
-    on_effects: dict[str, dict[str, Any]] = {}
-    on_ratings: dict[str, dict[str, Any]] = {}
-    for attack, subject in choose_pairs(night, until):
-        if subject == RATINGS:
-            on_ratings[f"{attack} {source}"] = {**shared, "attack": attack}
-        else:
-            on_effects[f"{attack} {source}/{subject}"] = {
-                **shared, "attack": attack, "attribute": subject,
-                "attribute_names": night.settings.extract.names,
-                "settings": night.settings.effects, "looked_to": settings.looked_to,
-            }  # fmt: skip
-    found = night.engine.require(attack_effect, on_effects)
-    found |= night.engine.require(robustness.attack_ratings, on_ratings)
-    unusual = {source: {"source": source, "corpus": corpus}}
-    listed = night.engine.require(robustness.list_unusual, unusual)
-    return [*found.values(), *listed.values()]
+    if pair.target == EFFECTS:
+        return {
+            **shared, "attribute": pair.subject, "attribute_names": night.settings.extract.names,
+            "settings": night.settings.effects, "mode": settings.mode, "share": settings.share,
+            "looked_to": settings.looked_to,
+        }  # fmt: skip
+    if pair.target == RATINGS:
+        victim = None if settings.victim == "surrogate" else night.settings.recommend
+        return {**shared, "mode": settings.mode, "share": settings.share, "victim": victim}
+    if pair.target == ITEM_TEXTS:
+        return {**shared, "checkpoint": attacked.recommender}
+    own = night.settings.extract
+    reading = {
+        **shared, "extract": text.trim_settings(own), "probe": attacked.probe,
+        "model": text.choose_model(night.settings.text), "extractor": choose_extractor(night),
+    }  # fmt: skip
+    if pair.target == VECTORS:
+        return reading
+    return {**reading, "texts": settings.texts, "queries": settings.text_queries}
+
+
+def find_sweep(night: Night, attacked: Attacked, until: date) -> list[FileRef]:
+    """Results of a sweep of the very reviews and settings, as far as they still lie in the lake."""
+    lake = night.site.lake
+    kept = robustness.read_sweep(night.run, make_sweep_key(night, attacked), until)
+    return [file for file in kept if lake.is_intact(file)]
+
+
+def list_sweeps(night: Night) -> list[list[str]]:
+    """The sweeps that a night of this date would show, as a part of what decides its page."""
+    rows = robustness.read_sweeps(night.run, find_refit_day(night.as_of))
+    return [[row["source"], row["sweep_key"], row["files"]] for row in rows]
+
+
+def make_sweep_key(night: Night, attacked: Attacked) -> str:
+    """What a sweep's results hang on beside the code: what was attacked, and how."""
+    settings = night.settings
+    return hash_json({
+        "corpus": attacked.corpus.reviews.sha256, "source": attacked.source,
+        "robustness": settings.robustness.model_dump(mode="json", exclude={"budget"}),
+        "effects": settings.effects.model_dump(mode="json"),
+        "extract": settings.extract.model_dump(mode="json"),
+    })  # fmt: skip

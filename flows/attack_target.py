@@ -1,8 +1,9 @@
 """The causal conclusions of the effects room, as a target of the robustness room.
 
 An attack's rows go through the panel and the frozen control basis like any others, are reduced to
-Gram matrices and added to the stored ones; conclusions are drawn from the sum. Genuine rows keep
-the history that they had: reviews dated after a fake one do not see it in their controls
+Gram matrices and added to the stored ones; conclusions are drawn from the sum. Reviews that
+were never read have no row, as in a night, and belong to the history of others. Genuine rows keep the
+history that they had: reviews dated after a fake one do not see it in their controls
 (`conclude_afresh` recomputes these, too).
 """
 
@@ -72,8 +73,8 @@ class MomentsTarget:
 
     @cached_property
     def panel(self) -> pl.DataFrame:
-        """The design panel of the genuine reviews, in their order."""
-        return self._build_panel(self.corpus.frame, self.corpus.frame)
+        """The design panel of the genuine reviews that were read, in their order."""
+        return self._build_panel(self._read, self.corpus.frame)
 
     @cached_property
     def basis(self) -> Basis:
@@ -84,6 +85,17 @@ class MomentsTarget:
     def moments(self) -> Moments:
         """The stored moments of the genuine reviews."""
         return self._reduce(*self._design)
+
+    @cached_property
+    def _read(self) -> pl.DataFrame:
+        """The genuine reviews that were read; raises EstimationError when none was."""
+        read = self.corpus.frame.filter("is_read")
+        if read.height == 0:
+            raise EstimationError(
+                f"none of the {self.corpus.n:,} reviews was read, so that no effect is known to "
+                "attack; look at their languages, or choose another extractor"
+            )
+        return read
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -110,7 +122,7 @@ class MomentsTarget:
     def conclude_afresh(self, rows: pl.DataFrame) -> dict[str, Conclusion]:
         """Conclusions from `rows` alone, their history included, under the same basis."""
         corpus = make_corpus(sort_reviews(rows), self.corpus.attributes)
-        panel = self._build_panel(corpus.frame, corpus.frame)
+        panel = self._build_panel(corpus.frame.filter("is_read"), corpus.frame)
         found = estimate_effects(
             self._reduce(*self._lay_out(panel)),
             window=_WINDOW,
@@ -157,12 +169,17 @@ class MomentsTarget:
             parts = [self.moments]
             parts += [] if fakes is None or is_alone else [self._reduce_fakes(fakes)]
             return sum_moments(parts)
+        n_fakes = 0 if fakes is None else fakes.height
+        if len(weights) != self.corpus.n + n_fakes:
+            raise EstimationError(
+                f"{len(weights)} weights for {self.corpus.n} reviews and {n_fakes} fakes"
+            )
+        weights = np.concatenate([weights[: self.corpus.n][self.corpus.is_read],
+                                  weights[self.corpus.n :]])  # fmt: skip
         design, bucket = self._design
         if fakes is not None and not is_alone:
             more, codes = self._lay_out(self._build_fakes(fakes))
             design, bucket = np.concatenate([design, more]), np.concatenate([bucket, codes])
-        if len(weights) != len(design):
-            raise EstimationError(f"{len(weights)} weights for {len(design)} rows")
         kept = weights > 0
         scaled = design[kept] * np.sqrt(weights[kept])[:, None]
         return self._reduce(scaled, bucket[kept])

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from flows.attack_ratings import choose_victim
 from flows.attack_sources import Loaded
+from flows.attack_victim import SURROGATE
 from tasks.platform.errors import ConfigError
 from tasks.robustness.clicks import CLICK_ATTACKS, attack_clicks
 from tasks.robustness.defend import Defended, Detection
@@ -22,9 +24,9 @@ from tasks.robustness.scorecard import (
     make_rng,
     make_victim,
 )
-from tasks.robustness.surrogate import RidgeFactors
 
 MIN_EXPOSURES: Final = 100
+NAMES: Final = {SURROGATE: "ridge matrix factorisation"}
 
 
 def attack_effects(loaded: Loaded, plan: Plan, attributes: Sequence[str] = ()) -> dict[str, Any]:
@@ -54,13 +56,16 @@ def attack_effects(loaded: Loaded, plan: Plan, attributes: Sequence[str] = ()) -
     }
 
 
-def attack_behaviour(loaded: Loaded, plan: Plan) -> dict[str, Any]:
+def attack_behaviour(loaded: Loaded, plan: Plan, victim_name: str = SURROGATE) -> dict[str, Any]:
     """Every attack of `plan` on a recommender and on click rates; what detection would flag as it is.
+
+    The recommender is the one that `victim_name` names, see `flows.attack_victim.VICTIMS`.
 
     Keys: source, n, share, mode, seed, victim, attacks, clicks, counts, suspects.
     """
     corpus = loaded.target.corpus
-    victim = make_victim(RidgeFactors(), corpus, plan)
+    recommender = choose_victim(victim_name, loaded, seed=plan.seed)
+    victim = make_victim(recommender, corpus, plan)
     results = [attack_recommender(victim, name) for name in plan.attacks]
     return {
         "source": loaded.source,
@@ -68,7 +73,7 @@ def attack_behaviour(loaded: Loaded, plan: Plan) -> dict[str, Any]:
         "share": plan.share,
         "mode": plan.mode,
         "seed": plan.seed,
-        "victim": "ridge matrix factorisation",
+        "victim": NAMES.get(victim_name, f"{victim_name}, as a night trains it"),
         "attacks": [show_recommender(result) for result in results],
         "clicks": attack_exposures(loaded.exposures, plan),
         "counts": count_outcomes([result.outcome for result in results]),

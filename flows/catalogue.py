@@ -16,10 +16,12 @@ from flows.backfill import backfill
 from flows.estimates import estimate
 from flows.imports import import_history
 from flows.nightly import nightly
+from flows.sweep import sweep
 from tasks.platform.errors import ConfigError
 from tasks.platform.settings import ServeSettings
 
 NIGHTLY = "nightly"
+SWEEP = "sweep"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,15 @@ def list_offers(serve: ServeSettings) -> tuple[Offer, ...]:
             "Ingest, check and publish last night's drops, then derive effects and the report again.",
             ("night",),
             cron=serve.cron,
+            most=1,
+        ),
+        Offer(
+            SWEEP,
+            sweep,
+            "flows/sweep.py:sweep",
+            "Try every attack on every target on last Sunday's reviews; the week's nights show it.",
+            ("attack",),
+            cron=serve.sweep_cron,
             most=1,
         ),
         Offer(
@@ -102,8 +113,8 @@ def make_deployment(offer: Offer, serve: ServeSettings, config: str | None) -> R
     )
 
 
-async def find_next(serve: ServeSettings, now: datetime) -> datetime | None:
-    """When the night starts next, in the time zone of the schedule."""
-    schedule = CronSchedule(cron=serve.cron, timezone=serve.timezone)
+async def find_next(cron: str, serve: ServeSettings, now: datetime) -> datetime | None:
+    """When a schedule starts next, in its time zone."""
+    schedule = CronSchedule(cron=cron, timezone=serve.timezone)
     dates = await schedule.get_dates(1, start=now)
     return dates[0].astimezone(ZoneInfo(serve.timezone)) if dates else None

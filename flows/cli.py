@@ -25,11 +25,10 @@ from flows.console import (
     print_json,
     print_line,
     print_table,
-    show_progress,
     silence_exit,
 )
 from flows.options import Config, Json, parse_date
-from flows.running import find_home
+from flows.starting import start_flow
 from tasks.platform.errors import ConfigError
 from tasks.platform.schema import TableName
 from tasks.platform.settings import SourceKind, load_settings
@@ -61,17 +60,6 @@ cli_recommend.register(app)
 cli_up.register(app)
 cli_attack.register(attack_app)
 cli_keep.register(app)
-
-
-def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:
-    """Call `run()` with the engine quiet and bars shown; returns the run's account."""
-    from flows.engine import quiet_engine
-
-    settings = load_settings(config)
-    site, home = resolve_site(settings), find_home(settings)
-    with quiet_engine(site, home), show_progress(is_shown=not is_json):
-        document: dict[str, Any] = run()
-    return document
 
 
 def show_account(document: dict[str, Any], *, is_json: bool) -> None:

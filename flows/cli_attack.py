@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from flows.cli_attack_sweep import register_sweep
 from flows.cli_attack_text import register_text
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
 from flows.options import Config, Json, parse_date, split_names
@@ -49,6 +50,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
 def register(app: typer.Typer) -> None:
     """Add the commands to the group `attack`."""
     register_text(app)
+    register_sweep(app)
     app.command("behaviour")(attack_behaviour)
     app.command("effects")(attack_effects)
 
@@ -111,7 +113,19 @@ def attack_behaviour(
     mode: Annotated[
         str, typer.Option(help="push (praise an item that is rated low) or nuke (the reverse).")
     ] = "push",
-    source: Source = None,
+    victim: Annotated[
+        str,
+        typer.Option(
+            help="Recommender under attack: surrogate (a ridge factorisation), or what a night trains: "
+            "bias, mf, mf-ips, features, ips, snips, dr, stabledr. These cost more."
+        ),
+    ] = "surrogate",
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Source in the warehouse, when there are several; of a FILE its kind, coat or movielens."
+        ),
+    ] = None,
     as_of: AsOf = None,
     fence: Fence = 2.25,
     seed: Seed = 0,
@@ -123,16 +137,22 @@ def attack_behaviour(
     Examples: whyrec attack behaviour --mode nuke --size 0.03
 
     whyrec attack behaviour ratings.csv --user uid --item iid --rating stars --date day
+
+    whyrec attack behaviour coat/ --source coat --victim ips --size 0.05
     """
     with explain_errors(is_json=is_json):
         from flows import attacks as module
+        from flows.attack_ratings import load_ratings
         from tasks.robustness.scorecard import NAMES, Plan
 
         plan = Plan(
             split_names(attacks) or NAMES, size, mode=read_mode(mode), fence=fence, seed=seed
         )
-        loaded = load(file, attributes, (user, item, rating, date, text), source, as_of, config)
-        document = module.attack_behaviour(loaded, plan)
+        if file is not None and source is not None:
+            loaded = load_ratings(source, file)
+        else:
+            loaded = load(file, attributes, (user, item, rating, date, text), source, as_of, config)
+        document = module.attack_behaviour(loaded, plan, victim)
         if is_json:
             print_json(document)
         else:

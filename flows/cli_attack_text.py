@@ -146,9 +146,29 @@ def attack_text(
 
 
 def attack_embedding(
-    file: Annotated[str, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")],
-    text: Annotated[str, typer.Option(help="Column of the text.")],
-    attributes: Annotated[str, typer.Option(help="Attributes whose probe is attacked, a,b,c.")],
+    file: Annotated[
+        str | None, typer.Argument(help="CSV, JSON lines or Parquet file of texts.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Column of the text.")] = None,
+    attributes: Annotated[
+        str | None, typer.Option(help="Attributes whose probe is attacked, a,b,c.")
+    ] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            help="probe (reads attributes), tower (rates by a text, see recommend text), or recommender "
+            "(text features of items in the newest night's, or in --model)."
+        ),
+    ] = "probe",
+    rating: Annotated[
+        str | None, typer.Option(help="Column of the rating, for --target tower.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Recommender in a file, for --target recommender.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Source in the warehouse, for --target recommender.")
+    ] = None,
     methods: Annotated[str, typer.Option(help="fgsm, pgd or both.")] = "fgsm,pgd",
     epsilons: Annotated[
         str, typer.Option(help="Sizes of the attack; vectors have length 1.")
@@ -172,11 +192,23 @@ def attack_embedding(
     config: Config = None,
     is_json: Json = False,
 ) -> None:
-    """How far must a text's vectors move before the probe on them answers otherwise? Accuracy over epsilon.
+    """How far must vectors move before what reads them answers otherwise? Accuracy or error over epsilon.
 
-    Example: whyrec attack embedding reviews.csv --text body --attributes food --columns "{}_label" --harden 0.1
+    Examples: whyrec attack embedding reviews.csv --text body --attributes food --columns "{}_label" --harden 0.1
+
+    whyrec attack embedding reviews.csv --text body --target tower --rating stars --max-texts 400
+
+    whyrec attack embedding --target recommender
     """
     with explain_errors(is_json=is_json):
+        if target != "probe":
+            show_predictor(
+                target, file, text, rating, model, source, split_names(methods),
+                split_numbers(epsilons), norm, max_texts, seed, config, is_json=is_json,
+            )  # fmt: skip
+            return
+        if file is None or text is None or attributes is None:
+            raise ConfigError("--target probe needs a FILE, --text and --attributes")
         from flows.attacks_embedding import CURVES, attack_probe, list_curves
         from flows.desk import Teaching
 
@@ -202,3 +234,48 @@ def split_numbers(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in split_names(text))
     except ValueError:
         raise ConfigError(f"{text!r} are no numbers; write them as 0.05,0.1") from None
+
+
+def show_predictor(
+    target: str,
+    file: str | None,
+    text: str | None,
+    rating: str | None,
+    model: str | None,
+    source: str | None,
+    methods: tuple[str, ...],
+    epsilons: tuple[float, ...],
+    norm: str,
+    max_texts: int | None,
+    seed: int,
+    config: str | None,
+    *,
+    is_json: bool,
+) -> None:
+    """Attack what predicts ratings: a text tower, or the text features of a recommender's items."""
+    from flows.attacks_tower import FEATURES, TOWER, attack_item_features, attack_tower, list_points
+
+    if target == "tower":
+        if file is None or text is None or rating is None:
+            raise ConfigError("--target tower needs a FILE, --text and --rating")
+        document = attack_tower(
+            file, text=text, rating=rating, methods=methods, epsilons=epsilons, norm=norm,
+            relevant=4.0, most_texts=max_texts, seed=seed, config=config,
+        )  # fmt: skip
+    elif target == "recommender":
+        document = attack_item_features(
+            model=model, source=source, methods=methods, epsilons=epsilons, norm=norm, seed=seed,
+            config=config,
+        )  # fmt: skip
+    else:
+        raise ConfigError(f"--target is {target!r}; use probe, tower or recommender")
+    if is_json:
+        print_json(document)
+        return
+    is_tower = target == "tower"
+    title = (
+        f"token states of {document['texts']:,} texts, moved by epsilon of their mean length"
+        if is_tower
+        else f"text features of {document['items']:,} items, one item moved at a time"
+    )
+    print_table(title, TOWER if is_tower else FEATURES, list_points(document))

@@ -97,3 +97,14 @@ def name_night() -> str:
 def label_night(day: str, *, is_forced: bool) -> str:
     """As "night 2024-03-30", or "night 2024-03-30, forced"."""
     return f"night {day}" + (", forced" if is_forced else "")
+
+
+def name_sweep() -> str:
+    """Name of a sweep's run from what was asked."""
+    day = flow_run.parameters.get("as_of")
+    return label_sweep(str(day) if day else "of the newest day")
+
+
+def label_sweep(day: str) -> str:
+    """As "sweep 2024-03-30"."""
+    return f"sweep {day}"

@@ -90,7 +90,7 @@ def run_night(night: Night, drops: Sequence[DropRef] | None = None) -> dict[str,
         users = {source: part.users for source, part in prepared.items()}
         verdicts = effect_stages.conclude_effects(night, periods, attributes, texts, users)
         recommenders = recommend_stages.conclude_recommenders(night, prepared, attributes, verdicts)
-        attacks = attack_stages.attack_night(night, periods, attributes)
+        attacks = attack_stages.attack_night(night, periods, attributes, prepared)
         page = stages.write_report(night, verdicts, examples, recommenders, attacks)
     except Exception as error:
         night.errors.append(error)
@@ -119,6 +119,7 @@ def make_night_key(night: Night) -> str:
             if row["drop_date"] is None or row["drop_date"] <= night.as_of
         ],
         "recent": night.recent,
+        "sweeps": attack_stages.list_sweeps(night),
     }
     return hash_json(document)
 
@@ -182,7 +183,7 @@ def close_night(night: Night, page: ReportRef | None) -> dict[str, Any]:
         "report_ref": page.model_dump() if page else None,
         **(report.read_summary(page, night.run) if page else {}),
         "files": [ref.model_dump() for ref in night.files.values()],
-        "night_key": make_night_key(night) if page else None,
+        "night_key": make_night_key(night) if page and not night.errors else None,
         "seconds": night.seconds,
     }
     document["snapshot"] = stages.record_run(night, document)

@@ -10,6 +10,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from uuid import UUID
 from prefect.runner import Runner
 from prefect.settings import PREFECT_API_URL
 
-from flows.catalogue import NIGHTLY, find_next, list_offers, make_deployment
+from flows.catalogue import find_next, list_offers, make_deployment
 from flows.console import print_error
 from flows.running import find_home, find_prefect_home, find_ready
 from flows.server_api import ask_server, is_healthy
@@ -40,12 +41,12 @@ def wait_for_server(api: str) -> None:
         time.sleep(0.2)
 
 
-def set_right(api: str, folder: Path, nightly_id: UUID) -> dict[str, Any]:
-    """Close runs whose process is gone, and starts of the night that were missed but for the last."""
+def set_right(api: str, folder: Path, scheduled: Sequence[UUID]) -> dict[str, Any]:
+    """Close runs whose process is gone, and missed starts of each schedule but for the last."""
     with ask_server(api) as server:
         return {
             "crashed": crash_stale(server, folder),
-            "missed": skip_missed(server, str(nightly_id)),
+            "missed": sum(skip_missed(server, str(one)) for one in scheduled),
         }
 
 
@@ -63,7 +64,9 @@ async def run_flows(settings: Settings, config: str | None, api: str) -> None:
         offer.name: await runner.aadd_deployment(make_deployment(offer, serve, config))
         for offer in list_offers(serve)
     }
-    mended = await asyncio.to_thread(set_right, api, folder, offered[NIGHTLY])
+    crons = {offer.name: offer.cron for offer in list_offers(serve) if offer.cron}
+    scheduled = [offered[name] for name in crons]
+    mended = await asyncio.to_thread(set_right, api, folder, scheduled)
     work = asyncio.create_task(runner.start())
     while not runner.started and not work.done():
         await asyncio.sleep(0.02)
@@ -73,10 +76,11 @@ async def run_flows(settings: Settings, config: str | None, api: str) -> None:
     loop.add_signal_handler(
         signal.SIGTERM, lambda: stopping.append(loop.create_task(runner.astop()))
     )
-    upcoming = await find_next(serve, datetime.now(UTC))
+    now = datetime.now(UTC)
+    upcoming = {name: await find_next(cron, serve, now) for name, cron in crons.items()}
     write_json(
         find_ready(find_home(settings)),
-        {"deployments": list(offered), "next": {NIGHTLY: upcoming}, **mended},
+        {"deployments": list(offered), "next": upcoming, **mended},
     )
     await work
     for task in stopping:

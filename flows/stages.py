@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from flows import attack_tasks
+from flows import attack_readers, attack_tasks
 from flows.engine import Engine, Failure, describe_failure
 from flows.state import Night
 from tasks.effects import task as effects
@@ -78,9 +78,12 @@ CACHED_TASKS = (
     recommend.describe_examples,
     recommend.gather_quality,
     robustness.gather_corpus,
-    robustness.attack_ratings,
+    attack_tasks.attack_ratings,
     robustness.list_unusual,
     attack_tasks.attack_effect,
+    attack_readers.attack_texts,
+    attack_readers.attack_vectors,
+    attack_readers.attack_item_texts,
     report.write_report,
 )
 """The tasks whose code decides what a night concludes."""

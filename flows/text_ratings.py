@@ -38,7 +38,7 @@ def compare_text_ratings(
     random; `out` gets a model of all rows as safetensors; `log_folder` TensorBoard scalars. Rows
     without a text or a number are left out and counted. Raises InputError, ConfigError.
     """
-    frame, n_left_out = _read_rows(path, text=text, rating=rating, propensity=propensity)
+    frame, n_left_out = read_rows(path, text=text, rating=rating, propensity=propensity)
     if limit is not None:
         frame = frame.sample(min(limit, len(frame)), seed=0)
     chances = frame["propensity"].to_numpy() if propensity else None
@@ -65,7 +65,7 @@ def compare_text_ratings(
     return {**answer, "left_out": n_left_out, "encoder": encoder.model, "out": out}
 
 
-def _read_rows(
+def read_rows(
     path: str, *, text: str, rating: str, propensity: str | None
 ) -> tuple[pl.DataFrame, int]:
     """Columns text, rating, propensity of whole rows, and how many rows were not whole."""

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS marts.attacks (
     source VARCHAR,  -- name of the source, as in [[sources]] or of an import
     surface VARCHAR,  -- what is attacked: behaviour, text or embedding
     attack VARCHAR,  -- name of the attack
-    target VARCHAR,  -- what should be misled: effects or recommender
+    target VARCHAR,  -- what should be misled: effects, recommender or extractor
     subject VARCHAR,  -- attribute, items or account that it is about
     share DOUBLE,  -- size of the attack, as a share of the real reviews
     measure VARCHAR,  -- what is measured: the contrast of an effect, or a hit rate
@@ -25,5 +25,6 @@ CREATE TABLE IF NOT EXISTS marts.attacks (
     skip_reason VARCHAR,  -- why not
     queries BIGINT,  -- questions asked of the victim
     seed BIGINT,  -- seed of whatever was drawn at random
-    detail VARCHAR  -- JSON: what else was measured
+    detail VARCHAR,  -- JSON: what else was measured
+    not_attempted BIGINT  -- attempts that a budget left over
 )

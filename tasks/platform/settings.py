@@ -293,6 +293,21 @@ class RobustnessSettings(Section):
     recommender_attacks: tuple[str, ...] = Field(
         ("average", "bandwagon", "love-hate"), description="attacks on a recommender of the ratings"
     )
+    victim: Literal["surrogate", "own"] = Field(
+        "surrogate",
+        description="recommender under attack: a ridge factorisation, or the one of [recommend]",
+    )
+    text_attacks: tuple[str, ...] = Field(
+        ("swaps", "keyboard", "misspellings", "substitution", "negation", "flip", "identity"),
+        description="attacks on what the extractor reads in texts",
+    )
+    embedding_attacks: tuple[Literal["fgsm", "pgd"], ...] = Field(
+        ("fgsm", "pgd"), description="attacks on the vectors of a probe, and of items' texts"
+    )
+    texts: int = Field(12, ge=1, le=10_000, description="reviews that an attack on texts tries")
+    text_queries: int = Field(
+        150, ge=10, description="texts that it may ask the extractor for each attribute"
+    )
     mode: Literal["push", "nuke"] = Field("push", description="praise the target, or run it down")
     share: float = Field(0.01, gt=0, le=1, description="fake reviews, as a share of the real ones")
     looked_to: float = Field(
@@ -322,7 +337,8 @@ class ServeSettings(Section):
         description="where others serve the reports folder; default what `whyrec up` serves",
     )
     cron: str = Field("30 2 * * *", description="when the night runs, as cron writes it")
-    timezone: str = Field("Etc/UTC", description="time zone of the schedule")
+    sweep_cron: str = Field("30 4 * * 1", description="when all attacks are tried at once")
+    timezone: str = Field("Etc/UTC", description="time zone of both schedules")
     runs_at_a_time: int = Field(2, ge=1, le=64, description="runs that may work side by side")
     keep_runs_days: int = Field(
         90, ge=1, le=3650, description="older runs are removed from the server's history"

@@ -73,6 +73,24 @@ class TextModel:
         network.load(self.parameters)
         return self.mean + self.spread * _predict(network, states, rows)
 
+    def find_slopes(
+        self, parts: Sequence[npt.NDArray[Any]], *, device: str = "cpu"
+    ) -> list[npt.NDArray[np.float32]]:
+        """By how much the predicted rating of each text rises per unit of each of its token states.
+
+        `parts` are states (tokens, dim) of some texts; the answer has their shapes.
+        """
+        import torch
+
+        network = _Tower(self.dim, self.hidden, dropout=0.0, device=device)
+        network.load(self.parameters)
+        network.module.eval()
+        asked = [
+            torch.tensor(np.asarray(part, dtype=np.float32), requires_grad=True) for part in parts
+        ]
+        slopes = torch.autograd.grad(network(asked).sum(), asked)
+        return [self.spread * slope.numpy() for slope in slopes]
+
 
 def fit_text(
     states: States,
@@ -200,7 +218,7 @@ class _Tower:
         if int(lengths.min()) < 1:
             raise InputError("a text has no tokens; give it at least the encoder's own marks")
         padded = rnn.pad_sequence(
-            [torch.as_tensor(np.asarray(part, dtype=np.float32)) for part in parts],
+            [self._torch_of(part) for part in parts],
             batch_first=True,
         ).to(self._device)
         packed = rnn.pack_padded_sequence(
@@ -209,6 +227,12 @@ class _Tower:
         outputs, _ = rnn.pad_packed_sequence(self.module["lstm"](packed)[0], batch_first=True)
         pooled = outputs.sum(dim=1) / lengths[:, None].to(self._device)  # what pads is 0
         return self.module["line"](self.module["dropout"](pooled))[:, 0]
+
+    def _torch_of(self, part: Any) -> Any:
+        """A tensor as it is, so that gradients reach it; anything else as a float32 one."""
+        if self._torch.is_tensor(part):
+            return part
+        return self._torch.as_tensor(np.asarray(part, dtype=np.float32))
 
     def measure(self, parts: Sequence[npt.NDArray[Any]], targets: Floats, weights: Floats) -> Any:
         """Weighted mean squared error."""

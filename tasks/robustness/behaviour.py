@@ -236,6 +236,7 @@ def write_rows(
         "rating": draft.rating,
         "text": texts,
         "is_verified": rng.random(rows) < verified,
+        "is_read": [True] * rows,
         **{SAYS + name: says[:, at] for at, name in enumerate(corpus.attributes)},
     }
     return pl.DataFrame(columns, schema=corpus.frame.schema)

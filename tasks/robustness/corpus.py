@@ -1,10 +1,12 @@
 """Genuine reviews as an attacker and a detector see them, and the rows that an attacker can write.
 
 A frame of reviews has the columns `review_id`, `user_id`, `item_id`, `event_date`, `rating`, `text`,
-`is_verified` and, for each attribute, `says__<attribute>`: -1, 0 or 1, what the text says of it.
+`is_verified`, `is_read` and, for each attribute, `says__<attribute>`: -1, 0 or 1, what the text says
+of it. A review that was never read (another language, no text) says nothing known: it is left out of
+what effects are drawn from, and seen by detection and recommenders like any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -30,6 +32,7 @@ SCHEMA: Final = pl.Schema(
         "rating": pl.Float64,
         "text": pl.String,
         "is_verified": pl.Boolean,
+        "is_read": pl.Boolean,
     }
 )
 NEEDED: Final = ("user_id", "item_id", "rating")
@@ -99,6 +102,11 @@ class Corpus:
         return bool((self.frame["text"] != "").any())
 
     @cached_property
+    def is_read(self) -> Flags:
+        """Whether what a text says is known, shape (n,)."""
+        return self.frame["is_read"].to_numpy().astype(np.bool_)
+
+    @cached_property
     def says(self) -> NDArray[np.int8]:
         """What each text says of each attribute, shape (n, attributes)."""
         columns = [self.frame[SAYS + name].to_numpy() for name in self.attributes]
@@ -134,6 +142,7 @@ def fill_columns(frame: pl.DataFrame, attributes: Sequence[str]) -> pl.DataFrame
         "event_date": pl.lit(0, dtype=pl.Int32).cast(pl.Date),
         "text": pl.lit(""),
         "is_verified": pl.lit(False),
+        "is_read": pl.lit(True),
     }
     says = {SAYS + name: pl.Int8() for name in attributes}
     frame = frame.with_columns(
@@ -143,11 +152,25 @@ def fill_columns(frame: pl.DataFrame, attributes: Sequence[str]) -> pl.DataFrame
     return frame.select(
         *(pl.col(name).cast(kind) for name, kind in SCHEMA.items()),
         *(pl.col(name).cast(kind).fill_null(0) for name, kind in says.items()),
-    ).with_columns(pl.col("text").fill_null(""), pl.col("is_verified").fill_null(False))
+    ).with_columns(
+        pl.col("text").fill_null(""),
+        pl.col("is_verified").fill_null(False),
+        pl.col("is_read").fill_null(True),
+    )
 
 
-def join_says(reviews: pl.DataFrame, read: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """`reviews` with what was read of each attribute, one row of `read` per review and attribute."""
+def join_says(
+    reviews: pl.DataFrame,
+    read: pl.DataFrame,
+    names: Sequence[str],
+    *,
+    unread: Collection[str] = (),
+) -> pl.DataFrame:
+    """`reviews` with what was read of each attribute, one row of `read` per review and attribute.
+
+    `unread` are the ids of reviews that were not read.
+    """
+    reviews = reviews.with_columns(is_read=~pl.col("review_id").is_in(list(unread)))
     said = read.filter(pl.col("is_mentioned"))
     for name in names:
         part = said.filter(pl.col("attribute") == name).select(

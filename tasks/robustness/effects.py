@@ -103,6 +103,8 @@ class Smallest:
     """The smallest attack that flips one conclusion.
 
     `share` of the genuine rows and `rows`; None when no attack up to `looked_to` (a share) does.
+    `curve` are (share, shift in clean standard errors) at every size of the grid up to `looked_to`;
+    an attack that writes fewer rows is as large as it gets.
     `not_below` is the largest share that was tried below it and did not flip. `tried` attacks were
     computed. Flips need not be monotone in size: it is the first flip on the grid that is refined.
     """
@@ -115,6 +117,7 @@ class Smallest:
     tried: int
     clean: Conclusion
     attacked: Conclusion | None
+    curve: tuple[tuple[float, float | None], ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -165,9 +168,10 @@ def find_smallest(
             known[rows] = target.conclude(fakes.head(rows))[attribute]
         return known[rows].side != clean[attribute].side
 
-    sizes = sorted({max(round(share * n), 1) for share in grid} | {fakes.height})
+    tried = sorted({max(round(share * n), 1) for share in grid} | {fakes.height})
     low, high = 0, None
-    for rows in (size for size in sizes if size <= fakes.height):
+    sizes = [size for size in tried if size <= fakes.height]
+    for rows in sizes:
         if is_flipped(rows):
             high = rows
             break
@@ -175,6 +179,11 @@ def find_smallest(
     while high is not None and high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if is_flipped(middle) else (middle, high)
+    curve = []
+    for rows in sizes:
+        is_flipped(rows)
+        damage = Damage(attribute, rows / n, rows, clean[attribute], known[rows])
+        curve.append((rows / n, damage.shift))
     return Smallest(
         attribute=attribute,
         share=None if high is None else high / n,
@@ -184,6 +193,7 @@ def find_smallest(
         tried=len(known),
         clean=clean[attribute],
         attacked=None if high is None else known[high],
+        curve=tuple(curve),
     )
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tasks.platform.errors import ConfigError
 from tasks.robustness.defend import Detection
@@ -14,12 +14,14 @@ SURFACE: Final = "behaviour"
 HEADLINE: Final = "negative_to_positive"
 HIT_RATE: Final = "hit_rate_at_10"
 FLAGGED: Final = "flagged rows left out"
+SIZE: Final = "fake reviews per real one"
 
 
-def choose_tonight(
-    pairs: Sequence[tuple[str, str]], *, budget: int | None, as_of: date
-) -> list[tuple[str, str]]:
-    """The (attack, subject) pairs that a night tries: `budget` of them, all in turn over nights.
+Pair = TypeVar("Pair")
+
+
+def choose_tonight(pairs: Sequence[Pair], *, budget: int | None, as_of: date) -> list[Pair]:
+    """The pairs of attack and target that a night tries: `budget` of them, all in turn over nights.
 
     None: all, as a weekly sweep does.
     """
@@ -52,6 +54,8 @@ def to_effect_rows(
         detail=json.dumps({
             "tale": result.tale, "read_as_meant": result.read_as_meant,
             "smallest": smallest.sentence if smallest else None,
+            "size_name": SIZE, "damage_name": "shift, in clean standard errors",
+            "curve": smallest.curve if smallest else [],
         }),
     )  # fmt: skip
     if damage is None or result.detection is None:
@@ -70,9 +74,9 @@ def to_effect_rows(
 
 
 def to_recommender_rows(
-    result: RecommenderResult, *, source: str, plan: Plan
+    result: RecommenderResult, *, source: str, plan: Plan, victim: str = "surrogate"
 ) -> tuple[list[AttackRow], list[DefenceRow]]:
-    """One attack on the recommender, by the target's hit rate."""
+    """One attack on the recommender, by the target's hit rate; `victim` says on which."""
     damage, defended = result.damage, result.defended
     subject = ",".join(result.items)
     row = AttackRow(
@@ -87,6 +91,8 @@ def to_recommender_rows(
             "prediction_shift": damage.prediction_shift if damage else None,
             "displaced": damage.displaced if damage else None,
             "ndcg": [damage.clean.ndcg, damage.attacked.ndcg] if damage else None,
+            "size_name": SIZE, "damage_name": "rise of the hit rate", "curve": result.curve,
+            "victim": victim,
         }),
     )  # fmt: skip
     if damage is None or defended is None or result.detection is None:

@@ -20,9 +20,11 @@ class AttackRow:
     `surface` is what is attacked through, `target` what is attacked, `subject` which part of it (an
     attribute, an item). `share` is the size as a share of the data. `measure` names what `clean`
     and `attacked` are; `shift` is their difference (for effects in clean standard errors).
-    `attempted` = `succeeded` + `failed`; `skipped` ones come on top, `skip_reason` says why.
+    `attempted` = `succeeded` + `failed`; `skipped` ones come on top, `skip_reason` says why, and so do
+    those that a budget left over, `not_attempted`. `queries` were asked of the victim.
     `smallest_share` is the smallest attack that flips the verdict, null when none up to `looked_to`
-    does. `detail` is JSON.
+    does. `detail` is JSON; in it `curve` holds [size, damage] pairs, and `size_name` and
+    `damage_name` what these are.
     """
 
     source: str
@@ -49,6 +51,7 @@ class AttackRow:
     queries: int | None
     seed: int
     detail: str
+    not_attempted: int = 0
 
 
 @dataclass(frozen=True)

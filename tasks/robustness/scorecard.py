@@ -7,6 +7,7 @@ those tried succeeded (what a reader takes away changed) or failed.
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -38,6 +39,7 @@ from tasks.robustness.profiles import DAYS, Aim, Mode, Tale
 from tasks.robustness.recommender import (
     Recommender,
     RecommenderDamage,
+    Served,
     Split,
     compare,
     serve,
@@ -58,7 +60,8 @@ class Plan:
     """What to try.
 
     `share` is the size at which damage and defences are measured, as a share of the data; the
-    smallest attack is looked for up to `looked_to`. Accounts past `fence` are flagged (robust
+    smallest attack is looked for up to `looked_to`, and a recommender is also attacked at `parts` of
+    `share`. Accounts past `fence` are flagged (robust
     standard deviations, see `tasks.robustness.detect`).
     """
 
@@ -70,6 +73,7 @@ class Plan:
     fence: float = FENCE
     seed: int = 0
     writer: Writer = write_templates
+    parts: tuple[float, ...] = (0.25, 0.5)
 
     def __post_init__(self) -> None:
         """Raise ConfigError for attacks and sizes that there are not."""
@@ -104,7 +108,10 @@ class EffectResult:
 
 @dataclass(frozen=True)
 class RecommenderResult:
-    """One attack on the recommender, and what is left of it without the flagged rows."""
+    """One attack on the recommender, and what is left of it without the flagged rows.
+
+    `curve` are (share, rise of the hit rate) by size, the size of the attack itself last.
+    """
 
     attack: str
     items: tuple[str, ...]
@@ -115,6 +122,7 @@ class RecommenderResult:
     defended: RecommenderDamage | None = None
     detection: Detection | None = None
     reason: str = ""
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +132,11 @@ class Victim:
     recommender: Recommender
     split: Split
     plan: Plan = field(default_factory=Plan)
+
+    @cached_property
+    def clean(self) -> Served:
+        """What it serves undisturbed, the same for every attack."""
+        return serve(self.recommender, self.split)
 
 
 def attack_conclusion(
@@ -216,7 +229,7 @@ def attack_recommender(victim: Victim, name: str) -> RecommenderResult:
         fakes = forge_at(corpus, name, targets, rows, plan)
     except WhyrecError as error:
         return RecommenderResult(name, items, plan.share, rows, "skipped", reason=str(error))
-    clean = serve(victim.recommender, split)
+    clean = victim.clean
     attacked = serve(victim.recommender, split, fakes)
     suspicion = suspect(join_rows(corpus, fakes), fence=plan.fence)
     kept = keep_unflagged(suspicion) > 0
@@ -231,7 +244,21 @@ def attack_recommender(victim: Victim, name: str) -> RecommenderResult:
         damage=damage,
         defended=compare(clean, serve(victim.recommender, split, fakes, kept), split, targets),
         detection=score_detection(suspicion, fakes),
+        curve=(*_follow_sizes(victim, fakes, clean, targets), (plan.share, damage.hit_rate_lift)),
     )
+
+
+def _follow_sizes(
+    victim: Victim, fakes: pl.DataFrame, clean: Served, targets: tuple[int, ...]
+) -> list[tuple[float, float]]:
+    """What smaller attacks do: the heads of `fakes`."""
+    found = []
+    for part in victim.plan.parts:
+        rows = max(round(part * fakes.height), 1)
+        served = serve(victim.recommender, victim.split, fakes.head(rows))
+        lift = compare(clean, served, victim.split, targets).hit_rate_lift
+        found.append((part * victim.plan.share, lift))
+    return found
 
 
 def forge_at(

@@ -6,19 +6,19 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from tasks.platform.marts import MartName, MartPart, commit_parts, find_unpublished
 from tasks.platform.refs import AttributesRef, FileRef, PeriodRef, PublishedRef, Ref
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, stage_task
+from tasks.platform.warehouse import fetch_dicts
 from tasks.robustness.corpus import SAYS, Corpus, fill_columns, join_says, make_corpus
 from tasks.robustness.detect import suspect
-from tasks.robustness.mart_rows import to_recommender_rows, to_suspect_rows
-from tasks.robustness.profiles import Mode
+from tasks.robustness.mart_rows import to_suspect_rows
 from tasks.robustness.rows import AttackRow, DefenceRow, ExampleRow, MartRow, to_frame
-from tasks.robustness.scorecard import Plan, attack_recommender, list_suspects, make_victim
-from tasks.robustness.surrogate import RidgeFactors
+from tasks.robustness.scorecard import list_suspects
 
 TABLES: dict[MartName, type[MartRow]] = {
     "attacks": AttackRow,
@@ -46,7 +46,8 @@ def gather_corpus(
 ) -> CorpusRef:
     """The newest `max_rows` reviews of some periods of one source; `context` stands for items, users.
 
-    `attributes` are what was read in the periods, in their order.
+    `attributes` are what was read in the periods, in their order; reviews that were not read stay,
+    marked as such.
     """
     scope = {
         "source": periods[0].source,
@@ -60,7 +61,10 @@ def gather_corpus(
         )
     lake = run.site.lake
     read = pl.concat([lake.read_frame(ref.file) for ref in attributes])
-    said = join_says(reviews.tail(max_rows), read, attribute_names)
+    unread = pl.concat([lake.read_frame(ref.unread).select("review_id") for ref in attributes])
+    said = join_says(
+        reviews.tail(max_rows), read, attribute_names, unread=unread["review_id"].to_list()
+    )
     return CorpusRef(
         reviews=lake.put_frame("corpora", fill_columns(said, attribute_names)),
         items=lake.put_frame("corpora", items.drop("description", strict=False)),
@@ -80,25 +84,6 @@ def list_unusual(source: str, corpus: CorpusRef, run: RunContext) -> FileRef:
     """Accounts of one source that detection would flag, as rows of marts.attack_examples."""
     found = list_suspects(suspect(read_corpus(corpus.reviews, run)))
     return put_rows(run, {"attack_examples": to_suspect_rows(found, source=source)})
-
-
-@stage_task("robustness")
-def attack_ratings(
-    source: str,
-    corpus: CorpusRef,
-    attack: str,
-    mode: Mode,
-    share: float,
-    seed: int,
-    run: RunContext,
-) -> FileRef:
-    """One attack on a recommender trained on one source's ratings, defended and not."""
-    plan = Plan((attack,), share, mode=mode, seed=seed)
-    victim = make_victim(RidgeFactors(), read_corpus(corpus.reviews, run), plan)
-    attacks, defences = to_recommender_rows(
-        attack_recommender(victim, attack), source=source, plan=plan
-    )
-    return put_rows(run, {"attacks": attacks, "defences": defences})
 
 
 def put_rows(run: RunContext, tables: dict[MartName, Any]) -> FileRef:
@@ -147,3 +132,44 @@ def publish_attacks(files: tuple[FileRef, ...], as_of: date, run: RunContext) ->
         message=f"attacks of night {as_of}",
         extra={"run_id": run.run_id},
     )
+
+
+def read_sweeps(run: RunContext, until: date) -> list[dict[str, Any]]:
+    """Sweeps of the state of a day: source, key and files of each."""
+    with run.site.warehouse.connect() as connection:
+        return fetch_dicts(connection, read_sql("marts/sweeps_select"), {"until": until})
+
+
+def read_sweep(run: RunContext, key: str, until: date) -> list[FileRef]:
+    """Files of the sweep called `key` of the state of a day; none when there was none."""
+    found = next((row for row in read_sweeps(run, until) if row["sweep_key"] == key), None)
+    return [] if found is None else [FileRef(**ref) for ref in json.loads(found["files"])]
+
+
+@stage_task("robustness", is_cached=False)
+def record_sweep(
+    source: str, until: date, as_of: date, key: str, files: tuple[FileRef, ...], run: RunContext
+) -> PublishedRef:
+    """Let the nights of the week know what a sweep of one source found; an earlier one is replaced."""
+    listed = json.dumps([file.model_dump() for file in files], sort_keys=True)
+    scope = {"source": source, "until": until}
+
+    def write(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute(read_sql("marts/sweeps_delete"), scope)
+        connection.execute(
+            read_sql("marts/sweeps_insert"),
+            {**scope, "as_of": as_of, "sweep_key": key, "files": listed},
+        )
+
+    run.site.warehouse.commit(
+        write, message=f"sweep of {source} until {until}", extra={"run_id": run.run_id}
+    )
+    return PublishedRef(snapshot=run.site.warehouse.read_snapshot(), rows=len(files))
+
+
+def keep_previous(run: RunContext, until: date) -> FileRef:
+    """The newest result of each attack up to a day, as a file of the lake."""
+    with run.site.warehouse.connect() as connection:
+        rows = fetch_dicts(connection, read_sql("marts/attacks_earlier"), {"until": until})
+    text = json.dumps({"previous": rows}, sort_keys=True, default=str)
+    return run.site.lake.put_bytes("attacks", ".json", text.encode(), rows=len(rows))

@@ -89,3 +89,27 @@ def test_two_rows_of_weight_one_half_count_as_one():
     halves = np.concatenate([np.ones(target.corpus.n), np.full(120, 0.5)])
     once, twice = target.conclude(fakes), target.conclude(pl.concat([fakes, again]), halves)
     assert twice["price"].estimate == pytest.approx(once["price"].estimate, rel=EXACT)
+
+
+def test_reviews_that_were_not_read_have_no_row_and_stay_in_the_history_of_others():
+    whole = sample_target()
+    frame = whole.corpus.frame
+    quiet = pl.all_horizontal(pl.col(f"{SAYS}{name}") == 0 for name in whole.corpus.attributes)
+    unread = frame.filter(quiet)["review_id"].to_list()[::2]
+    marked = frame.with_columns(is_read=~pl.col("review_id").is_in(unread))
+    target = make_target(
+        marked, attributes=whole.corpus.attributes, items=whole.items, users=whole.users
+    )
+    kept = whole.panel.filter(~pl.col("review_id").is_in(unread))
+    assert len(unread) > 100
+    assert target.panel.equals(kept)
+    assert target.corpus.n == whole.corpus.n
+    clean = target.conclude()
+    same = target.conclude(None, np.ones(target.corpus.n))
+    assert same["price"].estimate == pytest.approx(clean["price"].estimate, rel=EXACT)
+
+
+def test_where_nothing_was_read_there_is_no_effect_to_attack():
+    frame = toy_corpus().frame.with_columns(is_read=pl.lit(False))
+    with pytest.raises(EstimationError, match=r"none of the \d+ reviews was read"):
+        make_target(frame, attributes=["price"]).conclude()

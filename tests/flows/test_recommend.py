@@ -12,7 +12,11 @@ from tasks.platform.site import resolve_site
 from tests.flows.conftest import CONFIG, Shop
 
 SPEC = WorldSpec(n_users=60, n_items=30, n_days=5, reviews_per_day=60, exposures_per_day=30, seed=3)
-RECOMMEND = "[recommend]\nmin_ratings = 100\ntop_k = 4\nmodel = 'bias'\n[robustness]\nmin_reviews = 100\nbudget = 1\n[[sources]]"
+RECOMMEND = (
+    "[recommend]\nmin_ratings = 100\ntop_k = 4\nmodel = 'bias'\n[robustness]\nmin_reviews = 100\nbudget = 1\neffect_attacks = ['gradient']\n"
+    "recommender_attacks = ['average']\ntext_attacks = ['swaps']\nembedding_attacks = ['fgsm']\n"
+    "texts = 3\ntext_queries = 40\n[[sources]]"
+)  # fmt: skip
 FULL, WARM = "2024-03-04", "2024-03-05"
 
 
@@ -81,17 +85,22 @@ def test_quality_stands_beside_popularity_and_names_the_recommender_in_use(night
 def test_each_night_tries_another_attack_and_shows_those_of_the_week(nights) -> None:
     shop, found = nights
     first, second = (
-        {e["name"]: e["state"] for e in found[day]["events"] if ".attack_" in e["name"]}
+        {
+            e["name"]: e["state"]
+            for e in found[day]["events"]
+            if ".attack_" in e["name"] and "attack_vectors" not in e["name"]
+        }
         for day in (FULL, WARM)
     )
     assert list(first.values()) == ["ran"]
     assert len(second) == 2
     assert second[next(iter(first))] == "cached"
     rows = ask(
-        shop, "SELECT as_of::VARCHAR, count(*), sum(attempted + skipped) FROM marts.attacks "
-        "GROUP BY ALL ORDER BY ALL",
+        shop, "SELECT as_of::VARCHAR, count(DISTINCT (surface, attack, target)), "
+        "bool_and(attempted + skipped + not_attempted > 0), bool_and(attempted = succeeded + failed) "
+        "FROM marts.attacks WHERE NOT (surface = 'embedding' AND target = 'extractor') GROUP BY ALL ORDER BY ALL",
     )  # fmt: skip
-    assert rows == [(FULL, 1, 1), (WARM, 2, 2)]
+    assert rows == [(FULL, 1, True, True), (WARM, 2, True, True)]
 
 
 def test_the_same_night_again_executes_nothing(nights) -> None:
@@ -139,3 +148,35 @@ def test_a_user_never_seen_gets_what_suits_all_and_is_told_so(nights) -> None:
     scores = [row["predicted"] for row in top["items"]]
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)
+
+
+def test_a_sweep_tries_every_pair_once_and_the_next_page_shows_them(nights) -> None:
+    shop, _ = nights
+    before = shop.run("nightly", "--as-of", WARM)
+    found = shop.run("attack", "sweep", "--as-of", WARM)
+    tried = {(row["attack"], row["target"], row["surface"]) for row in found["attacks"]}
+    assert tried == {
+        ("gradient", "effects", "behaviour"), ("swaps", "extractor", "text"),
+        ("average", "recommender", "behaviour"), ("fgsm", "extractor", "embedding"),
+        ("fgsm", "recommender", "embedding"),
+    }  # fmt: skip
+    assert set(found["counts"]) == {"behaviour", "text", "embedding"}
+    for counts in found["counts"].values():
+        assert counts["attempted"] == counts["succeeded"] + counts["failed"]
+    again = shop.run("attack", "sweep", "--as-of", WARM)
+    assert {e["name"] for e in again["events"] if e["state"] == "ran"} <= {
+        "robustness.record_sweep sample"
+    }
+    night = shop.run("nightly", "--as-of", WARM)
+    assert night["report"] == before["report"]
+    page = Path(night["report"]).read_text()
+    assert "attacks-readers-1" in page
+    assert "the clauses extractor has no probe" in page
+    held = ask(
+        shop,
+        f"SELECT count(DISTINCT (surface, attack, target, subject)) FROM marts.attacks "
+        f"WHERE as_of = '{WARM}'",
+    )[0][0]
+    assert held == len(
+        {(r["surface"], r["attack"], r["target"], r["subject"]) for r in found["attacks"]}
+    )

@@ -87,3 +87,84 @@ def test_accounts_to_judge_are_escaped_and_capped() -> None:
 
 def test_a_night_without_attacks_says_so() -> None:
     assert "no attack was tried this week" in Page(render_html(make_night())).text
+
+
+def make_text_attack(**changes: Any) -> dict[str, Any]:
+    curve = {"curve": [[1.0, 0.25], [2.0, 0.5]], "size_name": "words changed",
+             "damage_name": "share read otherwise"}  # fmt: skip
+    return make_attack(
+        surface="text", attack="swaps", target="extractor", share=None, measure="flip_rate",
+        clean=None, attacked=0.5, shift=None, clean_verdict=None, attacked_verdict=None,
+        is_sign_flipped=None, is_verdict_flipped=None, smallest_share=None, looked_to=None,
+        attempted=4, succeeded=2, failed=2, skipped=7, not_attempted=1, queries=80,
+        skip_reason="7 it says neither praise nor blame of it; 1 not attempted: the budget ran out",
+        detail=json.dumps(curve), **changes,
+    )  # fmt: skip
+
+
+def make_previous(row: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {**row, "as_of": "2024-03-09", **changes}
+
+
+def compare(row: dict[str, Any], **before: Any) -> str:
+    book = gather_attacks([{"attacks": [row], "previous": [make_previous(row, **before)]}])
+    (view,) = view_attacks(make_night(attacks=book))
+    (attempt,) = (*view.effects, *view.others, *view.readers)
+    return f"{attempt.change.word}: {attempt.change.sentence}"
+
+
+def test_a_conclusion_that_takes_more_fakes_than_last_week_is_better() -> None:
+    row = make_attack(smallest_share=0.02)
+    assert compare(row, smallest_share=0.01) == "better: 2.00%, was 1.00% (9 March 2024)"
+    assert compare(row, smallest_share=0.03) == "worse: 2.00%, was 3.00% (9 March 2024)"
+    assert compare(row, smallest_share=0.0205).startswith("unchanged")
+    assert compare(row, smallest_share=None) == "worse: 2.00%, was none up to 16% (9 March 2024)"
+
+
+def test_a_reader_that_is_fooled_more_often_is_worse_and_a_skip_is_no_comparison() -> None:
+    row = make_text_attack()
+    assert compare(row, succeeded=1) == "worse: 50%, was 25% (9 March 2024)"
+    assert compare(row, succeeded=4, failed=0).startswith("better")
+    told = compare(row, attempted=0, succeeded=0, failed=0)
+    assert told == "not comparable: skipped then (9 March 2024)"
+
+
+def test_another_size_is_another_attack() -> None:
+    assert compare(make_attack(share=0.01), share=0.05).startswith("new")
+
+
+def test_every_surface_has_its_denominator_and_its_reasons() -> None:
+    html = render_html(make_night(attacks=gather(make_attack(), make_text_attack())))
+    table = Page(html).text
+    assert "text4227180" in "".join(table.split())
+    assert "it says neither praise nor blame of it; not attempted: the budget ran out" in table
+
+
+def test_texts_before_and_after_are_shown_and_escaped() -> None:
+    example = {
+        "source": "shop", "attack": "swaps", "subject": "price", "outcome": "succeeded",
+        "before_text": "<img src=x> cheap", "after_text": "<img src=x> cehap",
+        "before_answer": "positive", "after_answer": "not mentioned", "note": "{}",
+    }  # fmt: skip
+    html = render_html(make_night(attacks=gather(make_text_attack(), examples=[example])))
+    assert "<img" not in html
+    page = Page(html).text
+    assert "cehap" in page
+    assert "read as not mentioned" in page
+
+
+def test_curves_are_drawn_with_their_numbers_in_words() -> None:
+    curve = {"curve": [[0.01, -2.0], [0.04, None], [0.16, -9.0]], "damage_name": "shift",
+             "size_name": "fake reviews per real one"}  # fmt: skip
+    html = render_html(make_night(attacks=gather(make_attack(detail=json.dumps(curve)))))
+    assert "price, fake-reviews: -2.00 at 0.01, -9.00 at 0.16." in html
+    assert "shop: shift, by fake reviews per real one from 0 to 16%" in html
+
+
+def test_defences_show_what_they_find_and_at_which_price() -> None:
+    scores = {"precision": 0.9, "recall": 0.95, "false_alarms_at": 0.01, "false_alarm_rate": 0.031,
+              "hits": 19, "fakes": 20}  # fmt: skip
+    html = render_html(make_night(attacks=gather(make_attack(), defences=[make_defence(**scores)])))
+    table = Page(html).text.split("What defences save")[1]
+    for words in ("0.90", "0.95", "at 1% false alarms", "19 of 20", "3.1%", "back inside"):
+        assert words in table

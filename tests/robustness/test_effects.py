@@ -75,3 +75,15 @@ def test_no_result_is_never_inside_an_interval():
     assert is_inside(Conclusion("credible", 1.1, 0.1, 0.9, 1.3), clean)
     assert not is_inside(Conclusion("credible", 1.3, 0.1, 1.1, 1.5), clean)
     assert not is_inside(Conclusion("no result"), clean)
+
+
+def test_damage_is_followed_over_all_sizes_up_to_the_largest():
+    target, fakes = MeanTarget(toy_corpus()), contradict(150)
+    found = find_smallest(target, "price", fakes)
+    sizes = [share for share, _ in found.curve]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == pytest.approx(150 / toy_corpus().n)
+    clean = target.conclude()["price"]
+    last = target.conclude(fakes)["price"]
+    assert found.curve[-1][1] == pytest.approx((last.estimate - clean.estimate) / clean.std_error)
+    assert abs(found.curve[-1][1]) > abs(found.curve[0][1])

@@ -1,0 +1,79 @@
+"""Which pairs of attack and target a night takes."""
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from flows import attack_stages
+from flows.attack_stages import Attacked, Pair, choose_pairs, list_idle, list_pairs, try_pairs
+from flows.engine import Failure
+from tasks.platform.refs import FileRef
+from tasks.platform.settings import Settings
+from tasks.robustness.task import CorpusRef
+
+SUNDAY = date(2024, 3, 17)
+
+
+@dataclass
+class Engine:
+    """Answers every call but those that `fails` names."""
+
+    fails: str = ""
+    asked: list[str] = field(default_factory=list)
+
+    def map(self, task: Any, calls: dict[str, Any]) -> tuple[dict[str, FileRef], list[Failure]]:
+        self.asked += calls
+        fine = [label for label in calls if label != self.fails]
+        lost = [Failure(label, OSError(label)) for label in calls if label == self.fails]
+        return {label: make_file(label) for label in fine}, lost
+
+    def require(self, task: Any, calls: dict[str, Any]) -> dict[str, FileRef]:
+        return {label: make_file(f"unusual {label}") for label in calls}
+
+
+@dataclass
+class Tonight:
+    as_of: date = SUNDAY + timedelta(days=1)
+    settings: Settings = field(default_factory=Settings)
+    engine: Engine = field(default_factory=Engine)
+    errors: list[BaseException] = field(default_factory=list)
+
+
+def make_file(name: str) -> FileRef:
+    return FileRef(path=name, sha256=name, size=1)
+
+
+def test_a_week_at_the_default_budget_sees_conclusions_texts_and_a_recommender() -> None:
+    for start in range(40):
+        sunday = SUNDAY + timedelta(weeks=start)
+        week = Tonight(as_of=sunday + timedelta(days=7))
+        kinds = {pair.target for pair in choose_pairs(week, sunday)}
+        assert {attack_stages.EFFECTS, attack_stages.TEXTS} < kinds
+
+
+def test_every_pair_has_its_turn_and_none_that_cannot_be_tried_takes_one() -> None:
+    night = Tonight()
+    pairs = list_pairs(night)
+    assert len(set(pairs)) == len(pairs)
+    seen: set[Pair] = set()
+    for day in range(len(pairs)):
+        now = Tonight(as_of=SUNDAY + timedelta(days=day + 1))
+        seen |= set(choose_pairs(now, now.as_of - timedelta(days=1)))
+    assert seen == set(pairs)
+    assert not seen & set(list_idle(night))
+    assert {pair.target for pair in list_idle(night)} == {attack_stages.VECTORS}
+
+
+def test_a_pair_that_fails_is_an_error_and_the_others_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attack_stages, "describe_call", lambda *_: {})
+    night = Tonight(engine=Engine(fails="swaps shop"))
+    file = make_file("corpus")
+    attacked = Attacked("shop", CorpusRef(reviews=file, items=file, users=file), None, None)
+    pairs = [Pair("swaps", attack_stages.TEXTS), Pair("average", attack_stages.RATINGS)]
+    found = try_pairs(night, attacked, pairs)  # type: ignore[arg-type]
+    assert [str(error) for error in night.errors] == ["swaps shop"]
+    assert [file.path for file in found] == ["average shop", "unusual shop"]
