@@ -168,3 +168,9 @@ def test_defences_show_what_they_find_and_at_which_price() -> None:
     table = Page(html).text.split("What defences save")[1]
     for words in ("0.90", "0.95", "at 1% false alarms", "19 of 20", "3.1%", "back inside"):
         assert words in table
+
+
+def test_rows_of_earlier_versions_have_left_nothing_over() -> None:
+    row = make_attack(not_attempted=None)
+    book = gather_attacks([{"attacks": [row], "previous": [make_previous(row)]}])
+    assert (book.attacks[0].not_attempted, book.previous[0].not_attempted) == (0, 0)
