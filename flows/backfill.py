@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from flows import stages
+from flows.artifacts import show_backfill
+from flows.conduct import conduct
+from flows.console import PROGRESS
+from flows.forms import shown
 from flows.night import find_unchanged, open_night, run_night
 from flows.nightly import Config, Force
 from flows.state import Night, NightError
@@ -18,7 +21,7 @@ from tasks.ingest import task as ingest
 from tasks.platform.errors import ConfigError
 from tasks.platform.refs import DropRef
 from tasks.platform.runs import count_states, read_events
-from tasks.platform.settings import Settings, load_settings
+from tasks.platform.settings import Settings
 
 Stage = Literal["ingest", "all"]
 CHUNK_DAYS = 30
@@ -32,14 +35,12 @@ CHUNK_DAYS = 30
     persist_result=False,
 )
 def backfill(
-    start: Annotated[date, Field(title="First date", description="First night to fill in")],
-    end: Annotated[date, Field(title="Last date", description="Last night to fill in")],
+    start: Annotated[date, shown("First date", "First night to fill in")],
+    end: Annotated[date, shown("Last date", "Last night to fill in")],
     config: Config = None,
     only: Annotated[
         Stage,
-        Field(
-            title="Stage", description="'ingest' publishes drops and stops; 'all' also re-derives"
-        ),
+        shown("Stage", "'ingest' publishes drops and stops; 'all' also re-derives"),
     ] = "all",
     force: Force = False,
 ) -> dict[str, Any]:
@@ -52,7 +53,11 @@ def backfill(
         only: "ingest" publishes drops and stops; "all" also re-derives effects and reports.
         force: Do finished nights again.
     """
-    return run_backfill(start, end, config, only=only, is_forced=force)
+    return conduct(  # type: ignore[return-value]
+        config,
+        lambda settings: run_backfill(settings, start, end, only=only, is_forced=force),
+        steps=("backfill.nights",),
+    )
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,14 @@ class PlannedNight:
 
 
 def run_backfill(
+    settings: Settings,
     start: date,
     end: date,
-    config: str | Path | None,
     *,
     only: Stage = "all",
     is_forced: bool = False,
 ) -> dict[str, Any]:
     """Backfill inside a flow run; raises NightError when a night did not end well."""
-    settings = load_settings(config)
     drops = find_range(settings, start, end)
     answers: dict[str, Any] = {}
     documents = [
@@ -82,6 +86,7 @@ def run_backfill(
     if only == "all":
         documents += run_range(settings, drops, start, end, answers, is_forced=is_forced)
     document = total_nights(documents, settings, end)
+    show_backfill(document, settings)
     if document["exit_code"]:
         raise NightError(document)
     return document
@@ -181,7 +186,10 @@ def run_range(
     """Every night of the range that has something to stand on, in order."""
     documents = []
     published: set[date] | None = None
-    for day in list_days(start, end):
+    days = list_days(start, end)
+    for number, day in enumerate(days):
+        if tell := PROGRESS.get():
+            tell("backfill.nights", number, len(days))
         night = open_night(settings, day, flow="backfill", is_forced=is_forced, answers=answers)
         published = stages.list_published_days(night.run, end) if published is None else published
         own = [drop for drop in drops if drop.drop_date == day]
@@ -206,6 +214,11 @@ def total_nights(
         "flow": "backfill",
         "as_of": end,
         "nights": len(pages),
+        "days": [
+            {name: document[name] for name in ("as_of", "status", "seconds", "report")}
+            for document in documents
+            if "as_of" in document
+        ],
         "rows": stages.total_rows(list(accounts.values())),
         "accounts": list(accounts.values()),
         "tasks": {name: sum(document["tasks"][name] for document in documents) for name in names},

@@ -17,6 +17,7 @@ from flows import (
     cli_keep,
     cli_ope,
     cli_recommend,
+    cli_up,
 )
 from flows.console import (
     end_process,
@@ -56,6 +57,7 @@ cli_ope.register(effects_app)
 cli_graph.register(effects_app)
 cli_attributes.register(app, attributes_app)
 cli_recommend.register(app)
+cli_up.register(app)
 cli_attack.register(attack_app)
 cli_keep.register(app)
 

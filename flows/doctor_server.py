@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 import httpx
 
 from flows.doctor_setup import Finding
+from flows.running import find_home, find_serving
 from tasks.platform.settings import Settings
 from tasks.platform.site import Site
 
@@ -18,10 +19,12 @@ DEFAULT_PORT: Final = 4200
 START: Final = "start it ('whyrec up' or 'prefect server start'), or mend PREFECT_API_URL"
 
 
-def find_url() -> str | None:
+def find_url(settings: Settings) -> str | None:
     """Where runs report to, None when they start a server of their own."""
-    url = os.environ.get("PREFECT_API_URL")
-    return url.rstrip("/") if url else None
+    if url := os.environ.get("PREFECT_API_URL"):
+        return url.rstrip("/")
+    serving = find_serving(find_home(settings))
+    return serving.api if serving else None
 
 
 def ask(url: str, path: str) -> tuple[int, Any]:
@@ -36,11 +39,11 @@ def ask(url: str, path: str) -> tuple[int, Any]:
         return answer.status_code, None
 
 
-def check_server(_settings: Settings, _site: Site) -> Finding:
+def check_server(settings: Settings, _site: Site) -> Finding:
     """Whether PREFECT_API_URL names a Prefect server of this version."""
-    url = find_url()
+    url = find_url(settings)
     if url is None:
-        found = "none set; runs start one of their own, which keeps no full history"
+        found = "none; runs start one of their own, which keeps no full history (see: whyrec up)"
         return Finding("server", True, found)
     if not url.endswith("/api"):
         found = f"PREFECT_API_URL is {url}, which does not end in /api"
@@ -62,7 +65,7 @@ def check_server(_settings: Settings, _site: Site) -> Finding:
 
 def check_port(settings: Settings, _site: Site) -> Finding:
     """Whether another program has the port that a server would take."""
-    if find_url() is not None:
+    if find_url(settings) is not None:
         return Finding("port", True, "a server is named by PREFECT_API_URL")
     serve = getattr(settings, "serve", None)
     chosen = os.environ.get("PREFECT_SERVER_API_PORT")
@@ -78,9 +81,9 @@ def check_port(settings: Settings, _site: Site) -> Finding:
     return Finding("port", False, f"port {port} is taken by another program", advice)
 
 
-def check_stuck_runs(_settings: Settings, _site: Site) -> Finding:
+def check_stuck_runs(settings: Settings, _site: Site) -> Finding:
     """Runs that a server believes to be running for hours."""
-    url, subject = find_url(), "stuck runs"
+    url, subject = find_url(settings), "stuck runs"
     if url is None:
         return Finding(subject, True, "no server to ask")
     before = (datetime.now(UTC) - STUCK_AFTER).isoformat()

@@ -12,19 +12,26 @@ from prefect import Task
 from prefect.futures import PrefectFuture
 from prefect.logging.configuration import setup_logging
 from prefect.settings import (
+    PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_LOCAL_STORAGE_PATH,
     PREFECT_LOGGING_TO_API_ENABLED,
     PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
 from threadpoolctl import threadpool_limits
 
 from flows.console import PROGRESS
+from flows.running import find_serving
+from flows.server_api import is_healthy
 from tasks.platform.errors import WhyrecError
 from tasks.platform.runs import TaskEvent, write_event
 from tasks.platform.site import Site
 from tasks.platform.task import RunContext, bind, describe_inputs
+
+OWN_SERVER_S = 180
+"""How long a server of one's own may take to start; Prefect's 20 s are too few on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +113,11 @@ def describe_failure(error: BaseException) -> str:
 
 
 @contextmanager
-def quiet_engine(site: Site) -> Iterator[None]:
+def quiet_engine(site: Site, home: Path) -> Iterator[None]:
     """Prefect as a part of the product: results in our place, no telemetry, no log lines at the user.
+
+    A command goes to the server that PREFECT_API_URL names, else to that of `whyrec up` in `home`, else
+    to one of its own that ends with it.
 
     The heartbeat is off because ending it costs a second per flow run. Log lines are not sent to the
     server: its client's queue of them can block the end of the process for good. States, results and
@@ -120,12 +130,16 @@ def quiet_engine(site: Site) -> Iterator[None]:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     if not os.environ.get("WHYREC_DEBUG"):
         os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-    changes = {
+    changes: dict[Any, Any] = {
         PREFECT_LOCAL_STORAGE_PATH: Path(site.cache_root) / "results",
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         PREFECT_LOGGING_TO_API_ENABLED: False,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: OWN_SERVER_S,
     }
+    serving = None if PREFECT_API_URL.value() else find_serving(home)
+    if serving is not None and is_healthy(serving.api):
+        changes[PREFECT_API_URL] = serving.api
     with temporary_settings(changes), threadpool_limits(1, user_api="blas"):
         if not os.environ.get("WHYREC_DEBUG"):
             setup_logging()

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from flows import stages
+from flows.artifacts import show_account, show_report
+from flows.conduct import conduct
+from flows.forms import shown
 from flows.night import open_night
 from flows.nightly import Config
 from flows.state import Night, NightError
@@ -16,26 +18,25 @@ from tasks.ingest import task as ingest
 from tasks.platform.refs import DropRef
 from tasks.platform.runs import count_states, read_events
 from tasks.platform.schema import TableName
-from tasks.platform.settings import SourceKind, load_settings
+from tasks.platform.settings import Settings, SourceKind
+from tasks.quality import task as quality
+
+TASKS = (ingest.stage_drop, quality.check_drop, ingest.publish_drops)
 
 
 @flow(
     name="import",
-    flow_run_name="import {path}",
+    flow_run_name="import {path} as {source}",
     task_runner=ThreadPoolTaskRunner(max_workers=2),  # type: ignore[arg-type]
     persist_result=False,
 )
 def import_history(
-    path: Annotated[str, Field(title="File", description="Path or URL of the file to import")],
-    source: Annotated[SourceKind, Field(title="Kind", description="Format of the file")],
-    name: Annotated[str | None, Field(title="Source name", description="Empty: the kind")] = None,
-    items: Annotated[
-        str | None, Field(title="Items file", description="Item metadata, if any")
-    ] = None,
-    table: Annotated[TableName | None, Field(title="Table", description="Empty: found out")] = None,
-    mapping: Annotated[
-        str | None, Field(title="Mapping file", description="For kind 'mapping'")
-    ] = None,
+    path: Annotated[str, shown("File", "Path or URL of the file to import")],
+    source: Annotated[SourceKind, shown("Kind", "Format of the file")],
+    name: Annotated[str | None, shown("Source name", "Empty: the kind")] = None,
+    items: Annotated[str | None, shown("Items file", "Item metadata, if any")] = None,
+    table: Annotated[TableName | None, shown("Table", "Empty: found out")] = None,
+    mapping: Annotated[str | None, shown("Mapping file", "For kind 'mapping'")] = None,
     config: Config = None,
 ) -> dict[str, Any]:
     """Read a file of history, refuse what is malformed, check the rest and publish it.
@@ -49,12 +50,17 @@ def import_history(
         mapping: TOML file that names the columns, for files of format "mapping".
         config: Path of whyrec.toml on the worker; empty for the one in its working folder.
     """
-    return run_import(
-        path, source, name=name, items=items, table=table, mapping=mapping, config=config
-    )
+
+    def work(settings: Settings) -> dict[str, Any]:
+        return run_import(
+            settings, path, source, name=name, items=items, table=table, mapping=mapping
+        )
+
+    return conduct(config, work, steps=[task.name for task in TASKS])  # type: ignore[return-value]
 
 
 def run_import(
+    settings: Settings,
     path: str,
     kind: SourceKind,
     *,
@@ -62,10 +68,8 @@ def run_import(
     items: str | None = None,
     table: TableName | None = None,
     mapping: str | None = None,
-    config: str | Path | None = None,
 ) -> dict[str, Any]:
     """Import inside a flow run; raises NightError when a file was not published."""
-    settings = load_settings(config)
     files = [(path, table)] + ([(items, "items")] if items else [])
     drops = [
         ingest.describe_import(file, kind=kind, source=name or kind, table=wanted, mapping=mapping)
@@ -74,6 +78,8 @@ def run_import(
     night = open_night(settings, datetime.now(UTC).date(), flow="import")
     publish_files(night, drops)
     document = describe_import(night)
+    show_account(document)
+    show_report(document, settings)
     if document["exit_code"]:
         raise NightError(document)
     return document

@@ -30,7 +30,7 @@ from tasks.platform.warehouse import fetch_dicts
 from tasks.report import task as report
 
 RUN_FILE = "run.json"
-UNKEYED = {"paths", "warehouse", "root", "alerts", "retention"}
+UNKEYED = {"paths", "warehouse", "root", "serve", "alerts", "retention"}
 """Settings that cannot change what a night concludes."""
 
 

@@ -1,41 +1,38 @@
 """The nightly flow: what the schedule starts, what the button starts, what the command starts."""
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
+from flows import stages
 from flows.artifacts import show_night
+from flows.conduct import conduct, label_night, name_night, rename_run
+from flows.forms import shown
 from flows.night import find_as_of, open_night, run_night
 from flows.state import NightError
-from tasks.platform.settings import load_settings
+from tasks.platform.settings import Settings
 
 WORKERS = 4
 
 AsOf = Annotated[
     date | None,
-    Field(
-        title="As of", description="Last date the night may see; empty: the newest day with data"
-    ),
+    shown("As of", "Last date the night may see; empty: the newest day with data"),
 ]
 Config = Annotated[
     str | None,
-    Field(
-        title="Settings file",
-        description="Path of whyrec.toml; empty: the one in the working folder",
+    shown(
+        "Settings file",
+        "Path of whyrec.toml; empty: the one in the working folder",
     ),
 ]
-Force = Annotated[
-    bool, Field(title="Force", description="Publish and compute again what is already there")
-]
+Force = Annotated[bool, shown("Force", "Publish and compute again what is already there")]
 
 
 @flow(
     name="nightly",
-    flow_run_name="night {as_of}",
+    flow_run_name=name_night,
     task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),  # type: ignore[arg-type]
     persist_result=False,
 )
@@ -47,20 +44,25 @@ def nightly(as_of: AsOf = None, config: Config = None, force: Force = False) -> 
         config: Path of whyrec.toml on the worker; empty for the one in its working folder.
         force: Publish and compute again what is already there.
     """
-    return run_nightly(as_of, config, is_forced=force)
+    return conduct(  # type: ignore[return-value]
+        config, lambda settings: run_nightly(settings, as_of, is_forced=force), steps=list_steps()
+    )
+
+
+def list_steps() -> list[str]:
+    """Names of a night's tasks, in order."""
+    return [task.name for task in stages.CACHED_TASKS]
 
 
 def run_nightly(
-    as_of: date | None,
-    config: str | Path | None,
-    *,
-    is_forced: bool = False,
+    settings: Settings, as_of: date | None, *, is_forced: bool = False
 ) -> dict[str, Any]:
     """One night inside a flow run; raises NightError when it did not end well."""
-    settings = load_settings(config)
     day = as_of or find_as_of(settings, datetime.now(UTC).date())
+    if as_of is None:
+        rename_run(label_night(day.isoformat(), is_forced=is_forced))
     document = run_night(open_night(settings, day, is_forced=is_forced))
-    show_night(document)
+    show_night(document, settings)
     if document["exit_code"]:
         raise NightError(document)
     return document

@@ -12,16 +12,17 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows import attack_stages, recommend_stages, stages
 from flows.artifacts import show_sweep
 from flows.attack_stages import Attacked, Pair
+from flows.conduct import conduct, label_sweep, name_sweep, rename_run
 from flows.engine import describe_failure
 from flows.night import find_as_of, open_night
-from flows.nightly import WORKERS, AsOf, Config
+from flows.nightly import WORKERS, AsOf, Config, list_steps
 from flows.recommend_stages import find_refit_day
 from flows.state import Night, NightError
 from tasks.platform.errors import InputError
 from tasks.platform.periods import merge_periods
 from tasks.platform.refs import FileRef
 from tasks.platform.runs import count_states, read_events, write_json
-from tasks.platform.settings import load_settings
+from tasks.platform.settings import Settings
 from tasks.robustness import task as robustness
 
 SWEEP_FILE = "sweep.json"
@@ -30,7 +31,7 @@ COUNTS = ("attempted", "succeeded", "failed", "skipped", "not_attempted")
 
 @flow(
     name="sweep",
-    flow_run_name="sweep {as_of}",
+    flow_run_name=name_sweep,
     task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),  # type: ignore[arg-type]
     persist_result=False,
 )
@@ -41,17 +42,20 @@ def sweep(as_of: AsOf = None, config: Config = None) -> dict[str, Any]:
         as_of: Last date the sweep may see; empty for the newest day with data.
         config: Path of whyrec.toml on the worker; empty for the one in its working folder.
     """
-    return run_sweep(as_of, config)
+    return conduct(  # type: ignore[return-value]
+        config, lambda settings: run_sweep(settings, as_of), steps=list_steps()
+    )
 
 
-def run_sweep(as_of: date | None, config: str | Path | None) -> dict[str, Any]:
+def run_sweep(settings: Settings, as_of: date | None) -> dict[str, Any]:
     """One sweep inside a flow run; raises NightError when some attack could not be carried out.
 
     What was found is published and kept all the same. Raises InputError where there is nothing to
     attack.
     """
-    settings = load_settings(config)
     day = as_of or find_as_of(settings, datetime.now(UTC).date())
+    if as_of is None:
+        rename_run(label_sweep(day.isoformat()))
     night = open_night(settings, day, flow="sweep")
     files = {attacked.source: attack_all(night, attacked) for attacked in list_targets(night)}
     attack_stages.publish(night, [file for own in files.values() for file in own])

@@ -6,8 +6,8 @@ CREATE TABLE IF NOT EXISTS marts.effect_changes (
     window_name VARCHAR,  -- days that both effects look back on
     outcome VARCHAR,  -- what is moved; effects are in its units
     attribute VARCHAR,  -- what moves it
-    kind VARCHAR,  -- how the change came about
-    word VARCHAR,  -- likely real, revised, within noise, cannot be said, new or gone
+    kind VARCHAR,  -- verdict changed, moved, new, gone or steady
+    word VARCHAR,  -- likely real, revised, within noise, cannot be said, new, gone or no result
     verdict_before VARCHAR,  -- credible, weak, not credible or no result, the night before
     verdict_now VARCHAR,  -- the same, this night
     cause VARCHAR,  -- why the verdict changed, in words

@@ -23,14 +23,18 @@ REPEATS: Final = ((1_000, 3),)
 WEAK_CLIPPED: Final = 0.05
 
 
+def count_repeats(rows: int) -> int:
+    """How often a table of so many rows is dealt into folds."""
+    return next((times for most, times in REPEATS if rows <= most), 1)
+
+
 def learn(question: Question, options: Options) -> list[Nuisances]:
     """Cross-fitted predictions of the question, one for each deal into folds; learned once."""
     key = ("nuisances", options.seed)
     if key not in question.memo:
-        by_rows = next((times for rows, times in REPEATS if question.n <= rows), 1)
         question.memo[key] = split_nuisances(
             question.features, question.controls, question.raw_outcome, question.arms,
-            cluster=question.cluster, folds=min(FOLDS, len(question.clusters)), repeats=options.repeats or by_rows,
+            cluster=question.cluster, folds=min(FOLDS, len(question.clusters)), repeats=options.repeats or count_repeats(question.n),
             seed=options.seed,
         )  # fmt: skip
     found: list[Nuisances] = question.memo[key]

@@ -8,13 +8,15 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from tasks.effects.basis import FloatArray, discover_spec, fit_basis, read_numbers
+from tasks.effects.basis import BasisSpec, FloatArray, discover_spec, fit_basis, read_numbers
 from tasks.effects.moments import IntArray, factorise
-from tasks.effects.text_controls import reduce_vectors
+from tasks.effects.text_controls import Components, reduce_vectors
+from tasks.effects.text_words import Chosen, Text, choose_columns, count_words
 from tasks.platform.errors import EstimationError, InputError
 from tasks.platform.labels import NO_MAJORITY
 
 SMALL_ROWS: Final = 200
+_SHOWN: Final = 8
 
 
 def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
@@ -88,23 +90,60 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
         matrix=matrix,
         names=basis.names,
         features=np.column_stack([*numbers, matrix[:, levels]]),
-        notes=tuple(f"control {name} does not vary" for name in idle),
+        notes=(
+            *(f"control {name} does not vary" for name in idle),
+            *_describe_rare(frame, spec),
+        ),
     )
 
 
-def add_texts(controls: Controls, vectors: Mapping[str, FloatArray]) -> Controls:
-    """The leading components of each text column's embeddings as further controls."""
-    for name, part in vectors.items():
-        components = reduce_vectors(part)
-        k = components.scores.shape[1]
-        note = f"{name} is controlled for by {k} components, {components.share:.0%} of its variance"
+def _describe_rare(frame: pl.DataFrame, spec: BasisSpec) -> list[str]:
+    """Categorical controls whose every level is too rare for a column of its own."""
+    notes = []
+    for name in spec.categorical:
+        counts = frame[name].drop_nulls().value_counts()["count"]
+        if counts.len() and int(counts.to_numpy().max()) < spec.min_level_rows:
+            notes.append(
+                f"control {name} adjusts for nothing: none of its {counts.len():,} levels has "
+                f"{spec.min_level_rows} rows"
+            )
+    return notes
+
+
+def add_texts(
+    controls: Controls, parts: Mapping[str, Text], targets: Sequence[FloatArray]
+) -> Controls:
+    """Each text column as further controls: its main directions, its length, and chosen words.
+
+    `targets` are treatment and outcome (n,), which the words are chosen by.
+    """
+    for name, part in parts.items():
+        main = reduce_vectors(part.vectors)
+        k = main.scores.shape[1]
+        lesser = reduce_vectors(part.vectors, max_components=part.vectors.shape[1]).scores[:, k:]
+        scores = np.column_stack([main.scores, count_words(part.texts)])
+        known = np.column_stack([controls.matrix, scores])
+        chosen = choose_columns(part, main.scores, lesser, known, targets)
+        columns = np.column_stack([scores, chosen.columns])
+        columns = columns[:, np.ptp(columns, axis=0) > 0]
         controls = Controls(
-            matrix=np.column_stack([controls.matrix, components.scores]),
-            names=(*controls.names, *(f"{name}:text{i + 1}" for i in range(k))),
-            features=np.column_stack([controls.features, components.scores]),
-            notes=(*controls.notes, note),
+            matrix=np.column_stack([controls.matrix, columns]),
+            names=(*controls.names, *(f"{name}:text{i + 1}" for i in range(columns.shape[1]))),
+            features=np.column_stack([controls.features, columns]),
+            notes=(*controls.notes, _describe_text(name, main, chosen)),
         )
     return controls
+
+
+def _describe_text(name: str, main: Components, chosen: Chosen) -> str:
+    k = main.scores.shape[1]
+    note = f"{name} is controlled for by {k} components, {main.share:.0%} of its variance"
+    if chosen.words:
+        shown = ", ".join(chosen.words[:_SHOWN]) + (" ..." if len(chosen.words) > _SHOWN else "")
+        note += f", by {len(chosen.words)} words that foretell treatment or outcome ({shown})"
+    if chosen.others:
+        note += f", and by {chosen.others} lesser or bent components and topics that do"
+    return note
 
 
 def read_clusters(frame: pl.DataFrame, cluster: str | None) -> tuple[IntArray, list[str]]:

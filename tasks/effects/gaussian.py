@@ -9,7 +9,7 @@ hyperparameters maximise the marginal likelihood (Rasmussen & Williams 2006, ch.
 `_TUNING_ROWS` rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,19 +43,13 @@ def tune_kernel(x: FloatArray, contrast: FloatArray, outcome: FloatArray) -> Ker
     products, distances = x @ x.T / x.shape[1], _square_distances(x, x)
     pairs = np.outer(contrast, contrast)
 
-    def loss(logs: FloatArray) -> float:
-        gram = _covariance(logs, products, distances, pairs)
-        gram[np.diag_indices_from(gram)] += np.exp(logs[7]) + 1e-6
-        try:
-            factor = cho_factor(gram, lower=True, check_finite=False)
-        except LinAlgError:
-            return 1e10
-        fit = float(outcome @ cho_solve(factor, outcome, check_finite=False))
-        prior = float(((logs - _START) ** 2).sum()) / 9.0  # log-normal, deviation 3 / sqrt 2
-        return 0.5 * fit + float(np.log(np.diag(factor[0])).sum()) + prior
+    def loss(logs: FloatArray) -> tuple[float, FloatArray]:
+        return measure_misfit(logs, products, distances, pairs, outcome)
 
     bounds = [(start - _REACH, start + _REACH) for start in _START]
-    found = minimize(loss, _START, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ROUNDS})
+    found = minimize(
+        loss, _START, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ROUNDS}
+    )
     return Kernel(np.asarray(found.x, dtype=np.float64))
 
 
@@ -89,6 +83,51 @@ def standardise(outcome: FloatArray) -> tuple[FloatArray, float, float]:
     """`outcome` (n,) of mean 0 and deviation 1, and what its mean and deviation were."""
     centre, scale = float(outcome.mean()), float(outcome.std()) or 1.0
     return (outcome - centre) / scale, centre, scale
+
+
+def measure_misfit(
+    logs: FloatArray,
+    products: FloatArray,
+    distances: FloatArray,
+    pairs: FloatArray,
+    outcome: FloatArray,
+) -> tuple[float, FloatArray]:
+    """Minus the log of likelihood times prior, and its gradient (8,).
+
+    The slope along a hyperparameter is half the sum of (inv(K) - a a') dK, where a = inv(K) y
+    (Rasmussen & Williams 2006, equation 5.9).
+    """
+    gram = _covariance(logs, products, distances, pairs)
+    gram[np.diag_indices_from(gram)] += np.exp(logs[7]) + 1e-6
+    try:
+        factor = cho_factor(gram, lower=True, check_finite=False)
+    except LinAlgError:
+        return 1e10, np.zeros(len(logs))
+    solved = cho_solve(factor, outcome, check_finite=False)
+    away = logs - _START
+    prior = float((away**2).sum()) / 9.0  # log-normal, deviation 3 / sqrt 2
+    loss = 0.5 * float(outcome @ solved) + float(np.log(np.diag(factor[0])).sum()) + prior
+    inverse = cho_solve(factor, np.eye(len(outcome)), check_finite=False)
+    pull = inverse - np.outer(solved, solved)
+    slopes = [float((pull * part).sum()) for part in _slope_parts(logs, products, distances, pairs)]
+    noise = float(np.exp(logs[7]) * np.trace(pull))
+    return loss, 0.5 * np.array([*slopes, noise]) + away * (2.0 / 9.0)
+
+
+def _slope_parts(
+    logs: FloatArray, products: FloatArray, distances: FloatArray, pairs: FloatArray
+) -> Iterator[FloatArray]:
+    """Derivatives of the covariance along the first seven log hyperparameters, in their order."""
+    line, bend, reach, constant, slope, curve, span = np.exp(logs[:7])
+    yield line * products
+    bent = bend * np.exp(-0.5 * distances / reach**2)
+    yield bent
+    yield bent * distances / reach**2
+    yield constant * pairs
+    yield slope * pairs * products
+    curved = curve * pairs * np.exp(-0.5 * distances / span**2)
+    yield curved
+    yield curved * distances / span**2
 
 
 def _covariance(

@@ -5,14 +5,17 @@ untreated. Weights sum to one in each arm (Hajek 1971). Chances of treatment tha
 smoother than the true ones, and weights made of them alone leave a part of every imbalance: from
 there they are moved, as little as need be, until the means of the controls agree (calibration, as
 Zubizarreta 2015, "Stable weights that balance covariates", whose weights are not held above zero
-here). No outcome is looked at; beside the doubly robust estimate it shows how much of that is owed
-to the outcome models.
+here). The estimate looks at no outcome model; beside the doubly robust one it shows how much of that
+is owed to the outcome models. Its variance does: what the balanced controls explain of the outcome
+cannot vary with the draw of an arm any more, so that only what a ridge on them leaves counts there
+(as in the calibration estimators of survey sampling: Deville & Saerndal 1992, section 3).
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.effects.balance import share_asked, weigh_arm
 from tasks.effects.basis import FloatArray
@@ -21,6 +24,12 @@ from tasks.effects.irm import CLIP, cluster_error, count_clipped
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import check_arms
 
+Mask = NDArray[np.bool_]
+
+_PENALTIES: Final = np.logspace(-1, 5, 13)
+_MOST_LEVERAGE: Final = 0.99
+_MIN_ARM: Final = 8
+"""Fewer rows of an arm say nothing of how the outcome depends on the controls."""
 _PULL: Final = 5.0
 """How much rather the weights spread than leave the controls apart, for all columns together."""
 
@@ -31,8 +40,7 @@ class IpwFit:
 
     `weights` (n,) sum to one in each arm. `effective_treated` and `effective_untreated` are the
     arms' effective sizes (Kish). `clipped` rows lay beyond `clip` or 1 - `clip`. The variance takes
-    the weights as known, which errs on the wide side (Hirano, Imbens & Ridder 2003): calibrated
-    ones leave out what the controls explain of the outcome, and it is counted all the same.
+    the weights as known; without a basis that errs on the wide side (Hirano, Imbens & Ridder 2003).
     """
 
     estimate: float
@@ -75,7 +83,9 @@ def estimate_ipw(
         )
         weights[arm] = own / own.sum()
     means = [float(weights[arm] @ outcome[arm]) for arm in arms]
-    influence = weights * np.where(is_treated == 1, outcome - means[1], means[0] - outcome)
+    influence = np.zeros(len(outcome))
+    for sign, arm in zip((-1.0, 1.0), arms, strict=True):
+        influence += sign * _influence_arm(basis, outcome, arm, weights, asked)
     error, clusters = cluster_error(influence, cluster)
     sizes = [1.0 / float((weights[arm] ** 2).sum()) for arm in arms]
     return IpwFit(
@@ -90,6 +100,38 @@ def estimate_ipw(
         clipped=count_clipped(propensity, clip),
         clusters=clusters,
     )
+
+
+def _influence_arm(
+    basis: FloatArray | None, outcome: FloatArray, arm: Mask, weights: FloatArray, asked: FloatArray
+) -> FloatArray:
+    """Influence (n,) of all rows on the weighted mean of one arm's outcomes."""
+    influence = np.zeros(len(outcome))
+    left = outcome[arm] - float(weights[arm] @ outcome[arm])
+    if basis is not None and basis.shape[1] and int(arm.sum()) > _MIN_ARM:
+        predicted, left = _leave_out(basis[arm], outcome[arm], basis)
+        influence += asked * (predicted - float(asked @ predicted))
+        left = left - float(weights[arm] @ left)
+    influence[arm] += weights[arm] * left
+    return influence
+
+
+def _leave_out(x: FloatArray, y: FloatArray, every: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Ridge predictions of rows `every` (n, p), and leave-one-out residuals (m,) of `x` (m, p), `y`.
+
+    The penalty is the one of the least leave-one-out error.
+    """
+    centre, height = x.mean(axis=0), float(y.mean())
+    left, values, right = np.linalg.svd(x - centre, full_matrices=False)
+    turned, found = left.T @ (y - height), []
+    for penalty in _PENALTIES:
+        shrunk = values**2 / (values**2 + penalty)
+        hold = np.minimum(left**2 @ shrunk + 1 / len(y), _MOST_LEVERAGE)
+        residual = (y - height - left @ (shrunk * turned)) / (1 - hold)
+        found.append((float(residual @ residual), penalty, residual))
+    _, penalty, residual = min(found, key=lambda one: one[0])
+    slopes = right.T @ (values / (values**2 + penalty) * turned)
+    return height + (every - centre) @ slopes, residual
 
 
 def _scale_basis(basis: FloatArray | None, n: int) -> FloatArray:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.gaussian import Kernel, predict_process, standardise
+from tasks.effects.single_index import fit_single_index
 
 Mask = NDArray[np.bool_]
 Predictions = dict[str, FloatArray]
@@ -92,6 +93,28 @@ def predict_ridges(split: Split) -> Predictions:
         arms = [split.arm(0), split.arm(1)]
         fits = [RidgeCV(_PENALTIES).fit(split.basis[a], split.outcome[a]) for a in arms]
         found["ridge_arm"] = np.stack([fit.predict(held) for fit in fits])
+    return found
+
+
+def predict_indexes(split: Split) -> Predictions:
+    """A curve of a weighted sum (single-index model): one per arm, and one with treatment in the sum."""
+    found: Predictions = {}
+    x = np.clip(split.filled, -_REACH, _REACH)
+    seen = x[split.held]
+    if x.shape[1] == 0:
+        return found
+    if split.has_arms:
+        rows = [split.arm(0), split.arm(1)]
+        fits = [fit_single_index(x[arm], split.outcome[arm]) for arm in rows]
+        found["index_arm"] = np.stack([fit.predict(seen) for fit in fits])
+    both = np.column_stack([x, split.is_treated - split.share])
+    fit = fit_single_index(both[split.train], split.outcome[split.train])
+    found["index_joint"] = np.stack(
+        [
+            fit.predict(np.column_stack([seen, np.full(len(seen), value - split.share)]))
+            for value in (0.0, 1.0)
+        ]
+    )
     return found
 
 
@@ -208,21 +231,27 @@ def predict_chances(split: Split) -> Predictions:
 
 
 def grow_boosts(
-    split: Split, x: FloatArray, outcome: FloatArray, rows: Mask, seen: Sequence[FloatArray]
+    split: Split,
+    x: FloatArray,
+    outcome: FloatArray,
+    rows: Mask,
+    seen: Sequence[FloatArray],
+    *,
+    checkpoints: int | None = None,
 ) -> list[FloatArray]:
-    """Predictions (len(seen), h) at each checkpoint of one boosted regression of `rows`."""
+    """Predictions (len(seen), h) at each checkpoint, or the first few, of a boosted fit to `rows`."""
     model = _make_boost(split, is_chance=False)
     train = x[rows]
     known = np.isfinite(train).any(axis=0)
     grown = []
-    for step in split.steps:
+    for step in split.steps[:checkpoints]:
         model.set_params(max_iter=step).fit(train[:, known], outcome[rows])
         grown.append(np.stack([model.predict(part[:, known]) for part in seen]))
     return grown
 
 
 LEARNERS: Final[tuple[Callable[[Split], Predictions], ...]] = (
-    predict_ridges, predict_boosts, predict_arm_boosts, predict_trees, predict_gaussian,
+    predict_ridges, predict_indexes, predict_boosts, predict_arm_boosts, predict_trees, predict_gaussian,
 )  # fmt: skip
 
 
@@ -297,8 +326,8 @@ def _fit_steps(split: Split, gap: FloatArray, rows: Mask) -> dict[str, FloatArra
     model = RidgeCV(_PENALTIES).fit(split.basis[rows], gap[rows])
     line = model.predict(split.basis)
     seen = [split.features[split.held]]
-    trees = grow_boosts(split, split.features, gap - line, rows, seen)
-    return {"ridge": line[split.held], "boost": line[split.held] + trees[1][0]}
+    trees = grow_boosts(split, split.features, gap - line, rows, seen, checkpoints=2)
+    return {"ridge": line[split.held], "boost": line[split.held] + trees[-1][0]}
 
 
 def _choose_products(split: Split, left: FloatArray) -> FloatArray:

@@ -34,7 +34,7 @@ _THREAD_ROWS: Final = 20_000
 """Below so many rows more threads than one cost more in waiting for one another than they give."""
 _SMALL_ROWS: Final = 2_000
 _SMALL_STEPS: Final = ((30, 80, 200), 0.1)
-_LARGE_STEPS: Final = ((80, 250, 700), 0.07)
+_LARGE_STEPS: Final = ((80, 220, 450), 0.07)
 _SHOWN: Final = 0.005
 _BEYOND: Final = 0.1
 _CLIP: Final = 0.01

@@ -20,7 +20,11 @@ Arm = Literal["treated", "untreated"]
 
 _CLIP = 1e-6
 _WEIGHT_CLIP = 0.01
+_STRENGTHS: Final = (1.0, 0.1, 0.01)
+"""Inverse penalties of the logistic regression; of equal losses the first serves."""
 _LIKE_ROWS: Final = 10
+_CALIPER: Final = 0.2
+"""Deviations of the logit within which two rows are alike (Austin 2011, "Optimal caliper widths")."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,9 @@ class Overlap:
     treated ("att") 1 and p / (1 - p); on the untreated ("atc") (1 - p) / p and 1. p is held within
     [0.01, 0.99], as one odd row would else decide it. `share_off_support_*` is the share of an arm
     whose propensity lies beyond the 1st or 99th percentile of the other arm's; for an average over
-    one arm, beyond the other's tenth smallest or largest: of many thousand untreated it is enough
-    that some dozens are like the treated.
+    one arm, beyond the other's tenth smallest or largest by more than a fifth of the logit's
+    deviation within the arms: of many thousand untreated it is enough that some dozens are like the
+    treated.
     """
 
     min_propensity: float
@@ -73,8 +78,21 @@ def fit_propensity(
 ) -> FloatArray:
     """Out-of-fold probabilities of treatment, shape (n,), by L2-penalised logistic regression.
 
-    `controls` (n, p) are centred and scaled; without any the probability is the training share.
+    `controls` (n, p) are centred and scaled; without any the probability is the training share. The
+    penalty is the one of the least out-of-fold log loss: too small a one for many controls would
+    make chances out of noise, and overlap look thin that is not.
     """
+    strengths = _STRENGTHS if controls.shape[1] else _STRENGTHS[:1]
+    fits = [
+        _fit_strength(controls, is_treated, fold, folds, strength=strength)
+        for strength in strengths
+    ]
+    return min(fits, key=lambda propensity: _log_loss(propensity, is_treated))
+
+
+def _fit_strength(
+    controls: FloatArray, is_treated: IntArray, fold: IntArray, folds: int, *, strength: float
+) -> FloatArray:
     from sklearn.linear_model import LogisticRegression
 
     propensity = np.empty(len(is_treated))
@@ -84,10 +102,15 @@ def fit_propensity(
         if controls.shape[1] == 0 or share in (0.0, 1.0):
             propensity[held] = share
         elif held.any():
-            model = LogisticRegression(C=1.0, solver="newton-cholesky", max_iter=100)
+            model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
             model.fit(controls[rest], is_treated[rest])
             propensity[held] = model.predict_proba(controls[held])[:, 1]
     return np.clip(propensity, _CLIP, 1 - _CLIP)
+
+
+def _log_loss(propensity: FloatArray, is_treated: IntArray) -> float:
+    chance = np.where(is_treated == 1, propensity, 1 - propensity)
+    return -float(np.log(chance).mean())
 
 
 def measure_overlap(
@@ -211,8 +234,13 @@ def _effective_size(chance: FloatArray, is_odds: bool = False) -> float:
 def _share_outside(arm: FloatArray, other: FloatArray, estimand: Estimand) -> float:
     if estimand == "ate":
         low, high = np.quantile(other, [0.01, 0.99])
-    else:
-        ranked = np.sort(other)
-        most = min(_LIKE_ROWS, len(ranked))
-        low, high = ranked[most - 1], ranked[-most]
-    return float(((arm < low) | (arm > high)).mean())
+        return float(((arm < low) | (arm > high)).mean())
+    own, ranked = _logit(arm), np.sort(_logit(other))
+    most = min(_LIKE_ROWS, len(ranked))
+    reach = _CALIPER * float(np.sqrt((own.var() + ranked.var()) / 2))
+    return float(((own < ranked[most - 1] - reach) | (own > ranked[-most] + reach)).mean())
+
+
+def _logit(chance: FloatArray) -> FloatArray:
+    logit: FloatArray = np.log(chance / (1 - chance))
+    return logit

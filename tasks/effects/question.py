@@ -19,6 +19,7 @@ from tasks.effects.columns import (
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
 from tasks.effects.plr import assign_folds
+from tasks.effects.text_words import Text
 from tasks.platform.errors import ConfigError, EstimationError
 
 MIN_ROWS: Final = 10
@@ -116,7 +117,9 @@ def ask(
     """
     controls = list(dict.fromkeys(controls))
     _check_roles(outcome, treatment, [*controls, *(vectors or {})])
-    check_columns(frame, [outcome, treatment, *controls, *([cluster] if cluster else [])])
+    check_columns(
+        frame, [outcome, treatment, *controls, *(vectors or {}), *([cluster] if cluster else [])]
+    )
     frame = frame.with_columns(pl.Series(_ROW, np.arange(frame.height)))
     kept, notes = drop_incomplete(frame, [outcome, treatment], cluster)
     if kept.height < MIN_ROWS:
@@ -132,7 +135,7 @@ def ask(
             )
     row = kept[_ROW].to_numpy()
     built = build_controls(kept, controls, max_levels=max_levels)
-    built = add_texts(built, {name: part[row] for name, part in (vectors or {}).items()})
+    built = add_texts(built, _read_texts(kept, vectors or {}), (d, y))
     codes, clusters = read_clusters(kept, cluster)
     folds = min(folds, len(clusters))
     values = np.unique(d)
@@ -155,6 +158,15 @@ def ask(
     )
     _check_not_explained(question, treatment)
     return question
+
+
+def _read_texts(kept: pl.DataFrame, vectors: Mapping[str, FloatArray]) -> dict[str, Text]:
+    """Text controls of the rows that were kept; a missing text is the empty one."""
+    row = kept[_ROW].to_numpy()
+    return {
+        name: Text(kept[name].cast(pl.String).fill_null("").to_list(), part[row])
+        for name, part in vectors.items()
+    }
 
 
 def _check_roles(outcome: str, treatment: str, controls: Sequence[str]) -> None:

@@ -7,7 +7,8 @@ refused. Read once at the edge (`load_settings`); logic receives plain values or
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import (
     BaseModel,
@@ -322,6 +323,41 @@ class RobustnessSettings(Section):
     seed: int = Field(0, ge=0)
 
 
+class ServeSettings(Section):
+    """What `whyrec up` serves on this machine, and when the night runs."""
+
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="address that server and reports listen on"
+    )
+    port: int = Field(4200, ge=1, le=65_535, description="port of the Prefect server and its UI")
+    reports_port: int = Field(4201, ge=1, le=65_535, description="port of the reports")
+    reports_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="where others serve the reports folder; default what `whyrec up` serves",
+    )
+    cron: str = Field("30 2 * * *", description="when the night runs, as cron writes it")
+    sweep_cron: str = Field("30 4 * * 1", description="when all attacks are tried at once")
+    timezone: str = Field("Etc/UTC", description="time zone of both schedules")
+    runs_at_a_time: int = Field(2, ge=1, le=64, description="runs that may work side by side")
+    keep_runs_days: int = Field(
+        90, ge=1, le=3650, description="older runs are removed from the server's history"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("is no time zone; write it as Europe/Paris or Etc/UTC")
+        return value
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.port == self.reports_port:
+            raise ValueError(f"port and reports_port are both {self.port}; choose another for one")
+        return self
+
+
 AlertEvent = Literal["gate", "failed", "verdict", "robustness"]
 
 
@@ -400,6 +436,8 @@ class Settings(BaseSettings):
     effects: EffectsSettings = EffectsSettings()
     recommend: RecommendSettings = RecommendSettings()
     robustness: RobustnessSettings = RobustnessSettings()
+    serve: ServeSettings = ServeSettings()
+
     alerts: AlertSettings = AlertSettings()
     retention: RetentionSettings = RetentionSettings()
     root: Path = Field(

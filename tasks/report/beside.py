@@ -87,6 +87,8 @@ def _compare_table(
 
 def _judge_rows(rows: int | None, usual: UsualRow | None) -> tuple[str, bool]:
     if rows is None:
+        if usual is not None and not usual.is_daily:
+            return f"no drop, as on most days ({usual.n_drops:,} in {usual.n_days:,})", False
         return "did not arrive", True
     if usual is None or usual.n_drops < MIN_USUAL:
         return "too few earlier drops to say", False

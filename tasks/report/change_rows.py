@@ -6,6 +6,8 @@ from pydantic import AliasChoices, Field
 
 from tasks.report.fields import Count, Name, Number, Row
 
+DAILY_SHARE: Final = 0.8
+"""A table that comes on fewer of the days is not missed on a night without it."""
 MIN_USUAL: Final = 5
 """Earlier drops of a source below which nothing is called usual."""
 
@@ -39,16 +41,22 @@ class MovedRow(Row):
 class UsualRow(Row):
     """Published rows of a source's table over its last drops before this night.
 
-    `refused_median` is the share of rows that was quarantined.
+    `n_days` is the days that these drops took, `refused_median` the share of rows quarantined.
     """
 
     source: Name
     table: Name = Field(default="reviews", validation_alias=AliasChoices("table", "table_name"))
     n_drops: Count = 0
+    n_days: Count = 0
     rows_low: Count = 0
     rows_median: Number = None
     rows_high: Count = 0
     refused_median: Number = None
+
+    @property
+    def is_daily(self) -> bool:
+        """A drop comes on most days."""
+        return self.n_drops >= DAILY_SHARE * self.n_days
 
 
 class PastQuality(Row):

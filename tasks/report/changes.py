@@ -105,7 +105,10 @@ def compare_nights(
     *,
     confidence: float = 0.95,
 ) -> tuple[EffectChange, ...]:
-    """Changes of every headline effect; changed verdicts first, then what is real, then by size."""
+    """Changes of every headline effect; changed verdicts first, then what is real.
+
+    Among these all history comes before shorter windows, and large changes before small ones.
+    """
     before, now = _headline_rows(previous), _headline_rows(current)
     paired: dict[tuple[str, ...], MovedRow] = {
         (row.source, row.window, row.outcome, row.attribute, row.contrast): row for row in moved
@@ -132,11 +135,12 @@ def _headline_rows(rows: Iterable[EffectRow]) -> dict[tuple[str, ...], EffectRow
     return {row.key: row for group in group_effects(rows) for row in group.rows}
 
 
-def _rank_change(change: EffectChange) -> tuple[int, int, float, str, str, str]:
+def _rank_change(change: EffectChange) -> tuple[int, int, bool, float, str, str, str]:
     size = abs(change.difference or 0.0)
     words = list(CHANGE_MEANINGS)
     place = (change.source, change.window, change.attribute)
-    return (KINDS.index(change.kind), words.index(change.word), -size, *place)
+    is_shorter = change.window != "all"
+    return (KINDS.index(change.kind), words.index(change.word), is_shorter, -size, *place)
 
 
 def _rank_verdict(verdict: Verdict | None) -> int:

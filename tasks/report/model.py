@@ -75,6 +75,14 @@ class DropRow(Row):
     message: Sentence = ""
 
     @property
+    def day(self) -> date | None:
+        """The date of a dated drop, None of a bulk import."""
+        try:
+            return date.fromisoformat(self.drop_id)
+        except ValueError:
+            return None
+
+    @property
     def is_stopped(self) -> bool:
         """Nothing of this drop became visible."""
         return self.status in {"stopped by gate", "failed"}

@@ -121,9 +121,13 @@ def render_json(report: NightReport) -> str:
 
 
 def make_index_night(report: NightReport, *, href: str) -> IndexNight:
-    """The line of the index that leads to this report at `href`, relative to the index."""
+    """The line of the index that leads to this report at `href`, relative to the index.
+
+    Its rows are those of the night's own drops; the report shows the days before as well.
+    """
     summary = summarise_night(report, compare_before(report))
     is_compared = report.previous_as_of is not None
+    own = [drop for drop in report.drops if drop.day is None or drop.day >= report.as_of]
     is_stopped = any(drop.status == "stopped by gate" for drop in report.drops) or any(
         check.is_critical_failure for check in report.checks
     )
@@ -134,8 +138,8 @@ def make_index_night(report: NightReport, *, href: str) -> IndexNight:
         headline=summary.headline,
         topline=summary.topline,
         is_gate_passed=not is_stopped if report.checks or is_stopped else None,
-        rows_published=summary.totals.published if report.drops else None,
-        rows_quarantined=summary.totals.quarantined if report.drops else None,
+        rows_published=sum(drop.published for drop in own) if own else None,
+        rows_quarantined=sum(drop.rows_quarantined for drop in own) if own else None,
         n_credible=summary.n_credible,
         n_weak=summary.verdicts["weak"],
         n_not_credible=summary.verdicts["not credible"],

@@ -187,13 +187,13 @@ def _write_lede(
     totals: Totals,
     groups: Sequence[EffectGroup],
 ) -> Iterable[str]:
-    yield from _tell_drops(totals)
+    yield from _tell_drops(report, totals)
     yield from _tell_checks(report.checks)
     yield from _tell_effects(report, groups)
     yield from _tell_run(report.tasks)
 
 
-def _tell_drops(totals: Totals) -> Iterable[str]:
+def _tell_drops(report: NightReport, totals: Totals) -> Iterable[str]:
     if not totals.drops:
         yield "No drop arrived."
         return
@@ -202,13 +202,19 @@ def _tell_drops(totals: Totals) -> Iterable[str]:
             f"The row accounting does not close: {format_plural(totals.unaccounted, 'row')} "
             "cannot be explained."
         )
-    yield f"{_count_drops(totals)}."
+    yield f"{_count_drops(totals)}{_name_days(report)}."
     yield (
         f"Of {format_plural(totals.read, 'row')} read, {format_count(totals.published)} were "
         f"published, {format_count(totals.quarantined)} quarantined and "
         f"{format_count(totals.duplicate)} left out as duplicates"
         + (f"; {format_count(totals.held_back)} are held back." if totals.held_back else ".")
     )
+
+
+def _name_days(report: NightReport) -> str:
+    """From the first to the last day of the drops that are shown; nothing for one day or none."""
+    days = sorted({drop.day for drop in report.drops if drop.day})
+    return f" ({format_date(days[0])} to {format_date(days[-1])})" if len(days) > 1 else ""
 
 
 def _count_drops(totals: Totals) -> str:

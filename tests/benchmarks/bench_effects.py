@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tasks.effects.answer_flexible import FOLDS, count_repeats
 from tasks.effects.balance import estimate_balance
 from tasks.effects.cate import estimate_cate
 from tasks.effects.columns import build_controls
@@ -35,7 +36,6 @@ from tasks.effects.irm import estimate_irm, split_nuisances
 from tasks.effects.read import read_table
 
 Z = 1.96
-SMALL = 2_000
 LALONDE_TRUTH = 1794.34
 LALONDE_CONTROLS = ["age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75"]
 
@@ -114,11 +114,11 @@ def show(name: str, estimate: float, error: float, truth: float) -> str:
 def run(draw: Draw, seed: int, repeats: int | None, *, has_only_averages: bool) -> dict[str, float]:
     x = spread_features(draw.controls)
     basis = build_controls(draw.controls, draw.controls.columns, max_levels=20).matrix
-    rows, is_small = np.arange(len(draw.y)), len(draw.y) < SMALL
+    rows = np.arange(len(draw.y))
     start = time.process_time()
     splits = split_nuisances(
-        x, basis, draw.y, draw.d, cluster=rows, folds=10 if is_small else 5,
-        repeats=repeats or (3 if is_small else 1), seed=seed,
+        x, basis, draw.y, draw.d, cluster=rows, folds=FOLDS,
+        repeats=repeats or count_repeats(len(rows)), seed=seed,
     )  # fmt: skip
     irm = estimate_irm(x, basis, draw.y, draw.d, cluster=rows, splits=splits)
     seconds = time.process_time() - start

@@ -1,5 +1,7 @@
 """Weighted and doubly robust averages: against DoubleML and against known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -216,3 +218,15 @@ def test_learners_that_disagree_where_an_arm_has_no_rows_widen_the_interval(worl
     assert wide.estimate == alone.estimate
     treated = estimate(world, doubted, clip=0.001, estimand="att")
     assert treated.extrapolation_error == 0.0
+
+
+def test_what_balanced_controls_explain_does_not_widen_the_weighted_interval():
+    linear = make_arms(np.random.default_rng(12), rows=1_000, confounding=0.5)
+    # the controls explain 25 times as much of the outcome as the noise does
+    world = replace(linear, y=linear.y + 5 * linear.x[:, 2], mu0=linear.mu0 + 5 * linear.x[:, 2])
+    basis = (world.x - world.x.mean(axis=0)) / world.x.std(axis=0)
+    fit = estimate_ipw(world.e, world.y, world.d, cluster=world.rows, basis=basis)
+    plain = estimate_ipw(world.e, world.y, world.d, cluster=world.rows)
+    known = estimate(world, world.nuisances(untreated=world.mu0, treated=world.mu0 + 1))
+    assert fit.std_error < 0.3 * plain.std_error
+    assert fit.std_error == pytest.approx(known.std_error, rel=0.15)

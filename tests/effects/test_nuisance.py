@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.effects.gaussian import predict_process, tune_kernel
+from tasks.effects.gaussian import measure_misfit, predict_process, tune_kernel
 from tasks.effects.nuisance import (
     Nuisances,
     average_nuisances,
@@ -128,3 +128,16 @@ def test_gaussian_process_learns_a_bend_and_an_effect():
     low, high = predict_process(kernel, (x[:200], d[:200], y[:200]), x[200:], (-0.5, 0.5))
     assert np.mean((high - low - 1 - x[200:, 1]) ** 2) < 0.05
     assert np.mean(((high + low) / 2 - np.sin(2 * x[200:, 0])) ** 2) < 0.05
+
+
+def test_slope_of_the_likelihood_is_that_of_its_finite_differences():
+    rng = np.random.default_rng(6)
+    x, d = rng.normal(size=(40, 3)), np.where(rng.random(40) < 0.5, 0.5, -0.5)
+    y = x[:, 0] + d * (1 + x[:, 1]) + rng.normal(size=40)
+    distances = ((x[:, None] - x[None]) ** 2).mean(axis=2)
+    parts = (x @ x.T / 3, distances, np.outer(d, d), y)
+    logs, step = rng.normal(scale=0.5, size=8), 1e-5
+    _, slopes = measure_misfit(logs, *parts)
+    for i, axis in enumerate(np.eye(8) * step):
+        ends = [measure_misfit(logs + side * axis, *parts)[0] for side in (1, -1)]
+        assert slopes[i] == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-6)

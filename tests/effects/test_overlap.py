@@ -91,3 +91,29 @@ def test_weights_for_the_treated_are_the_odds_of_treatment():
     overlap = measure_overlap(np.array([0.5, 0.5, 0.2]), treated, estimand="att")
     assert overlap.effective_treated == 1
     assert overlap.effective_untreated == pytest.approx(1.25**2 / (1 + 0.25**2))
+
+
+def test_treated_a_little_beyond_the_last_untreated_have_like_and_those_far_beyond_have_none():
+    logits = np.concatenate([np.linspace(-3, 1, 400), np.linspace(0, 1.1, 100)])
+    is_treated = np.repeat([0, 1], [400, 100])
+
+    def share(shift):
+        moved = logits + np.where(is_treated == 1, shift, 0.0)
+        return measure_overlap(
+            1 / (1 + np.exp(-moved)), is_treated, estimand="att"
+        ).share_off_support_treated
+
+    # the tenth largest untreated logit is .91, and a fifth of the deviation within the arms .17
+    assert share(0.0) == pytest.approx(0.02, abs=0.02)
+    assert share(0.55) == pytest.approx(0.5, abs=0.05)
+    assert share(3.0) == 1.0
+
+
+def test_many_controls_that_decide_nothing_do_not_make_overlap_look_thin():
+    rng = np.random.default_rng(7)
+    controls = rng.normal(size=(600, 120))
+    is_treated = (rng.random(600) < 0.5).astype(np.int64)
+    propensity = fit_propensity(controls, is_treated, np.arange(600) % 5, 5)
+    overlap = measure_overlap(propensity, is_treated)
+    assert overlap.effective_sample_size > 0.8 * 600
+    assert check_overlap(overlap) == []

@@ -302,3 +302,12 @@ def test_dates_may_be_controls():
         day=pl.lit(dt.date(2024, 1, 1)) + pl.duration(days=pl.int_range(pl.len()) % 90)
     )
     assert ask(frame, controls=["x", "day"])["estimates"][0]["estimate"] is not None
+
+
+def test_control_of_which_every_level_is_rare_is_said_to_adjust_for_nothing():
+    rng = np.random.default_rng(10)
+    frame = pl.DataFrame(
+        {"id": [f"k{i}" for i in range(300)], "d": np.arange(300) % 2, "y": rng.normal(size=300)}
+    )
+    answer = estimate_table(frame, outcome="y", treatment="d", controls=["id"], estimators=["diff"])
+    assert any("id adjusts for nothing" in note and "300" in note for note in answer["reasons"])

@@ -161,8 +161,9 @@ STOPPED = GateError(
 
 
 def test_a_stopped_gate_is_posted_once_with_a_text_and_its_parts(
-    tmp_path: Path, receiver: Receiver
+    tmp_path: Path, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG")
     night = make_night(
         tmp_path, STOPPED, webhook_url=f"{receiver.url}/{HOOK}", webhook_token=BEARER
     )
@@ -174,6 +175,7 @@ def test_a_stopped_gate_is_posted_once_with_a_text_and_its_parts(
     ((path, headers, body),) = receiver.posts
     assert path == f"/{HOOK}"
     assert headers["Authorization"] == f"Bearer {BEARER}"
+    assert HOOK not in caplog.text, "libraries log addresses"
     assert (body["event"], body["as_of"], body["run_id"]) == ("gate", "2024-03-06", "r1")
     assert body["details"] == [str(STOPPED)]
     assert "&lt;!channel&gt; &amp; shop" in body["text"], "a review cannot call a channel"

@@ -166,9 +166,8 @@ def test_locks_on_a_network_file_system_are_not_trusted(
     config: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     mounts = config.with_name("mounts")
-    mounts.write_text(
-        f"/dev/sda / ext4 rw 0 0\nserver:/x {config.parent.resolve()} {kind} rw 0 0\n"
-    )
+    deep = f"server:/x {config.parent.resolve()} {kind} rw 0 0"
+    mounts.write_text(f"{deep}\n/dev/sda / ext4 rw 0 0\n")
     monkeypatch.setattr(doctor_places, "MOUNTS", mounts)
     wrong(look(config, "locks"), f"({kind})", "PostgreSQL")
     mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x /elsewhere {kind} rw 0 0\n")

@@ -49,6 +49,8 @@ def test_relative_places_start_at_the_settings_file(tmp_path: Path) -> None:
         ("nonsense = 1\n", "nonsense"),
         ("[[sources]]\nname = 'a'\nkind = 'amazon-1999'\npath = 'x'\n", "amazon-2014"),
         ("[text\n", "not valid TOML"),
+        ("[serve]\ntimezone = 'Mars/Olympus'\n", "is no time zone"),
+        ("[serve]\nport = 4201\n", "choose another for one"),
         (
             "[[sources]]\nname='a'\nkind='sample'\npath='x'\n[[sources]]\nname='a'\nkind='sample'\npath='y'\n",
             "distinct",

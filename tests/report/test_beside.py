@@ -25,6 +25,11 @@ def test_more_rows_than_ever_are_told_too() -> None:
     assert words(drops=drops)["sample", "items"] == "more than in any of the last 28 drops"
 
 
+def test_a_table_that_comes_now_and_then_is_not_missed() -> None:
+    usual = [{**row, "n_days": 30 if row["source"] == "coat" else 28} for row in make_usual()]
+    assert words(usual=usual)["coat", "reviews"] == "no drop, as on most days (9 in 30)"
+
+
 def test_four_drops_make_nothing_usual() -> None:
     usual = [{**row, "n_drops": 4} for row in make_usual()]
     assert set(words(usual=usual).values()) == {"too few earlier drops to say", "did not arrive"}

@@ -72,6 +72,7 @@ def test_a_line_says_what_the_report_says() -> None:
     line = make_index_night(make_night(), href="x/report.html")
     assert (line.n_credible, line.n_weak, line.n_not_credible, line.n_no_result) == (5, 1, 1, 1)
     assert (line.n_flipped, line.n_real) == (1, 1)
+    assert (line.rows_published, line.rows_quarantined) == (1_586, 12)  # not finefood's of the 13th
     text = Page(render_pages([line])[INDEX]).text
     assert "1 verdict changed, 1 effect moved" in text
     first = make_index_night(make_night(previous_as_of=None), href="x/report.html")

@@ -28,7 +28,7 @@ def test_a_calm_night_is_good_to_use() -> None:
 
 def test_the_paragraph_says_what_happened_and_what_costs_stars() -> None:
     lede = " ".join(summarise(make_calm_night()).lede)
-    assert "All four drops were published." in lede
+    assert "All four drops were published (13 March 2024 to 14 March 2024)." in lede
     assert "Of 1,843 rows read, 1,799 were published, 12 quarantined and 32 left out" in lede
     assert "All four checks passed." in lede
     assert "Five of eight effects are credible. Complaints about durability cost 0.77 stars" in lede

@@ -1,0 +1,14 @@
+"""Parameters of flows as a person meets them in a form: a title, a sentence, bounds.
+
+Prefect writes the parameter's own name over a field's title, and the docstring over its description;
+what is given as extra of the schema stays.
+"""
+
+from typing import Any
+
+from pydantic import Field
+
+
+def shown(title: str, description: str, **bounds: Any) -> Any:
+    """A field of a form; `bounds` as of pydantic's Field: ge, le, min_length and so on."""
+    return Field(json_schema_extra={"title": title, "description": description}, **bounds)

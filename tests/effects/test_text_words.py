@@ -1,0 +1,69 @@
+"""Words chosen as controls: what confounds is found, what does not is left alone."""
+
+import numpy as np
+import polars as pl
+
+from tasks.effects.table import estimate_table
+from tasks.effects.text_words import Text, choose_columns, count_words
+
+ROWS = 800
+WORDS = [f"word{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(80)]
+
+
+def make_texts(seed: int) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Texts of 12 random words, embeddings that say nothing of them, and who says the first word."""
+    rng = np.random.default_rng(seed)
+    texts = [" ".join(rng.choice(WORDS, 12)) for _ in range(ROWS)]
+    said = np.array([WORDS[0] in text.split() for text in texts], dtype=np.float64)
+    return texts, rng.normal(size=(ROWS, 20)), said
+
+
+def choose(texts: list[str], vectors: np.ndarray, *targets: np.ndarray):
+    nothing = np.zeros((len(texts), 0))
+    return choose_columns(Text(texts, vectors), vectors, nothing, vectors, targets)
+
+
+def test_word_that_foretells_only_one_of_the_two_is_chosen_whichever_it_is():
+    texts, vectors, said = make_texts(1)
+    noise = np.random.default_rng(2).normal(size=(2, ROWS))
+    for targets in ((said + 0.5 * noise[0], noise[1]), (noise[1], said + 0.5 * noise[0])):
+        assert WORDS[0] in choose(texts, vectors, *targets).words
+
+
+def test_topic_and_bend_of_an_embedding_are_chosen_where_they_foretell():
+    texts, vectors, _ = make_texts(3)
+    noise = np.random.default_rng(4).normal(size=(2, ROWS))
+    bent = vectors[:, 0] ** 2
+    chosen = choose(texts, vectors, bent + 0.3 * noise[0], noise[1])
+    explained = chosen.columns @ np.linalg.lstsq(chosen.columns, bent, rcond=None)[0]
+    assert chosen.others > 0
+    assert np.corrcoef(explained, bent)[0, 1] > 0.8
+
+
+def test_no_more_columns_are_chosen_than_one_for_fifteen_rows():
+    texts, vectors, _ = make_texts(5)
+    target = np.array([len(set(text)) for text in texts], dtype=np.float64)
+    chosen = choose(texts, vectors, target, np.random.default_rng(6).normal(size=ROWS))
+    assert chosen.columns.shape[1] <= ROWS // 15
+
+
+def test_empty_texts_offer_nothing():
+    target = np.random.default_rng(7).normal(size=100)
+    chosen = choose([""] * 100, np.zeros((100, 3)), target, target)
+    assert chosen.columns.shape == (100, 0)
+    assert not count_words([""] * 100).any()
+
+
+def test_effect_confounded_by_a_word_that_embeddings_miss_is_recovered():
+    # the naive difference is off by 3 (E[said | treated] - E[said | untreated]), about 0.8
+    texts, vectors, said = make_texts(8)
+    rng = np.random.default_rng(9)
+    d = (rng.random(ROWS) < np.where(said == 1, 0.8, 0.3)).astype(int)
+    frame = pl.DataFrame({"text": texts, "d": d, "y": 1.0 * d + 3.0 * said + rng.normal(size=ROWS)})
+    answer = estimate_table(
+        frame, outcome="y", treatment="d", vectors={"text": vectors}, estimators=["plr"]
+    )
+    one = answer["estimates"][0]
+    assert abs(answer["naive"]["estimate"] - 1) > 3 * one["std_error"]
+    assert abs(one["estimate"] - 1) < 3 * one["std_error"]
+    assert any("words that foretell" in note and WORDS[0] in note for note in answer["reasons"])
