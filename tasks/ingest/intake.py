@@ -143,7 +143,8 @@ class Feed:
 
 def _measure_rows(batch: pa.RecordBatch) -> float:
     """Mean bytes of the rows of a batch."""
-    return float(batch.nbytes) / batch.num_rows
+    size: int = batch.nbytes
+    return size / batch.num_rows
 
 
 def describe_files(
