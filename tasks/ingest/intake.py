@@ -143,8 +143,8 @@ class Feed:
 
 def _measure_rows(batch: pa.RecordBatch) -> float:
     """Mean bytes of the rows of a batch."""
-    size: int = batch.nbytes
-    return size / batch.num_rows
+    n_bytes, n_rows = int(batch.nbytes), int(batch.num_rows)
+    return n_bytes / n_rows
 
 
 def describe_files(
