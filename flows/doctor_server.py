@@ -15,7 +15,6 @@ from tasks.platform.site import Site
 
 TIMEOUT_S: Final = 3.0
 STUCK_AFTER: Final = timedelta(hours=6)
-DEFAULT_PORT: Final = 4200
 START: Final = "start it ('whyrec up' or 'prefect server start'), or mend PREFECT_API_URL"
 
 
@@ -67,9 +66,7 @@ def check_port(settings: Settings, _site: Site) -> Finding:
     """Whether another program has the port that a server would take."""
     if find_url(settings) is not None:
         return Finding("port", True, "a server is named by PREFECT_API_URL")
-    serve = getattr(settings, "serve", None)
-    chosen = os.environ.get("PREFECT_SERVER_API_PORT")
-    port = int(chosen) if chosen else int(getattr(serve, "port", None) or DEFAULT_PORT)
+    port = int(os.environ.get("PREFECT_SERVER_API_PORT") or settings.serve.port)
     status, body = ask(f"http://127.0.0.1:{port}/api", "/health")
     if status == 0 and body == "ConnectError":
         return Finding("port", True, f"{port} is free for a server")
@@ -77,7 +74,9 @@ def check_port(settings: Settings, _site: Site) -> Finding:
         found = f"a Prefect server answers on {port}, and runs do not report to it"
         advice = f"export PREFECT_API_URL=http://127.0.0.1:{port}/api"
         return Finding("port", True, found, advice)
-    advice = "stop that program, or set PREFECT_SERVER_API_PORT to a free one (not --port)"
+    advice = (
+        "stop that program, or set serve.port (PREFECT_SERVER_API_PORT for a server of your own)"
+    )
     return Finding("port", False, f"port {port} is taken by another program", advice)
 
 
@@ -109,11 +108,8 @@ def check_stuck_runs(settings: Settings, _site: Site) -> Finding:
 
 
 def check_schedule(settings: Settings, _site: Site) -> Finding:
-    """Whether the schedule is one that there is."""
-    serve = getattr(settings, "serve", None)
-    if serve is None:
-        return Finding("schedule", True, "set where the flow is deployed")
-    return judge_schedule(str(serve.cron), str(serve.timezone))
+    """Whether the schedule of `whyrec up` is one that there is."""
+    return judge_schedule(settings.serve.cron, settings.serve.timezone)
 
 
 def judge_schedule(cron: str, timezone: str) -> Finding:

@@ -209,6 +209,7 @@ def repeat_night(night: Night, before: dict[str, Any]) -> dict[str, Any]:
         "seconds": night.seconds,
         "started_at": night.started_at,
         "exit_code": night.exit_code,
+        "report": str(night.site.night_folder(night.as_of) / report.PAGE),
         "repeats": before.get("repeats") or before["run_id"],
         "events": [{**event, "state": "cached", "seconds": 0.0} for event in before["events"]],
     }

@@ -6,10 +6,11 @@ WITH found AS (
     SELECT
         line, raw, problem, cells IS NULL AS is_json,
         CASE
+            WHEN problem IS NULL AND cells IS NULL AND starts_with(raw, '{')
+                AND (ends_with(raw, '}' || chr(10)) OR ends_with(raw, '}' || chr(13) || chr(10)))
+                THEN try(json_extract_string(raw, $pointers))
             WHEN problem IS NOT NULL THEN NULL
             WHEN cells IS NOT NULL THEN cells
-            WHEN starts_with(raw, '{')
-                THEN CASE WHEN json_valid(raw) THEN json_extract_string(raw, $pointers) END
             WHEN starts_with(ltrim(raw, chr(9) || ' '), '{') AND json_valid(raw)
                 THEN json_extract_string(raw, $pointers)
         END AS cells

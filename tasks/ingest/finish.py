@@ -79,8 +79,9 @@ def finish_refused(rows: pa.Table, hidden: Iterable[str], *, is_masked: bool) ->
 
 
 def _join_chunks(rows: pa.Table, name: str) -> pa.Array:
-    column = rows.column(name).combine_chunks()
-    return column.cast(pa.string())
+    column = rows.column(name)
+    whole = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return whole.cast(pa.string())
 
 
 def _set_column(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:

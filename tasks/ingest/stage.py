@@ -1,6 +1,6 @@
 """Staging: delivered files in, accepted rows and refused rows out, every row accounted for.
 
-Segments of a file pass through a DuckDB statement (`sql/staging/<table>_read.sql`), which extracts
+A file streams through a DuckDB statement (`sql/staging/<table>_read.sql`), which extracts
 and checks whole columns, then have their text masked and hashed, and go straight into Parquet; only
 lines that are odd are looked at one by one. Keys are compared afterwards in the file that was
 written (DuckDB spills to disk if they are many), so memory does not grow with the files. If keys
@@ -168,27 +168,29 @@ class _Sorter:
     ) -> int:
         feed = open_feed(each, self._identity, meter)
         bound = bind_read(each, feed.columns, self._identity)
-        segments = feed.iter_segments()
-
-        def read_segment() -> pa.Table | None:
-            segment = next(segments, None)
-            return None if segment is None else self._query(segment, bound)
-
-        # One thread reads and queries (DuckDB has more of its own) while this one finishes rows.
-        with ThreadPoolExecutor(1) as thread:
-            ahead = thread.submit(read_segment)
-            while (rows := ahead.result()) is not None:
-                ahead = thread.submit(read_segment)
-                self._take_rows(each, rows, accepted, refused)
+        for batches, count in feed.iter_runs():
+            self._read_run(each, batches, count, bound, accepted, refused)
         return feed.rows
 
-    def _query(self, segment: pa.Table, bound: dict[str, Any]) -> pa.Table:
-        self._connection.register("batches", segment)
+    def _read_run(
+        self,
+        each: Delivery,
+        batches: pa.RecordBatchReader,
+        count: int,
+        bound: dict[str, Any],
+        accepted: RowWriter,
+        refused: RowWriter,
+    ) -> None:
+        self._connection.register("batches", batches)
         query = read_sql(f"staging/{self._identity.table}_read")
-        try:
-            return self._connection.execute(query, bound).to_arrow_table()
-        finally:
-            self._connection.unregister("batches")
+        rows = self._connection.execute(query, bound).to_arrow_reader(count)
+        # One thread reads and queries (DuckDB has more of its own) while this one finishes rows.
+        with ThreadPoolExecutor(1) as thread:
+            ahead = thread.submit(next, rows, None)
+            while (batch := ahead.result()) is not None:
+                ahead = thread.submit(next, rows, None)
+                self._take_rows(each, pa.Table.from_batches([batch]), accepted, refused)
+        self._connection.unregister("batches")
 
     def _take_rows(
         self, each: Delivery, rows: pa.Table, accepted: RowWriter, refused: RowWriter

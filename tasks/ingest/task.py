@@ -36,6 +36,9 @@ RECENT_DAYS = 7
 """Days whose drops a report accounts for."""
 LATE_DAYS = 1
 """A drop of day d may hold rows dated up to d + 1: clocks and time zones differ."""
+MANY_ROWS = 100_000
+PUBLISH_MEMORY = "512MB"
+"""Of DuckDB while it sorts more than MANY_ROWS rows into the warehouse; the rest goes to disk."""
 
 
 def find_drops(settings: Settings, *, until: date, since: date | None = None) -> list[DropRef]:
@@ -389,15 +392,17 @@ def publish_drops(
             publish_rows(connection, late)
 
     warehouse = run.site.warehouse
+    rows = sum(ref.rows for ref in staged)
     warehouse.commit(
         write,
+        memory_limit=PUBLISH_MEMORY if rows > MANY_ROWS else None,
         message=f"{len(staged)} deliveries up to {max(ref.drop.drop_id for ref in staged)}",
         extra={
             "run_id": run.run_id,
             "drops": [[r.drop.source, r.drop.drop_id, r.drop.table] for r in staged],
         },
     )
-    return PublishedRef(snapshot=warehouse.read_snapshot(), rows=sum(ref.rows for ref in staged))
+    return PublishedRef(snapshot=warehouse.read_snapshot(), rows=rows)
 
 
 @stage_task("ingest", is_cached=False)

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Final, TypeVar
 
 import duckdb
@@ -94,6 +95,16 @@ class Warehouse:
         kind, _, target = self.catalog.partition(":")
         return Path(f"{target}.lock") if kind == "sqlite" else None
 
+    @property
+    def spill_path(self) -> Path:
+        """Folder for what does not fit into memory: beside an SQLite catalog, else where the system says.
+
+        Of this process alone: DuckDB makes it when it is needed, and takes it away.
+        """
+        kind, _, target = self.catalog.partition(":")
+        name = f"spill-{os.getpid()}"
+        return Path(f"{target}.{name}" if kind == "sqlite" else f"{gettempdir()}/whyrec-{name}")
+
     def _open(self) -> duckdb.DuckDBPyConnection:
         kind, _, target = self.catalog.partition(":")
         extensions = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
@@ -106,6 +117,7 @@ class Warehouse:
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET temp_directory = {quote_literal(str(self.spill_path))}")
         for name in (extensions[kind], "ducklake"):
             connection.execute(f"LOAD {quote_literal(find_extension(name))}")
         if "://" in self.data:
@@ -217,12 +229,14 @@ class Warehouse:
         *,
         message: str,
         extra: Mapping[str, Any] | None = None,
+        memory_limit: str | None = None,
     ) -> T:
         """Run `write(connection)` in one transaction; all of it is published, or nothing.
 
         `message` and `extra` are stored with the snapshot. `write` may be called again when another
-        writer won, so it must do nothing but read and write this connection. Raises
-        WarehouseBusyError when the lock or the race stays lost.
+        writer won, so it must do nothing but read and write this connection. With `memory_limit`
+        ("512MB") what needs more goes to disk; it holds meanwhile for whatever else this process
+        asks of the warehouse. Raises WarehouseBusyError when the lock or the race stays lost.
         """
 
         def attempt() -> T:
@@ -236,8 +250,20 @@ class Warehouse:
                 connection.execute("COMMIT")
                 return answer
 
-        with self.hold_writers():
+        with self.hold_writers(), self._limit_memory(memory_limit):
             return _retry_busy(attempt)
+
+    @contextmanager
+    def _limit_memory(self, limit: str | None) -> Iterator[None]:
+        if limit is None:
+            yield
+            return
+        with self.connect() as connection:
+            connection.execute(f"SET memory_limit = {quote_literal(limit)}")
+            try:
+                yield
+            finally:
+                connection.execute("RESET memory_limit")
 
     def read_snapshot(self) -> int:
         """Number of the newest snapshot."""

@@ -85,11 +85,11 @@ class TextModel:
         network = _Tower(self.dim, self.hidden, dropout=0.0, device=device)
         network.load(self.parameters)
         network.module.eval()
-        asked = [
+        asked: list[Any] = [
             torch.tensor(np.asarray(part, dtype=np.float32), requires_grad=True) for part in parts
         ]
         slopes = torch.autograd.grad(network(asked).sum(), asked)
-        return [self.spread * slope.numpy() for slope in slopes]
+        return [np.float32(self.spread) * slope.numpy() for slope in slopes]
 
 
 def fit_text(

@@ -3,12 +3,18 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator
 
 from tasks.report.fields import Count, Name, Notes, Number, Raw, Row, Sentence
 
 Kind = TypeVar("Kind", bound=Row)
 Key = tuple[str, str, str, str, str, float | None]
+
+
+Left = Annotated[Count, BeforeValidator(lambda value: value or 0)]
+"""A count that tables of earlier versions do not have."""
 
 
 class AttackRow(Row):
@@ -39,7 +45,7 @@ class AttackRow(Row):
     succeeded: Count = 0
     failed: Count = 0
     skipped: Count = 0
-    not_attempted: Count = 0
+    not_attempted: Left = 0
     skip_reason: Sentence = ""
     queries: int | None = None
     victim: Name = ""
@@ -151,6 +157,4 @@ def _read_attack(row: Mapping[str, Any]) -> AttackRow:
 
 
 def _pick(kind: type[Kind], row: Mapping[str, Any]) -> Kind:
-    known = {name: row[name] for name in kind.model_fields if name in row}
-    counts = ("attempted", "succeeded", "failed", "skipped", "not_attempted")
-    return kind(**{k: 0 if v is None and k in counts else v for k, v in known.items()})
+    return kind(**{name: row[name] for name in kind.model_fields if name in row})

@@ -53,6 +53,7 @@ class AttacksView:
     effects: tuple[Attempt, ...]
     others: tuple[Attempt, ...]
     readers: tuple[Attempt, ...]
+    n_idle_readers: int
     defences: tuple[DefenceRow, ...]
     curves: tuple[CurvesView, ...]
     examples: tuple[ExampleRow, ...]
@@ -75,6 +76,7 @@ def _view_source(source: str, report: NightReport) -> AttacksView:
     attempts = [_describe(row, report) for row in rows]
     flagged = [row for row in book.flagged if row.source == source]
     examples = [row for row in book.examples if row.source == source]
+    readers = _choose_readers(attempts)
     examples.sort(key=lambda row: row.outcome != "succeeded")
     return AttacksView(
         source=source,
@@ -86,7 +88,8 @@ def _view_source(source: str, report: NightReport) -> AttacksView:
         others=tuple(
             a for a in attempts if a.row.target != EFFECTS and a.row.surface not in READERS
         ),
-        readers=tuple(a for a in attempts if a.row.surface in READERS),
+        readers=tuple(readers),
+        n_idle_readers=sum(a.row.surface in READERS for a in attempts) - len(readers),
         defences=tuple(row for row in book.defences if row.source == source),
         curves=view_curves([(a.row, a.subject) for a in attempts], source),
         examples=tuple(examples[:MAX_EXAMPLES]),
@@ -94,6 +97,17 @@ def _view_source(source: str, report: NightReport) -> AttacksView:
         flagged=tuple(flagged[:MAX_FLAGGED]),
         n_flagged=len(flagged),
     )
+
+
+def _choose_readers(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Attacks on readers that were attempted, and those of which no part was; the rest is counted."""
+    own = [attempt for attempt in attempts if attempt.row.surface in READERS]
+    tried = {(a.row.surface, a.row.attack, a.row.target) for a in own if a.row.attempted}
+    return [
+        a
+        for a in own
+        if a.row.attempted or (a.row.surface, a.row.attack, a.row.target) not in tried
+    ]
 
 
 def _describe(row: AttackRow, report: NightReport) -> Attempt:

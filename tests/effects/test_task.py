@@ -87,6 +87,9 @@ def test_a_night_long_ago_whose_days_are_read_as_months_now_is_not_guessed_at() 
     today = make_days(date(2024, 1, 1), date(2024, 6, 30))
     assert effects.select_window_before(today, previous=date(2024, 2, 10), days=28) == []
     assert effects.select_window_before(today, previous=date(2023, 2, 10), days=28) == []
+    later = make_days(date(2024, 1, 1), date(2024, 5, 3))  # March is one period, and was days then
+    assert effects.select_window_before(later, previous=date(2024, 4, 5), days=28) == []
+    assert effects.select_window_before(later, previous=date(2024, 4, 5), days=effects.ALL_DAYS)
 
 
 def test_without_an_earlier_night_there_is_none_to_compare_with(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(
     shop = small.copy(tmp_path / "shop")
     process = shop.start("backfill", *RANGE, "--reason", "will be killed")
     done = site_of(shop).night_folder(FIRST) / "run.json"
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 480
     while not done.is_file():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline

@@ -300,6 +300,11 @@ def test_a_schedule_that_cannot_be_is_told(cron: str, zone: str, words: str) -> 
     assert doctor_server.judge_schedule("30 2 * * *", "Europe/Berlin").is_well
 
 
+def test_the_schedule_of_the_settings_is_looked_at(config: Path) -> None:
+    wrong(look(config, "schedule", '[serve]\ncron = "30 25 * * *"'), "30 25 * * *")
+    wrong(look(config, "schedule", '[serve]\ntimezone = "Europe/Berlni"'), "serve.timezone")
+
+
 def test_a_check_that_breaks_is_a_finding_itself(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_restored_backup_is_byte_equal_and_its_night_is_unchanged(
     again = shop.run("nightly", "--as-of", LAST)
     assert again["tasks"]["ran"] == again["tasks"]["failed"] == 0
     assert again["tasks"]["cached"] > 0
+    assert Path(again["report"]).is_relative_to(shop.folder)
 
 
 def test_a_backup_taken_beside_a_writer_holds_one_of_its_commits_whole(

@@ -168,3 +168,19 @@ def test_defences_show_what_they_find_and_at_which_price() -> None:
     table = Page(html).text.split("What defences save")[1]
     for words in ("0.90", "0.95", "at 1% false alarms", "19 of 20", "3.1%", "back inside"):
         assert words in table
+
+
+def test_rows_of_earlier_versions_have_left_nothing_over() -> None:
+    row = make_attack(not_attempted=None)
+    book = gather_attacks([{"attacks": [row], "previous": [make_previous(row)]}])
+    assert (book.attacks[0].not_attempted, book.previous[0].not_attempted) == (0, 0)
+
+
+def test_attributes_of_which_no_text_was_attempted_are_counted_not_listed() -> None:
+    idle = {"attempted": 0, "succeeded": 0, "failed": 0, "skipped": 12, "not_attempted": 0}
+    rows = (make_text_attack(), {**make_text_attack(), **idle, "subject": "quality"},
+            {**make_text_attack(), **idle, "attack": "identity"})  # fmt: skip
+    (view,) = view_attacks(make_night(attacks=gather(*rows)))
+    assert [attempt.row.attack for attempt in view.readers] == ["swaps", "identity"]
+    assert view.n_idle_readers == 1
+    assert view.counts[0].skipped == 7 + 12 + 12
