@@ -105,6 +105,7 @@ def work(folder: Path, first: date, last: date, log: Path) -> None:
     """The child: a backfill as the command does it, with a line for every night."""
     from flows import backfill as module
     from flows.engine import quiet_engine
+    from flows.running import find_home
     from tasks.platform.settings import load_settings
     from tasks.platform.site import resolve_site
 
@@ -128,7 +129,8 @@ def work(folder: Path, first: date, last: date, log: Path) -> None:
 
     module.run_night = measured
     started, cpu = time.perf_counter(), time.process_time()
-    with quiet_engine(resolve_site(load_settings(config))):
+    settings = load_settings(config)
+    with quiet_engine(resolve_site(settings), find_home(settings)):
         document = module.backfill(start=first, end=last, config=config)
     end = {
         "flow_seconds": round(time.perf_counter() - started, 3),

@@ -26,6 +26,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.engine import Engine, quiet_engine
+from flows.running import find_home
 from flows.workers import hire
 from tasks.platform.refs import FileRef
 from tasks.platform.runs import make_run_id
@@ -113,7 +114,7 @@ def main() -> None:
         config = Path(folder) / "whyrec.toml"
         config.write_text('[paths]\nhome = "home"\n')
         settings = load_settings(config)
-        with quiet_engine(resolve_site(settings)):
+        with quiet_engine(resolve_site(settings), find_home(settings)):
             # the task's module must be importable by name, which __main__ is not
             from tests.benchmarks import bench_orchestration as module
 
