@@ -332,7 +332,10 @@ def _test_equality(
     working = np.column_stack(
         [_working_variance(*parts) for parts in zip(fits, squares, weights, strict=True)]
     )
-    carried = _count_degrees(working, restrict)
+    try:
+        carried = _count_degrees(working, restrict)
+    except np.linalg.LinAlgError:  # segments so small that nothing is left to err
+        return None
     restrictions = float(len(restrict))
     left = carried - restrictions + 1
     if left < 1:
