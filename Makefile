@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 FIND_PYTHON = for p in "$(PYTHON)" python3 python3.11 python3.12 python3.13; do \
 	[ -n "$$p" ] && command -v "$$p" >/dev/null && "$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: setup nightly test check format clean
+.PHONY: setup nightly test proofs check format clean
 
 setup: $(READY)
 
@@ -25,6 +25,9 @@ nightly: $(READY)  ## a sample month, end to end, with the report at the end
 
 test: $(READY)  ## the whole suite
 	@$(BIN)/python -m pytest
+
+proofs: $(READY)  ## tests of whole nights that take minutes: killed, corrected, backfilled, on a cluster, restored
+	@$(BIN)/python -m pytest -m long
 
 check: $(READY)  ## format, lint and types: what CI runs beside the tests
 	@$(BIN)/ruff format --check .

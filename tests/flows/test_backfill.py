@@ -14,6 +14,8 @@ from tasks.platform.warehouse import fetch_dicts
 from tests.flows.conftest import SMALL, SPEC, Shop
 from tests.flows.nights import read_tables, site_of
 
+pytestmark = pytest.mark.long
+
 FIRST, LAST = SPEC.date_of(0), SPEC.date_of(SPEC.n_days - 1)
 RANGE = ("--start", FIRST.isoformat(), "--end", LAST.isoformat())
 

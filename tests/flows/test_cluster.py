@@ -13,6 +13,8 @@ import pytest
 from tests.flows.conftest import SMALL, Shop
 from tests.flows.nights import read_run, read_tables, site_of
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("prefect_dask", reason="the extra 'cluster' is not installed")
 DASK = {"WHYREC_RUN__RUNNER": "dask", "WHYREC_RUN__DASK_WORKERS": "2"}
 START_S = 400

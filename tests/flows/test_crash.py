@@ -18,6 +18,7 @@ def shop(fresh: Shop, tmp_path: Path) -> Shop:
     return fresh.copy(tmp_path / "shop")
 
 
+@pytest.mark.long
 def test_a_corrected_drop_replaces_its_day_and_what_hung_on_it(shop: Shop) -> None:
     shop.run("nightly")
     write_correction(SPEC, shop.folder / "drops")
@@ -56,7 +57,13 @@ def kill_when(shop: Shop, stage: str) -> None:
 
 @pytest.mark.parametrize(
     "stage",
-    ["ingest.stage_drop", "ingest.publish_drops", "text.embed_shard", "effects.make_moments"],
+    [
+        "ingest.publish_drops",
+        *(
+            pytest.param(name, marks=pytest.mark.long)
+            for name in ("ingest.stage_drop", "text.embed_shard", "effects.make_moments")
+        ),
+    ],
 )
 def test_killed_and_run_again_the_tables_are_those_of_an_undisturbed_night(
     fresh: Shop, whole_tables: dict[str, list[Any]], tmp_path: Path, stage: str
@@ -86,6 +93,7 @@ def whole_tables(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return read_tables(shop)
 
 
+@pytest.mark.long
 def test_two_nights_at_once_beside_a_reader_all_finish(
     shop: Shop, whole_tables: dict[str, list[Any]]
 ) -> None:

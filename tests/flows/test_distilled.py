@@ -49,6 +49,7 @@ def probes(shop: Shop, document: dict[str, Any]) -> dict[str, Any]:
     return dict(read_run(shop, document)["text"]["probes"]["sample"])
 
 
+@pytest.mark.long
 def test_a_night_teaches_its_probe_once_and_anew_when_the_teacher_changes(
     fresh: Shop, tmp_path: Path
 ) -> None:

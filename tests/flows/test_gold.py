@@ -11,6 +11,8 @@ import pytest
 from tests.flows.conftest import CONFIG, SPEC, Shop
 from tests.flows.nights import ran_stages, site_of
 
+pytestmark = pytest.mark.long
+
 NAMES = ("price", "durability", "sound")
 """Three that the sample world speaks of often."""
 AFTER_LABELS = {

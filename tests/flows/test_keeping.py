@@ -29,6 +29,8 @@ TIGHT = "[retention]\nnights_days = 1\nnights_min = 1\nruns_days = 1\nsnapshots_
 WRITER = """
 import sys
 from tasks.platform.warehouse import Warehouse
+
+pytestmark = pytest.mark.long
 w = Warehouse(sys.argv[1], sys.argv[2])
 n = 0
 while True:

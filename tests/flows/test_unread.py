@@ -12,6 +12,8 @@ import pytest
 from tests.flows.conftest import CONFIG, SPEC, Shop
 from tests.flows.nights import ran_stages, site_of
 
+pytestmark = pytest.mark.long
+
 GERMAN = "Das Gerät ist wirklich ausgezeichnet, aber der Versand war leider viel zu langsam."
 FOREIGN = """
 [[sources]]

@@ -98,5 +98,5 @@ def test_many_rows_are_sorted_within_little_memory_and_the_limit_ends_with_it(
     lines = [make_line(user_id=f"u{n}") for n in range(3)]
     publish(run, stage_day(tmp_path, run, "reviews", DAYS[0], *lines))
     publish(run, stage_day(tmp_path, run, "reviews", DAYS[1], lines[0]))
-    assert seen == ["366.2 MiB", before[0][0]]
+    assert seen == ["488.2 MiB", before[0][0]]
     assert read(run, "SELECT current_setting('memory_limit')") == before
