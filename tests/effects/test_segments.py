@@ -291,3 +291,10 @@ def test_micro_batches_of_segments_leave_the_stored_total_alone():
         assert mine.interval.estimate == pytest.approx(other.interval.estimate, rel=1e-10)
     assert (stored.moments.packed == before).all()
     assert sum_moments([stored.moments]).n == 500
+
+
+def test_segments_whose_outcome_never_varies_are_not_tested_for_being_alike():
+    design, bucket, level = make_rows(14, [0.5, 0.5])
+    design[:, -1] = 0.0
+    found = estimate(split((design, bucket, level), 2)).compare({"d": 1.0})
+    assert found.heterogeneity is None
