@@ -122,7 +122,13 @@ def test_beside_a_night_neither_disturbs_the_other(
     both = [shop.start("backfill", *RANGE, "--json"), shop.start("nightly", "--json")]
     ends = [process.communicate(timeout=900) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
-    assert read_tables(shop) == read_tables(undisturbed[0])
+    assert drop_comparisons(read_tables(shop)) == drop_comparisons(read_tables(undisturbed[0]))
+
+
+def drop_comparisons(tables: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Tables without what compares a night with the one before, which here may not have been made yet."""
+    kept = [row for row in tables["marts.published"] if row[0] not in ("nights", "effect_changes")]
+    return {**tables, "marts.published": kept}
 
 
 def test_a_stage_alone_is_published_without_a_report(small: Shop, tmp_path: Path) -> None:
