@@ -11,7 +11,12 @@ changes the hash of exactly the tasks that can reach it.
 import ast
 import hashlib
 import importlib.util
+import json
+import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,40 +45,148 @@ def _find_source(module: str) -> Path | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What a piece of code says, whoever runs it: hash of its syntax, names used, strings, imports.
+
+    `imports` are (local name, module or "", level, name) of every import; a plain import has no name.
+    """
+
+    digest: str
+    names: tuple[str, ...]
+    strings: tuple[str, ...]
+    imports: tuple[tuple[str, str, int, str | None], ...]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """A module as a whole, and each of its top-level definitions."""
+
+    whole: _Part
+    definitions: dict[str, _Part]
+
+
+class _Shelf:
+    """Facts of files by their content, kept between processes: reading a year-old file again tells nothing new.
+
+    A shelf that cannot be read or written is done without.
+    """
+
+    def __init__(self) -> None:
+        recipe = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        self.path = Path(home) / "whyrec" / f"code-{recipe[:16]}.json"
+        self.known: dict[str, _Facts] = {}
+        self.is_changed = False
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+            kept = json.loads(self.path.read_bytes())
+            self.known = {key: _load_facts(rows) for key, rows in kept.items()}
+
+    def read(self, path: Path) -> _Facts:
+        """Facts of a file, worked out where its content is new."""
+        content = path.read_bytes()
+        key = hashlib.sha256(content).hexdigest()
+        if key not in self.known:
+            self.known[key] = _find_facts(ast.parse(content))
+            self.is_changed = True
+        return self.known[key]
+
+    def save(self) -> None:
+        """Keep what is new."""
+        if not self.is_changed:
+            return
+        self.is_changed = False
+        new = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            kept = {key: asdict(facts) for key, facts in self.known.items()}
+            new.write_text(json.dumps(kept, separators=(",", ":")), encoding="utf-8")
+            new.replace(self.path)
+
+
+def _load_facts(rows: dict[str, Any]) -> _Facts:
+    definitions = {name: _load_part(part) for name, part in rows["definitions"].items()}
+    return _Facts(_load_part(rows["whole"]), definitions)
+
+
+def _load_part(row: dict[str, Any]) -> _Part:
+    imports = tuple((local, base, level, name) for local, base, level, name in row["imports"])
+    return _Part(row["digest"], tuple(row["names"]), tuple(row["strings"]), imports)
+
+
 @cache
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _open_shelf() -> _Shelf:
+    return _Shelf()
 
 
-def _imported_modules(node: ast.AST, *, package: str) -> dict[str, str]:
-    """Local name -> first-party module, for every import below `node`."""
-    found: dict[str, str] = {}
+@cache
+def _read_facts(path: Path) -> _Facts:
+    return _open_shelf().read(path)
+
+
+def _find_facts(tree: ast.Module) -> _Facts:
+    definitions = {name: _find_part(node) for name, node in _definitions(tree).items()}
+    return _Facts(_find_part(tree), definitions)
+
+
+def _find_part(node: ast.AST) -> _Part:
+    names: dict[str, None] = {}
+    strings: dict[str, None] = {}
+    imports: list[tuple[str, str, int, str | None]] = []
     for item in ast.walk(node):
-        if isinstance(item, ast.Import):
-            for alias in item.names:
-                if _is_first_party(alias.name):
-                    found[alias.asname or alias.name.split(".", 1)[0]] = alias.name
+        if isinstance(item, ast.Name):
+            names[item.id] = None
+        elif isinstance(item, ast.Constant) and isinstance(item.value, str):
+            if _may_name_file(item.value):
+                strings[item.value] = None
+        elif isinstance(item, ast.Import):
+            imports += [
+                (alias.asname or alias.name.split(".", 1)[0], alias.name, 0, None)
+                for alias in item.names
+            ]
         elif isinstance(item, ast.ImportFrom):
-            base = item.module or ""
-            if item.level:
-                parent = package.split(".")[: len(package.split(".")) - item.level + 1]
-                base = ".".join([*parent, base]) if base else ".".join(parent)
-            if not _is_first_party(base):
-                continue
-            for alias in item.names:
-                inner = f"{base}.{alias.name}"
-                found[alias.asname or alias.name] = inner if _find_source(inner) else base
+            imports += [
+                (alias.asname or alias.name, item.module or "", item.level, alias.name)
+                for alias in item.names
+            ]
+    digest = hashlib.sha256(ast.dump(node).encode()).hexdigest()
+    return _Part(digest, tuple(names), tuple(strings), tuple(imports))
+
+
+def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
+    """Top-level name -> the statement that defines it."""
+    found: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found[node.name] = node
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found.update({t.id: node for t in targets if isinstance(t, ast.Name)})
     return found
 
 
-def _named_files(node: ast.AST, *, folder: Path, root: Path) -> Iterator[Path]:
-    """Files that string literals below `node` name: statements, or files beside the module."""
-    for item in ast.walk(node):
-        if not (isinstance(item, ast.Constant) and isinstance(item.value, str)):
+def _may_name_file(text: str) -> bool:
+    return 0 < len(text) < 200 and "\n" not in text and "\0" not in text and text[0] != "/"
+
+
+def _imported_modules(part: _Part, *, package: str) -> dict[str, str]:
+    """Local name -> first-party module, for every import of `part`."""
+    found: dict[str, str] = {}
+    for local, base, level, name in part.imports:
+        place = base
+        if level:
+            parent = ".".join(package.split(".")[: len(package.split(".")) - level + 1])
+            place = f"{parent}.{base}" if base else parent
+        if not _is_first_party(place):
             continue
-        text = item.value
-        if not 0 < len(text) < 200 or "\n" in text or "\0" in text or text.startswith("/"):
-            continue
+        inner = place if name is None else f"{place}.{name}"
+        found[local] = inner if name is None or _find_source(inner) else place
+    return found
+
+
+def _named_files(part: _Part, *, folder: Path, root: Path) -> Iterator[Path]:
+    """Files that strings of `part` name: statements, or files beside the module."""
+    for text in part.strings:
         for path in (root / "sql" / f"{text}.sql", folder / text, folder / "templates" / text):
             if path.suffix not in ("", ".py", ".pyc") and path.is_file():
                 yield path
@@ -100,40 +213,31 @@ def _read_links(module: str, path: Path) -> tuple[dict[str, Path], tuple[str, ..
 
     Many tasks reach the same modules; each is looked through once.
     """
-    tree = _parse(path)
+    whole = _read_facts(path).whole
     root = path.parents[module.count(".") + (path.name == "__init__.py")]
-    named = _named_files(tree, folder=path.parent, root=root)
-    imported = _imported_modules(tree, package=_package_of(module, path))
+    named = _named_files(whole, folder=path.parent, root=root)
+    imported = _imported_modules(whole, package=_package_of(module, path))
     return {str(file.relative_to(root)): file for file in named}, tuple(imported.values())
 
 
-def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
-    """Top-level name -> the statement that defines it."""
-    found: dict[str, ast.stmt] = {}
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found[node.name] = node
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found.update({t.id: node for t in targets if isinstance(t, ast.Name)})
-    return found
-
-
-def _follow_names(tree: ast.Module, name: str) -> tuple[dict[str, ast.stmt], set[str]]:
+def _follow_names(facts: _Facts, name: str) -> tuple[dict[str, _Part], set[str]]:
     """Definitions of this module that `name` reaches, and all names used in them."""
-    known = _definitions(tree)
-    reached: dict[str, ast.stmt] = {}
+    reached: dict[str, _Part] = {}
     used: set[str] = set()
     queue = [name]
     while queue:
         current = queue.pop()
-        if current in reached or current not in known:
+        if current in reached or current not in facts.definitions:
             continue
-        reached[current] = known[current]
-        names = {n.id for n in ast.walk(known[current]) if isinstance(n, ast.Name)}
-        used |= names
-        queue.extend(names)
+        reached[current] = facts.definitions[current]
+        used.update(reached[current].names)
+        queue.extend(reached[current].names)
     return reached, used
+
+
+@cache
+def _hash_file(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def hash_function_code(function: Callable[..., Any]) -> str:
@@ -149,21 +253,22 @@ def _hash_function(module: str, name: str) -> str:
     path = _find_source(module)
     if path is None:
         raise LookupError(f"no source for module {module}")
-    tree = _parse(path)
-    reached, used = _follow_names(tree, name)
+    facts = _read_facts(path)
+    reached, used = _follow_names(facts, name)
     if not reached:
         raise LookupError(f"{module} does not define {name} at its top level")
     root = path.parents[module.count(".")]
     modules: dict[str, Path] = {}
-    imports = _imported_modules(tree, package=_package_of(module, path))
+    imports = _imported_modules(facts.whole, package=_package_of(module, path))
     for target in {target for local, target in imports.items() if local in used}:
         _reach_module(target, modules)
-    for node in reached.values():
-        for file in _named_files(node, folder=path.parent, root=root):
+    for part in reached.values():
+        for file in _named_files(part, folder=path.parent, root=root):
             modules[str(file.relative_to(root))] = file
+    _open_shelf().save()
     digest = hashlib.sha256()
     for key in sorted(reached):
-        digest.update(f"{module}:{key}\0{ast.dump(reached[key])}\0".encode())
+        digest.update(f"{module}:{key}\0{reached[key].digest}\0".encode())
     for key, file in sorted(modules.items()):
-        digest.update(f"{key}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+        digest.update(f"{key}\0".encode() + _hash_file(file))
     return digest.hexdigest()

@@ -24,13 +24,13 @@ from tasks.platform.task import FlockManager
 from tests.flows.conftest import SPEC, Shop
 from tests.flows.nights import read_tables, site_of
 
+pytestmark = pytest.mark.long
+
 FIRST, LAST = SPEC.date_of(0).isoformat(), SPEC.date_of(SPEC.n_days - 1).isoformat()
 TIGHT = "[retention]\nnights_days = 1\nnights_min = 1\nruns_days = 1\nsnapshots_days = 1\nunused_days = 1\n"
 WRITER = """
 import sys
 from tasks.platform.warehouse import Warehouse
-
-pytestmark = pytest.mark.long
 w = Warehouse(sys.argv[1], sys.argv[2])
 n = 0
 while True:

@@ -54,7 +54,13 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    for cached in (code._find_source, code._parse, code._read_links, code._hash_function):
+    for cached in (
+        code._find_source,
+        code._read_facts,
+        code._hash_file,
+        code._read_links,
+        code._hash_function,
+    ):
         cached.cache_clear()
     importlib.invalidate_caches()
 
@@ -102,3 +108,23 @@ def test_a_hash_does_not_depend_on_where_the_code_lies(house: Path) -> None:
     before = hashes()
     assert before == hashes()
     assert len(set(before.values())) == 3
+
+
+def test_what_is_remembered_of_files_is_what_they_say_and_a_broken_memory_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    source = tmp_path / "module.py"
+    source.write_text("from tasks.platform import lake as store\nNAME = 'clean/reviews_select'\n")
+    first = code._Shelf()
+    said = first.read(source)
+    first.save()
+    again = code._Shelf()
+    assert again.known == first.known
+    assert again.read(source) == said
+    assert said.whole.imports == (("store", "tasks.platform", 0, "lake"),)
+    for broken in ("", "[]", '{"a": 1}'):
+        again.path.write_text(broken)
+        assert code._Shelf().read(source) == said
+    source.write_text("NAME = 'clean/items_select'\n")
+    assert again.read(source).definitions["NAME"].strings == ("clean/items_select",)
