@@ -144,16 +144,24 @@ def _tell_attacks(
     flips = [row for row in fresh if row.is_verdict_flipped]
     tried = f"{source}: {tell_plural(len(fresh), 'further attack')} tried"
     if not flips:
-        return f"{tried}; none changed a verdict."
+        return f"{tried}; none changed a conclusion."
     named = [
         f"{row.attack} on {name_attribute(row.subject, report.labels)} "
-        f"({row.clean_verdict} to {row.attacked_verdict}, at "
+        f"({_tell_turn(row)}, at "
         f"{format_number(100 * (row.share or 0), decimals=1)}% of fake reviews)"
         for row in flips[:MAX_NAMED]
     ]
     rest = len(flips) - len(named)
     more = [tell_plural(rest, "other")] if rest else []
-    return close_sentence(f"{tried}; a verdict is changed by {join_words([*named, *more])}")
+    return close_sentence(f"{tried}; a conclusion is changed by {join_words([*named, *more])}")
+
+
+def _tell_turn(row: AttackRow) -> str:
+    """From which verdict to which; from which side to which where both are as credible."""
+    if row.clean_verdict == row.attacked_verdict and None not in (row.clean, row.attacked):
+        sides = [format_number(value, decimals=2) for value in (row.clean, row.attacked)]
+        return f"{row.clean_verdict}, but {sides[0]} to {sides[1]}"
+    return f"{row.clean_verdict} to {row.attacked_verdict}"
 
 
 def compare_recommenders(report: NightReport) -> tuple[RecommenderChange, ...]:

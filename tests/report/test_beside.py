@@ -63,12 +63,17 @@ def test_only_attacks_that_the_night_before_did_not_try_are_news() -> None:
     fresh = {**ATTACK, "attack": "random", "is_verdict_flipped": False}
     assert tell([ATTACK], [ATTACK]) == ("sample: no further attack was tried.",)
     assert tell([ATTACK], [ATTACK, fresh]) == (
-        "sample: one further attack tried; none changed a verdict.",
+        "sample: one further attack tried; none changed a conclusion.",
     )
     assert tell([], [ATTACK]) == (
-        "sample: one further attack tried; a verdict is changed by bandwagon on size and fit "
+        "sample: one further attack tried; a conclusion is changed by bandwagon on size and fit "
         "(credible to weak, at 1.0% of fake reviews).",
     )
+
+
+def test_an_attack_that_turns_a_sign_is_not_told_as_credible_to_credible() -> None:
+    turned = {**ATTACK, "attacked_verdict": "credible", "clean": 0.14, "attacked": -0.2}
+    assert "(credible, but 0.14 to −0.20, at 1.0% of fake reviews)" in tell([], [turned])[0]
 
 
 def test_a_first_night_compares_no_attacks_and_no_recommenders() -> None:
