@@ -18,7 +18,7 @@ from typing import Any
 from flows.engine import describe_failure
 from flows.night import Stage
 from flows.state import NightError
-from tasks.platform.locks import try_lock
+from tasks.platform.locks import is_held, try_lock
 from tasks.platform.runs import make_run_id
 from tasks.platform.site import Site
 from tasks.platform.sql import read_sql
@@ -117,20 +117,10 @@ def close_killed(site: Site) -> None:
     host = "@" + socket.gethostname()
     for backfill_id, asked_by in rows:
         path = _lock_path(site, backfill_id)
-        if not str(asked_by).endswith(host) or not _is_free(path):
+        if not str(asked_by).endswith(host) or is_held(path):
             continue
         close_record(site, backfill_id, None, "interrupted", KILLED)
         path.unlink(missing_ok=True)
-
-
-def _is_free(path: Path) -> bool:
-    if not path.is_file():
-        return True
-    handle = try_lock(path, timeout_s=0)
-    if handle is None:
-        return False
-    os.close(handle)
-    return True
 
 
 def _lock_path(site: Site, backfill_id: str) -> Path:

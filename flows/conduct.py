@@ -89,9 +89,7 @@ def rename_run(name: str) -> None:
 
 def name_night() -> str:
     """Name of a night's run from what was asked: its date when that was named, and its purpose."""
-    asked = flow_run.parameters
-    day = asked.get("as_of")
-    return label_night(str(day) if day else "of the newest day", is_forced=bool(asked.get("force")))
+    return label_night(_name_day(), is_forced=bool(flow_run.parameters.get("force")))
 
 
 def label_night(day: str, *, is_forced: bool) -> str:
@@ -101,8 +99,12 @@ def label_night(day: str, *, is_forced: bool) -> str:
 
 def name_sweep() -> str:
     """Name of a sweep's run from what was asked."""
+    return label_sweep(_name_day())
+
+
+def _name_day() -> str:
     day = flow_run.parameters.get("as_of")
-    return label_sweep(str(day) if day else "of the newest day")
+    return str(day) if day else "of the newest day"
 
 
 def label_sweep(day: str) -> str:

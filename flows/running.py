@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tasks.platform.errors import ConfigError
-from tasks.platform.locks import try_lock
+from tasks.platform.locks import is_held, try_lock
 from tasks.platform.runs import read_json, write_json
 from tasks.platform.settings import Settings
 
@@ -93,14 +93,7 @@ def find_serving(home: Path) -> Serving | None:
 
 def is_claimed(home: Path) -> bool:
     """Whether a `whyrec up` of `home` is alive, also while it starts or stops."""
-    path = _lock_path(home)
-    if not path.is_file():
-        return False
-    handle = try_lock(path, timeout_s=0)
-    if handle is None:
-        return True
-    os.close(handle)
-    return False
+    return is_held(_lock_path(home))
 
 
 def describe_serving(serving: Serving, *, is_ready: bool = True) -> str:

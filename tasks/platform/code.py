@@ -21,6 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tasks.platform.user_cache import find_user_cache
+
 FIRST_PARTY = ("flows", "tasks", "expectations", "sql")
 
 
@@ -74,11 +76,11 @@ class _Shelf:
 
     def __init__(self) -> None:
         recipe = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        self.path = Path(home) / "whyrec" / f"code-{recipe[:16]}.json"
+        self.path: Path | None = None
         self.known: dict[str, _Facts] = {}
         self.is_changed = False
-        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        with suppress(RuntimeError, OSError, ValueError, TypeError, KeyError, AttributeError):
+            self.path = find_user_cache() / f"code-{recipe[:16]}.json"
             kept = json.loads(self.path.read_bytes())
             self.known = {key: _load_facts(rows) for key, rows in kept.items()}
 
@@ -93,7 +95,7 @@ class _Shelf:
 
     def save(self) -> None:
         """Keep what is new."""
-        if not self.is_changed:
+        if not self.is_changed or self.path is None:
             return
         self.is_changed = False
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}")

@@ -32,6 +32,17 @@ def try_lock(path: Path, *, timeout_s: float | None) -> int | None:
             return handle
 
 
+def is_held(path: Path) -> bool:
+    """True when a living process holds the lock; a file that is not there is held by nobody."""
+    if not path.is_file():
+        return False
+    handle = try_lock(path, timeout_s=0)
+    if handle is None:
+        return True
+    os.close(handle)
+    return False
+
+
 def is_same_file(handle: int, path: Path) -> bool:
     """True while `path` still names the file that `handle` has open, and not none or a later one."""
     try:

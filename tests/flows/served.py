@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,19 @@ class Served:
                 return run
             assert time.monotonic() < deadline, (run["state"], self.read_logs())
             time.sleep(0.2)
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[Served]:
+    """A settings file, a table to ask of, and `whyrec up` for as long as the body works."""
+    write_trial(folder / "trial.csv")
+    (folder / "whyrec.toml").write_text(CONFIG)
+    served = Served(folder)
+    try:
+        served.start()
+        yield served
+    finally:
+        served.stop()
 
 
 def write_trial(path: Path) -> None:

@@ -5,7 +5,6 @@ where the variable SCREENSHOTS points.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,11 @@ import pytest
 
 from tasks.ingest.sample import WorldSpec
 from tasks.ingest.sample_drops import write_drops
+from tests.browser import CHROMIUM, FLAGS
 from tests.flows.conftest import ROOT
-from tests.flows.served import CONFIG, Served, write_trial
+from tests.flows.served import Served, serve
 
-CHROMIUM = next(
-    (path for path in map(shutil.which, ("chromium", "chromium-browser")) if path), None
-)
 SHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "var" / "screenshots"))
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 PATIENCE_MS = 60_000
 SPEC = WorldSpec(
     n_users=40, n_items=15, n_days=1, reviews_per_day=80, exposures_per_day=20, seed=3, correction_day=0,
@@ -44,14 +32,8 @@ pytestmark = pytest.mark.skipif(
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("ui")
     write_drops(SPEC, folder / "drops")
-    write_trial(folder / "trial.csv")
-    (folder / "whyrec.toml").write_text(CONFIG)
-    served = Served(folder)
-    try:
-        served.start()
+    with serve(folder) as served:
         yield served
-    finally:
-        served.stop()
 
 
 @pytest.fixture(scope="module")

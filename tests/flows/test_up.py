@@ -13,21 +13,15 @@ import pytest
 
 from flows.catalogue import list_offers
 from tasks.platform.settings import ServeSettings
-from tests.flows.served import CONFIG, Served, write_trial
+from tests.flows.served import CONFIG, Served, serve
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("up")
     (folder / "drops").mkdir()
-    write_trial(folder / "trial.csv")
-    (folder / "whyrec.toml").write_text(CONFIG)
-    served = Served(folder)
-    try:
-        served.start()
+    with serve(folder) as served:
         yield served
-    finally:
-        served.stop()
 
 
 def find_children(served: Served) -> list[psutil.Process]:

@@ -123,8 +123,24 @@ def test_what_is_remembered_of_files_is_what_they_say_and_a_broken_memory_is_don
     assert again.known == first.known
     assert again.read(source) == said
     assert said.whole.imports == (("store", "tasks.platform", 0, "lake"),)
+    assert again.path is not None
     for broken in ("", "[]", '{"a": 1}'):
         again.path.write_text(broken)
         assert code._Shelf().read(source) == said
     source.write_text("NAME = 'clean/items_select'\n")
     assert again.read(source).definitions["NAME"].strings == ("clean/items_select",)
+
+
+def test_without_a_home_folder_nothing_is_remembered_and_all_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lack)
+    source = tmp_path / "module.py"
+    source.write_text("NAME = 'clean/items_select'\n")
+    shelf = code._Shelf()
+    assert shelf.read(source).definitions["NAME"].strings == ("clean/items_select",)
+    shelf.save()

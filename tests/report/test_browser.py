@@ -3,7 +3,6 @@
 Needs Debian's chromium (`apt-get install chromium`); axe-core comes with a package of the tests.
 """
 
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -13,12 +12,11 @@ import pytest
 
 from tasks.report.index import INDEX, render_pages
 from tasks.report.render import make_index_night, render_html
+from tests.browser import CHROMIUM, FLAGS
 from tests.report.conftest import AS_OF, make_drops, make_night
 from tests.report.test_attacks import make_attack, make_defence
 from tests.report.test_index import make_lines
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 ALL_RULES: dict[str, Any] = {}
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}

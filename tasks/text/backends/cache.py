@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from tasks.platform.errors import StorageError
+from tasks.platform.user_cache import find_user_cache
 
 _LOG: Final = logging.getLogger(__name__)
 _MANIFEST: Final = "manifest.json"
@@ -24,9 +25,8 @@ _MANIFEST: Final = "manifest.json"
 @cache
 def find_cache_root() -> Path:
     """`$XDG_CACHE_HOME/whyrec/encoders` or `~/.cache/...`; a passing folder, and a warning, when it is read-only."""
-    base = os.environ.get("XDG_CACHE_HOME")
     try:
-        root = (Path(base) if base else Path.home() / ".cache") / "whyrec" / "encoders"
+        root = find_user_cache() / "encoders"
         root.mkdir(parents=True, exist_ok=True)
         if os.access(root, os.W_OK):
             return root
