@@ -237,10 +237,13 @@ def find_sweep(night: Night, attacked: Attacked, until: date) -> list[FileRef]:
     return [file for file in kept if lake.is_intact(file)]
 
 
-def list_sweeps(run: RunContext, refit_day: date) -> list[list[str]]:
-    """The sweeps of a week that its nights would show, as a part of what decides their pages."""
+def list_weeks(run: RunContext, refit_day: date) -> list[list[str]]:
+    """The sweeps of a week that its nights would show, and what earlier weeks found, for their keys."""
     rows = robustness.read_sweeps(run, refit_day)
-    return [[row["source"], row["sweep_key"], row["files"]] for row in rows]
+    earlier = hash_json(robustness.read_previous(run, refit_day))
+    return [[row["source"], row["sweep_key"], row["files"]] for row in rows] + [
+        ["earlier", earlier]
+    ]
 
 
 def make_sweep_key(night: Night, attacked: Attacked) -> str:

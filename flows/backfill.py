@@ -186,6 +186,7 @@ def run_range(
         else:
             own = [drop for drop in drops if drop.drop_date == planned.day]
             documents.append(run_one(settings, request, planned.day, own, answers))
+            finished.look_again()
             progress.run += 1
     return documents
 

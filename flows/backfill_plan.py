@@ -59,6 +59,11 @@ class Finished:
             rows = count_published(connection, since=date.min, first=self.start, last=self.end)
         return [row for row in rows if row["live_count"] != row["row_count"]]
 
+    def look_again(self) -> None:
+        """Forget what was looked at once: nights were made since."""
+        for name in ("parts", "broken"):
+            self.__dict__.pop(name, None)
+
     def find(self, day: date) -> dict[str, Any] | None:
         """run.json of the night of `day` if it is finished, else None."""
         before = read_json(self.night.site.night_folder(day) / RUN_FILE)
@@ -109,12 +114,21 @@ def plan_nights(
     published = stages.list_published_days(finished.night.run, finished.end)
     delivered = {drop.drop_date for drop in drops}
     late = sorted({drop.drop_date for drop in stale if drop.drop_date is not None})
-    return [
-        PlannedNight(day, "skip", "no drop was delivered and nothing is published for it")
-        if day not in delivered and day not in published
-        else PlannedNight(day, *decide_night(finished, day, late, is_forced=is_forced))
-        for day in list_days(finished.start, finished.end)
-    ]
+    plan = []
+    is_moved = False
+    for day in list_days(finished.start, finished.end):
+        if day not in delivered and day not in published:
+            plan.append(
+                PlannedNight(day, "skip", "no drop was delivered and nothing is published for it")
+            )
+            continue
+        action, why = decide_night(finished, day, late, is_forced=is_forced)
+        is_made = action == "run"
+        if is_moved and not is_made:
+            action, why = "run", "the night before it, which it is compared with, is made first"
+        plan.append(PlannedNight(day, action, why))
+        is_moved = is_made
+    return plan
 
 
 def decide_night(

@@ -15,6 +15,7 @@ from tasks.effects import task as effects
 from tasks.ingest import task as ingest
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import ConfigError
+from tasks.platform.marts import list_compared, select_compared
 from tasks.platform.periods import merge_periods
 from tasks.platform.refs import DropRef, FileRef, ReportRef
 from tasks.platform.runs import (
@@ -97,6 +98,7 @@ def run_night(
 
 def derive_night(night: Night, only: Stage) -> ReportRef | None:
     """What a night concludes from published data; its report, where it goes so far."""
+    night.compared = read_compared(night)
     periods = stages.plan_periods(night)
     joined = merge_periods(periods, night.as_of, min_rows=night.settings.text.shard_texts)
     stages.embed_texts(night, joined.values())
@@ -126,19 +128,22 @@ class KeyParts:
     """What decides a night's answer: what holds for any night (`shared`), and the drops by date.
 
     `drops` are (date or None, source, table, drop id, content); `accounts` are rows of the report's
-    account of drops, by the date of the drop. `sweeps` gives the sweeps that a night would show.
+    account of drops, by the date of the drop. `compared` are what nights may be compared with, as of
+    `marts.list_compared`; `weeks` gives what a night would show of its week's sweeps and earlier weeks.
     """
 
     shared: dict[str, Any]
     drops: list[tuple[Any, ...]]
     accounts: list[tuple[date, dict[str, Any]]]
-    sweeps: Callable[[date], list[list[str]]]
+    compared: list[tuple[date, list[str]]]
+    weeks: Callable[[date], list[list[str]]]
 
 
 def read_key_parts(night: Night, *, since: date) -> KeyParts:
     """What the keys of the nights from `since` to the night's own date are made of."""
     with night.site.warehouse.connect() as connection:
         drops = connection.execute(read_sql("raw/drops_known"), {"as_of": night.as_of}).fetchall()
+        compared = list_compared(connection, since=since, until=night.as_of)
     shared = {
         "settings": night.settings.model_dump(mode="json", exclude=UNKEYED),
         "model": describe_inputs(stages.choose_model(night)),
@@ -148,19 +153,27 @@ def read_key_parts(night: Night, *, since: date) -> KeyParts:
     }
     accounts = ingest.account_recent(night.run, night.as_of, since=since)
     dated = [(date.fromisoformat(row["drop_id"]), row) for row in accounts]
-    sweeps = cache(lambda refit_day: attack_stages.list_sweeps(night.run, refit_day))
+    weeks = cache(lambda refit_day: attack_stages.list_weeks(night.run, refit_day))
     return KeyParts(
         shared=shared,
         drops=drops,
         accounts=dated,
-        sweeps=lambda day: sweeps(recommend_stages.find_refit_day(day)),
+        compared=compared,
+        weeks=lambda day: weeks(recommend_stages.find_refit_day(day)),
     )
 
 
-def find_key(parts: KeyParts, day: date, recent: Sequence[dict[str, Any]] | None = None) -> str:
+def find_key(
+    parts: KeyParts,
+    day: date,
+    recent: Sequence[dict[str, Any]] | None = None,
+    compared: Sequence[list[str]] | None = None,
+) -> str:
     """What decides the answer of the night of `day`: its date, the drops up to it, settings, code.
 
-    `recent` are the rows of its report's account of drops, where more is known than is published.
+    So does the night before, which it is compared with. `recent` are the rows of its report's account
+    of drops, where more is known than is published; `compared` is what it was compared with, where
+    that is done.
     """
     shown = [row for dated, row in parts.accounts if ingest.is_recent(dated, day)]
     document = {
@@ -168,14 +181,23 @@ def find_key(parts: KeyParts, day: date, recent: Sequence[dict[str, Any]] | None
         "as_of": day.isoformat(),
         "drops": [row[1:] for row in parts.drops if row[0] is None or row[0] <= day],
         "recent": shown if recent is None else recent,
-        "sweeps": parts.sweeps(day),
+        "compared": select_compared(parts.compared, day) if compared is None else compared,
+        "weeks": parts.weeks(day),
     }
     return hash_json(document)
 
 
+def read_compared(night: Night) -> list[list[str]]:
+    """What is published of the night before; read before anything is compared with it."""
+    with night.site.warehouse.connect() as connection:
+        parts = list_compared(connection, since=night.as_of, until=night.as_of)
+    return select_compared(parts, night.as_of)
+
+
 def make_night_key(night: Night) -> str:
     """The key of one night."""
-    return find_key(read_key_parts(night, since=night.as_of), night.as_of, night.recent)
+    parts = read_key_parts(night, since=night.as_of)
+    return find_key(parts, night.as_of, night.recent, night.compared)
 
 
 def find_unchanged(night: Night) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ class Night:
     snapshot_read: int = 0
     accounts: list[dict[str, Any]] = field(default_factory=list)
     recent: list[dict[str, Any]] = field(default_factory=list)
+    compared: list[list[str]] | None = None
     notes: list[str] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
     text_cost: dict[str, Any] | None = None

@@ -72,6 +72,23 @@ def count_published(
     return fetch_dicts(connection, read_sql("marts/published_select"), scope)
 
 
+def list_compared(
+    connection: duckdb.DuckDBPyConnection, *, since: date, until: date
+) -> list[tuple[date, list[str]]]:
+    """What the nights from `since` up to `until` may be compared with: (night, [table, source, hash])."""
+    rows = connection.execute(
+        read_sql("marts/published_compared"), {"since": since, "until": until}
+    ).fetchall()
+    return [(day, [table, source, fingerprint]) for day, table, source, fingerprint in rows]
+
+
+def select_compared(parts: Sequence[tuple[date, list[str]]], day: date) -> list[list[str]]:
+    """Those parts that the night of `day` is compared with: of the newest earlier one with effects."""
+    nights = [night for night, (table, *_) in parts if night < day and table == "effects"]
+    newest = max(nights, default=None)
+    return [[str(night), *part] for night, part in parts if night == newest]
+
+
 def commit_parts(
     warehouse: Warehouse, parts: Sequence[MartPart], *, message: str, extra: Mapping[str, Any]
 ) -> PublishedRef:

@@ -167,9 +167,14 @@ def record_sweep(
     return PublishedRef(snapshot=run.site.warehouse.read_snapshot(), rows=len(files))
 
 
-def keep_previous(run: RunContext, until: date) -> FileRef:
-    """The newest result of each attack up to a day, as a file of the lake."""
+def read_previous(run: RunContext, until: date) -> list[dict[str, Any]]:
+    """The newest result of each attack up to a day."""
     with run.site.warehouse.connect() as connection:
-        rows = fetch_dicts(connection, read_sql("marts/attacks_earlier"), {"until": until})
+        return fetch_dicts(connection, read_sql("marts/attacks_earlier"), {"until": until})
+
+
+def keep_previous(run: RunContext, until: date) -> FileRef:
+    """What `read_previous` gives, as a file of the lake."""
+    rows = read_previous(run, until)
     text = json.dumps({"previous": rows}, sort_keys=True, default=str)
     return run.site.lake.put_bytes("attacks", ".json", text.encode(), rows=len(rows))
