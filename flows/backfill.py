@@ -202,6 +202,7 @@ def run_one(
     night = open_night(settings, day, flow="backfill", is_forced=request.is_forced, answers=answers)
     document = summarise(run_night(night, own, only=request.stage))
     night.engine.forget_unused()
+    night.site.warehouse.let_go()
     return document
 
 

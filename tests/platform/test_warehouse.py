@@ -123,3 +123,17 @@ def test_a_lock_held_too_long_is_said_in_words(tmp_path: Path) -> None:
 def test_an_unknown_catalog_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="allowed are"):
         Warehouse("mysql:x", str(tmp_path)).prepare()
+
+
+def test_an_engine_that_is_let_go_is_opened_anew_while_open_connections_go_on(
+    tmp_path: Path,
+) -> None:
+    warehouse = Warehouse(f"sqlite:{tmp_path / 'c.sqlite'}", str(tmp_path / "data"))
+    warehouse.commit(lambda c: c.execute("CREATE TABLE wh.t AS SELECT 1 AS a"), message="t")
+    with warehouse.connect() as held:
+        warehouse.let_go()
+        warehouse.let_go()
+        warehouse.commit(lambda c: c.execute("INSERT INTO wh.t VALUES (2)"), message="t")
+        assert held.execute("SELECT sum(a) FROM wh.t").fetchone() == (3,)
+    with warehouse.connect() as fresh:
+        assert fresh.execute("SELECT count(*) FROM wh.t").fetchone() == (2,)
