@@ -11,7 +11,7 @@ import polars as pl
 from tasks.effects.basis import BasisSpec, FloatArray, discover_spec, fit_basis, read_numbers
 from tasks.effects.moments import IntArray, factorise
 from tasks.effects.text_controls import Components, reduce_vectors
-from tasks.effects.text_words import Chosen, Text, choose_columns, count_words
+from tasks.effects.text_words import Chosen, Text, choose_columns, measure_length
 from tasks.platform.errors import EstimationError, InputError
 from tasks.platform.labels import NO_MAJORITY
 
@@ -121,7 +121,7 @@ def add_texts(
         main = reduce_vectors(part.vectors)
         k = main.scores.shape[1]
         lesser = reduce_vectors(part.vectors, max_components=part.vectors.shape[1]).scores[:, k:]
-        scores = np.column_stack([main.scores, count_words(part.texts)])
+        scores = np.column_stack([main.scores, measure_length(part.texts)])
         known = np.column_stack([controls.matrix, scores])
         chosen = choose_columns(part, main.scores, lesser, known, targets)
         columns = np.column_stack([scores, chosen.columns])
@@ -142,7 +142,7 @@ def _describe_text(name: str, main: Components, chosen: Chosen) -> str:
         shown = ", ".join(chosen.words[:_SHOWN]) + (" ..." if len(chosen.words) > _SHOWN else "")
         note += f", by {len(chosen.words)} words that foretell treatment or outcome ({shown})"
     if chosen.others:
-        note += f", and by {chosen.others} lesser or bent components and topics that do"
+        note += f", and by {chosen.others} looks, lesser or bent components and topics that do"
     return note
 
 

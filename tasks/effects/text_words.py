@@ -2,8 +2,8 @@
 
 An embedding blurs single words, and its main directions are chosen without regard to the question: a
 word that decides who is treated and moves the outcome can be lost in them, and then confounds. So
-words, the lesser directions, bends of the main ones and clusters of texts are candidates, and those are taken that predict the treatment or
-the outcome when what is controlled for anyway has been accounted for: the union of two lassos
+words, the looks of a text, the lesser directions, bends of the main ones and clusters of texts are
+candidates, and those are taken that predict the treatment or the outcome when what is controlled for anyway has been accounted for: the union of two lassos
 (Belloni, Chernozhukov & Hansen 2014, "Inference on treatment effects after selection among
 high-dimensional controls"). Either one alone would leave out what the other calls for.
 """
@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from tasks.effects.basis import FloatArray
+from tasks.effects.text_style import count_words, describe_style
 
 MAX_WORDS: Final = 1_000
 """Candidates: the words in most texts."""
@@ -45,7 +46,7 @@ class Text:
 class Chosen:
     """Columns (n, k) of mean 0 and unit deviation; `words` are those that are words.
 
-    The strongest come first. The others are lesser directions, bends of the main ones, or topics.
+    The strongest come first. The others are looks, lesser directions, bends of the main ones, or topics.
     """
 
     columns: FloatArray
@@ -57,10 +58,9 @@ class Chosen:
         return int(self.columns.shape[1]) - len(self.words)
 
 
-def count_words(texts: Sequence[str]) -> FloatArray:
+def measure_length(texts: Sequence[str]) -> FloatArray:
     """Logarithm of one plus the number of words of each text, standardised, shape (n,)."""
-    counts = np.log1p(np.array([len(text.split()) for text in texts], dtype=np.float64))
-    return _standardise(counts[:, None])[:, 0]
+    return _standardise(np.log1p(count_words(texts))[:, None])[:, 0]
 
 
 def choose_columns(
@@ -70,7 +70,7 @@ def choose_columns(
     known: FloatArray,
     targets: Sequence[FloatArray],
 ) -> Chosen:
-    """Words, columns of `lesser` (n, s), topics, and bends of `main` (n, k) to control for.
+    """Words, looks, columns of `lesser` (n, s), topics, and bends of `main` (n, k) to control for.
 
     They predict one of `targets`, (n,) each, beyond `known` (n, p), which is controlled for anyway.
     At most one for every 15 rows, those of the largest coefficients.
@@ -79,7 +79,15 @@ def choose_columns(
     most = n // _ROWS_PER_COLUMN
     words, names = _mark_words(text.texts)
     candidates = _standardise(
-        np.column_stack([words, lesser, *_bend_all(main), *_mark_topics(text.vectors)])
+        np.column_stack(
+            [
+                words,
+                describe_style(text.texts),
+                lesser,
+                *_bend_all(main),
+                *_mark_topics(text.vectors),
+            ]
+        )
     )
     if most < 1 or candidates.shape[1] == 0:
         return Chosen(np.zeros((n, 0)), ())

@@ -1,10 +1,13 @@
 """Words chosen as controls: what confounds is found, what does not is left alone."""
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
+import pytest
 
 from tasks.effects.table import estimate_table
-from tasks.effects.text_words import Text, choose_columns, count_words
+from tasks.effects.text_words import Text, choose_columns, measure_length
 
 ROWS = 800
 WORDS = [f"word{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(80)]
@@ -51,7 +54,25 @@ def test_empty_texts_offer_nothing():
     target = np.random.default_rng(7).normal(size=100)
     chosen = choose([""] * 100, np.zeros((100, 3)), target, target)
     assert chosen.columns.shape == (100, 0)
-    assert not count_words([""] * 100).any()
+    assert not measure_length([""] * 100).any()
+
+
+@pytest.mark.parametrize("look", [lambda t: t.count("!") > 0, lambda t: len(t.split()) > 14])
+def test_effect_confounded_by_how_a_text_looks_is_recovered(look: Callable[[str], bool]):
+    rng = np.random.default_rng(10)
+    texts = [
+        " ".join(rng.choice(WORDS, rng.integers(8, 20))) + "!" * int(rng.random() < 0.4)
+        for _ in range(ROWS)
+    ]
+    looks = np.array([look(text) for text in texts])
+    d = (rng.random(ROWS) < np.where(looks, 0.8, 0.3)).astype(int)
+    frame = pl.DataFrame({"text": texts, "d": d, "y": d + 3.0 * looks + rng.normal(size=ROWS)})
+    answer = estimate_table(
+        frame, outcome="y", treatment="d", vectors={"text": rng.normal(size=(ROWS, 20))},
+        estimators=["plr"],
+    )  # fmt: skip
+    one = answer["estimates"][0]
+    assert abs(one["estimate"] - 1) < 3 * one["std_error"] < 0.4
 
 
 def test_effect_confounded_by_a_word_that_embeddings_miss_is_recovered():
