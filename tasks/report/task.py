@@ -114,10 +114,15 @@ def gather_facts(
     scope = {"drops": sorted({str(drop["drop_id"]) for drop in drops})}
     with run.site.warehouse.connect() as connection:
         checks = fetch_dicts(connection, read_sql("marts/quality_select"), scope)
+        bad = {
+            drop["table"]
+            for drop in drops
+            if drop["rows_quarantined"] or drop["status"] != "published"
+        }
         refused = fetch_dicts(
             connection,
             read_sql("quarantine/examples_select"),
-            {**scope, "limit": QUARANTINE_EXAMPLES},
+            {**scope, "limit": QUARANTINE_EXAMPLES, "tables": sorted(bad)},
         )
         previous = fetch_dicts(connection, read_sql("marts/effects_previous"), {"as_of": as_of})
         freshness = fetch_dicts(connection, read_sql("raw/freshness_select"), {"as_of": as_of})
