@@ -24,6 +24,7 @@ from tasks.platform.errors import ConfigError, StorageError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
 from tasks.text.task import STORE, open_store
+from tasks.text.tone import TONES, measure_tones
 
 FOLDS: Final = 5
 MAX_LEVELS: Final = 20
@@ -54,6 +55,25 @@ def embed_columns(
     return vectors
 
 
+def add_tones(
+    frame: pl.DataFrame, controls: Sequence[str], columns: Sequence[str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """The table and its controls with what each text column praises and blames, `<column>:praise` etc.
+
+    What is the same for all rows is left out: a text of another language, say.
+    """
+    check_columns(frame, columns)
+    found = {
+        f"{name}:{tone}": values
+        for name in columns
+        for tone, values in zip(
+            TONES, measure_tones(frame[name].cast(pl.String).fill_null("").to_list()).T, strict=True
+        )
+        if np.ptp(values) > 0
+    }
+    return frame.with_columns(**found), [*controls, *found]
+
+
 def estimate_source(
     table: str,
     asked: Asked,
@@ -68,6 +88,8 @@ def estimate_source(
     """Answer one causal question, with segments and effects of rows where they are asked for."""
     frame = read_source(table, config)
     check_columns(frame, segments)
+    frame, controls = add_tones(frame, asked["controls"], text_controls)
+    asked = {**asked, "controls": controls}
     vectors = embed_columns(frame, text_controls, config)
     answer = estimate_table(
         frame, **asked, vectors=vectors, has_effects=cate_out is not None, **options
@@ -125,6 +147,8 @@ def refute_source(
     twice = [name for name in negative_controls if name in asked["controls"]]
     if twice:
         raise ConfigError(f"{twice} are named as controls and as negative controls; choose one")
+    frame, controls = add_tones(frame, asked["controls"], text_controls)
+    asked = {**asked, "controls": controls}
     question = make_question(frame, asked, embed_columns(frame, text_controls, config))
     numbers = {
         name: read_numbers(frame[name])[question.row]
