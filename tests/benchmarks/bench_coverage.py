@@ -33,6 +33,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from tasks.effects.answer_flexible import count_repeats
 from tasks.effects.balance import estimate_balance
 from tasks.effects.basis import fit_basis
 from tasks.effects.columns import build_controls
@@ -199,12 +200,12 @@ def draw_arms(seed: int, rows: int) -> Arms:
 
 
 def learn_arms(world: Arms) -> list[Nuisances]:
-    """Predictions as a table of this size gets them; each column is a control."""
+    """Predictions as a table of this size gets them, deals included; each column is a control."""
     frame = pl.DataFrame({f"x{i}": column for i, column in enumerate(world.x.T)})
     controls = build_controls(frame, frame.columns, max_levels=20)
     return split_nuisances(
         controls.features, controls.matrix, world.y, world.d, cluster=world.rows, folds=5,
-        repeats=1, seed=0,
+        repeats=count_repeats(len(world.y)), seed=0,
     )  # fmt: skip
 
 
