@@ -34,6 +34,8 @@ from tasks.report import task as report
 RUN_FILE = "run.json"
 UNKEYED = {"paths", "warehouse", "run", "root", "serve", "alerts", "retention"}
 """Settings that cannot change what a night concludes."""
+MERGE_DAY = 1
+"""Weekday, 1 to 7, whose night leaves the warehouse with few files."""
 Stage = Literal["ingest", "text", "effects", "recommend", "attacks", "all"]
 """How far a night goes."""
 
@@ -270,4 +272,6 @@ def close_night(night: Night, page: ReportRef | None) -> dict[str, Any]:
     if page is not None:
         write_json(night.site.night_folder(night.as_of) / RUN_FILE, document)
         report.write_index(night.run)
+        if night.as_of.isoweekday() == MERGE_DAY:
+            night.site.warehouse.merge_files()
     return document

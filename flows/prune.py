@@ -124,7 +124,7 @@ def maintain_warehouse(
         if plan.snapshots:
             connection.execute(read_sql("raw/snapshots_expire"), {"versions": list(plan.snapshots)})
         rows = connection.execute(read_sql("raw/old_files_clean"), {"dry_run": False}).fetchall()
-        merged = fetch_dicts(connection, read_sql("raw/files_merge")) if is_merging else []
+    merged = warehouse.merge_files() if is_merging else []
     totals = {
         name: sum(int(row.get(name) or 0) for row in merged)
         for name in ("files_processed", "files_created")

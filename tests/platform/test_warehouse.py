@@ -137,3 +137,20 @@ def test_an_engine_that_is_let_go_is_opened_anew_while_open_connections_go_on(
         assert held.execute("SELECT sum(a) FROM wh.t").fetchone() == (3,)
     with warehouse.connect() as fresh:
         assert fresh.execute("SELECT count(*) FROM wh.t").fetchone() == (2,)
+
+
+def test_merging_leaves_few_files_the_same_rows_and_older_snapshots(tmp_path: Path) -> None:
+    warehouse = Warehouse(f"sqlite:{tmp_path / 'c.sqlite'}", str(tmp_path / "data"))
+    warehouse.commit(lambda c: c.execute("CREATE TABLE wh.t (a BIGINT)"), message="t")
+    for number in range(6):
+        warehouse.commit(
+            lambda c, first=number: c.execute(f"INSERT INTO wh.t SELECT {first} FROM range(500)"),
+            message="t",
+        )
+    before = warehouse.read_snapshot()
+    assert sum(row["files_processed"] for row in warehouse.merge_files()) == 6
+    assert warehouse.merge_files() == []
+    with warehouse.connect() as connection:
+        assert connection.execute("SELECT count(*), sum(a) FROM wh.t").fetchone() == (3000, 7500)
+    with warehouse.connect(snapshot=before - 3) as past:
+        assert past.execute("SELECT count(*) FROM wh.t").fetchone() == (1500,)
