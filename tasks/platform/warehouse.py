@@ -34,6 +34,7 @@ _ENGINES: dict[tuple[int, str, str], duckdb.DuckDBPyConnection] = {}
 _ENGINES_GUARD = threading.Lock()
 
 ATTEMPTS: Final = 12
+_MOVED_MARK: Final = "does not match existing data path"
 _BUSY_MARKS: Final = ("database is locked", "conflict", "could not serialize", "busy")
 
 
@@ -132,10 +133,35 @@ class Warehouse:
         options = [f"DATA_PATH {quote_literal(self.data.rstrip('/') + '/')}"]
         if snapshot is not None:
             options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
-        connection.execute(
-            f"ATTACH {quote_literal('ducklake:' + self.catalog)} AS wh ({', '.join(options)})"
-        )
+        attach = f"ATTACH {quote_literal('ducklake:' + self.catalog)} AS wh ({', '.join(options)})"
+        try:
+            connection.execute(attach)
+        except duckdb.Error as error:
+            if _MOVED_MARK not in str(error):
+                raise
+            self._follow_move()
+            connection.execute(attach)
         connection.execute("USE wh")
+
+    def _follow_move(self) -> None:
+        """Let a catalog whose folder was moved or copied look for its data where it now lies.
+
+        Raises ConfigError when the data does not lie there whole.
+        """
+        path = self.catalog_path
+        is_local = path is not None and "://" not in self.data
+        if path is not None and is_local:
+            on_disk = {file.name for file in Path(self.data).rglob("*.parquet")}
+            with closing(sqlite3.connect(path, timeout=30)) as catalog, catalog:
+                rows = catalog.execute(read_sql("catalog/files_select")).fetchall()
+                if all(Path(row[0]).name in on_disk for row in rows):
+                    place = self.data.rstrip("/") + "/"
+                    catalog.execute(read_sql("catalog/data_path_update"), [place])
+                    return
+        raise ConfigError(
+            f"the warehouse's data is not in {self.data}, where the settings look for it; if the folder was "
+            "moved, move all of it; else set [paths] home or [warehouse] data to where it was"
+        )
 
     @contextmanager
     def connect(self, *, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -1,5 +1,6 @@
 """The warehouse: all of a commit or nothing, readers beside writers, and every night again."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -154,3 +155,22 @@ def test_merging_leaves_few_files_the_same_rows_and_older_snapshots(tmp_path: Pa
         assert connection.execute("SELECT count(*), sum(a) FROM wh.t").fetchone() == (3000, 7500)
     with warehouse.connect(snapshot=before - 3) as past:
         assert past.execute("SELECT count(*) FROM wh.t").fetchone() == (1500,)
+
+
+def test_a_warehouse_that_was_moved_is_found_and_one_without_its_data_is_told(
+    tmp_path: Path,
+) -> None:
+    made = Warehouse(f"sqlite:{tmp_path / 'shop/c.sqlite'}", str(tmp_path / "shop/data"))
+    made.commit(
+        lambda c: c.execute("CREATE TABLE wh.t AS SELECT 1 AS a FROM range(500)"), message="t"
+    )
+    made.let_go()
+    shutil.copytree(tmp_path / "shop", tmp_path / "copy")
+    (tmp_path / "shop").rename(tmp_path / "moved")
+    moved = Warehouse(f"sqlite:{tmp_path / 'moved/c.sqlite'}", str(tmp_path / "moved/data"))
+    moved.commit(lambda c: c.execute("INSERT INTO wh.t SELECT 2 FROM range(500)"), message="t")
+    with moved.connect() as connection:
+        assert connection.execute("SELECT sum(a) FROM wh.t").fetchone() == (1500,)
+    elsewhere = Warehouse(f"sqlite:{tmp_path / 'copy/c.sqlite'}", str(tmp_path / "empty"))
+    with pytest.raises(ConfigError, match=r"data is not in .*empty"), elsewhere.connect():
+        pass
