@@ -175,6 +175,11 @@ def choose_pairs(night: Night, until: date) -> list[Pair]:
     return list(dict.fromkeys(chosen))
 
 
+def label_pair(pair: Pair, source: str) -> str:
+    """What the task of a pair on one source is called."""
+    return f"{pair.attack} {source}" + (f"/{pair.subject}" if pair.subject else "")
+
+
 def try_pairs(night: Night, attacked: Attacked, pairs: Sequence[Pair]) -> list[FileRef]:
     """One mapped task a pair, and accounts of one source that look fake as it is.
 
@@ -182,7 +187,7 @@ def try_pairs(night: Night, attacked: Attacked, pairs: Sequence[Pair]) -> list[F
     """
     calls: dict[str, dict[str, dict[str, Any]]] = {}
     for pair in pairs:
-        label = f"{pair.attack} {attacked.source}" + (f"/{pair.subject}" if pair.subject else "")
+        label = label_pair(pair, attacked.source)
         calls.setdefault(pair.target, {})[label] = describe_call(night, attacked, pair)
     files: list[FileRef] = []
     for target, own in calls.items():

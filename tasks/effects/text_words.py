@@ -3,9 +3,9 @@
 An embedding blurs single words, and its main directions are chosen without regard to the question: a
 word that decides who is treated and moves the outcome can be lost in them, and then confounds. So
 words, the looks of a text, the lesser directions, bends of the main ones and clusters of texts are
-candidates, and those are taken that predict the treatment or the outcome when what is controlled for anyway has been accounted for: the union of two lassos
-(Belloni, Chernozhukov & Hansen 2014, "Inference on treatment effects after selection among
-high-dimensional controls"). Either one alone would leave out what the other calls for.
+candidates, and those are taken that predict the treatment or the outcome when what is controlled for
+anyway has been accounted for: the union of two lassos (Belloni, Chernozhukov & Hansen 2014, "Inference
+on treatment effects after selection among high-dimensional controls"). Either one alone would leave out what the other calls for.
 """
 
 import warnings

@@ -109,7 +109,7 @@ def restore(site: Site, folder: Path) -> BackupAccount:
         _put_back(folder / name, target, about)
     draft = catalog.with_name(f".{CATALOG}.restored")
     with closing(sqlite3.connect(draft)) as connection, connection:
-        connection.execute(read_sql("catalog/data_path_update"), [site.data.rstrip("/") + "/"])
+        connection.execute(read_sql("catalog/data_path_update"), [site.warehouse.data_folder])
     draft.replace(catalog)
     return BackupAccount(str(folder), manifest["snapshot"], *_total(manifest["files"]), 0)
 

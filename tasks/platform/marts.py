@@ -73,7 +73,8 @@ def count_published(
 ) -> list[dict[str, Any]]:
     """Published parts of nights in [`first`, `last`], and of reviews in [`since`, `last`].
 
-    Tables that are not asked for are not looked at. Each part has `row_count`, the rows that it should hold, and `live_count`, those that it holds.
+    Tables that are not asked for are not looked at. Each part has `row_count`, the rows that it should
+    hold, and `live_count`, those that it holds.
     """
     scope = {"since": since, "first": first, "last": last, "tables": list(tables)}
     return fetch_dicts(connection, read_sql("marts/published_select"), scope)

@@ -92,6 +92,11 @@ class Warehouse:
         return Path(target) if kind == "sqlite" else None
 
     @property
+    def data_folder(self) -> str:
+        """The data's place as a catalog keeps it: with one slash at its end."""
+        return self.data.rstrip("/") + "/"
+
+    @property
     def lock_path(self) -> Path | None:
         """The lock file beside an SQLite catalog; None for a catalog that many hosts share."""
         kind, _, target = self.catalog.partition(":")
@@ -130,7 +135,7 @@ class Warehouse:
         return connection
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, snapshot: int | None) -> None:
-        options = [f"DATA_PATH {quote_literal(self.data.rstrip('/') + '/')}"]
+        options = [f"DATA_PATH {quote_literal(self.data_folder)}"]
         if snapshot is not None:
             options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
         attach = f"ATTACH {quote_literal('ducklake:' + self.catalog)} AS wh ({', '.join(options)})"
@@ -149,14 +154,12 @@ class Warehouse:
         Raises ConfigError when the data does not lie there whole.
         """
         path = self.catalog_path
-        is_local = path is not None and "://" not in self.data
-        if path is not None and is_local:
+        if path is not None and "://" not in self.data:
             on_disk = {file.name for file in Path(self.data).rglob("*.parquet")}
             with closing(sqlite3.connect(path, timeout=30)) as catalog, catalog:
                 rows = catalog.execute(read_sql("catalog/files_select")).fetchall()
                 if all(Path(row[0]).name in on_disk for row in rows):
-                    place = self.data.rstrip("/") + "/"
-                    catalog.execute(read_sql("catalog/data_path_update"), [place])
+                    catalog.execute(read_sql("catalog/data_path_update"), [self.data_folder])
                     return
         raise ConfigError(
             f"the warehouse's data is not in {self.data}, where the settings look for it; if the folder was "
@@ -205,9 +208,13 @@ class Warehouse:
         finally:
             connection.close()
 
+    @property
+    def _engine_key(self) -> tuple[int, str, str]:
+        return os.getpid(), self.catalog, self.data
+
     def _share(self) -> duckdb.DuckDBPyConnection:
         """This process's engine for this warehouse; loading the extensions costs too much each time."""
-        key = (os.getpid(), self.catalog, self.data)
+        key = self._engine_key
         with _ENGINES_GUARD:
             if key not in _ENGINES:
                 connection = self._open()
@@ -239,7 +246,7 @@ class Warehouse:
         nights in one process lets it go between them. Connections that are open stay so.
         """
         with _ENGINES_GUARD:
-            _ENGINES.pop((os.getpid(), self.catalog, self.data), None)
+            _ENGINES.pop(self._engine_key, None)
 
     def _use_write_ahead_log(self) -> None:
         """Let readers and a writer of an SQLite catalog work at the same time."""

@@ -15,7 +15,7 @@ import json
 from datetime import date, timedelta
 from pathlib import Path
 
-from flows.attack_stages import TASKS, Pair
+from flows.attack_stages import TASKS, Pair, label_pair
 from flows.recommend_stages import find_refit_day
 from tasks.robustness.mart_rows import choose_tonight
 
@@ -25,7 +25,7 @@ def read_seconds(document: dict, source: str) -> dict[Pair, float]:
     took = {event["name"]: event for event in document["events"]}
     seconds = {}
     for pair in (Pair(*one) for one in document["pairs"]):
-        label = f"{pair.attack} {source}" + (f"/{pair.subject}" if pair.subject else "")
+        label = label_pair(pair, source)
         event = took.get(f"{TASKS[pair.target].name} {label}")
         if event is None or event["state"] == "cached":
             raise SystemExit(f"{label} was not run by this sweep; sweep a fresh home")
