@@ -13,12 +13,11 @@ from prefect import Task
 
 from flows.attack_readers import attack_item_texts, attack_texts, attack_vectors
 from flows.attack_tasks import attack_effect, attack_ratings
-from flows.recommend_stages import Prepared, find_refit_day
+from flows.recommend_stages import Prepared, find_mark, find_refit_day
 from flows.stages import choose_extractor
 from flows.state import Night, hash_json
 from tasks.platform.refs import AttributesRef, FileRef, PeriodRef
 from tasks.platform.task import RunContext
-from tasks.recommend import task as recommend
 from tasks.robustness import task as robustness
 from tasks.robustness.mart_rows import choose_tonight
 from tasks.robustness.task import CorpusRef
@@ -119,7 +118,7 @@ def gather_corpus(
     call = {
         "periods": tuple(periods),
         "attributes": tuple(attributes[period] for period in periods),
-        "context": recommend.describe_ratings(night.run, source, until=until),
+        "context": find_mark(night, source, until=until),
         "attribute_names": night.settings.extract.names,
         "max_rows": night.settings.robustness.max_reviews,
     }

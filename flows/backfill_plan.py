@@ -16,7 +16,7 @@ from flows.night import RUN_FILE, find_key, open_night, read_key_parts
 from flows.state import Night
 from tasks.ingest import task as ingest
 from tasks.platform.errors import ConfigError
-from tasks.platform.marts import count_published
+from tasks.platform.marts import count_published, list_compared, select_compared
 from tasks.platform.refs import DropRef, FileRef
 from tasks.platform.runs import read_json
 from tasks.platform.settings import Settings
@@ -53,6 +53,12 @@ class Finished:
         return read_key_parts(self.night, since=self.start)
 
     @cached_property
+    def compared(self) -> list[tuple[date, list[str]]]:
+        """Published parts that the nights of the range may be compared with."""
+        with self.night.site.warehouse.connect() as connection:
+            return list_compared(connection, since=self.start, until=self.end)
+
+    @cached_property
     def broken(self) -> list[dict[str, Any]]:
         """Published parts of the range's marts that do not hold what they should."""
         with self.night.site.warehouse.connect() as connection:
@@ -61,13 +67,14 @@ class Finished:
 
     def look_again(self) -> None:
         """Forget what was looked at once: nights were made since."""
-        for name in ("parts", "broken"):
+        for name in ("parts", "compared", "broken"):
             self.__dict__.pop(name, None)
 
     def find(self, day: date) -> dict[str, Any] | None:
         """run.json of the night of `day` if it is finished, else None."""
         before = read_json(self.night.site.night_folder(day) / RUN_FILE)
-        if before is None or before.get("night_key") != find_key(self.parts, day):
+        compared = select_compared(self.compared, day)
+        if before is None or before.get("night_key") != find_key(self.parts, day, compared):
             return None
         if any(self._concerns(part, day) for part in self.broken):
             return None

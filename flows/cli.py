@@ -24,6 +24,7 @@ from flows.console import (
     explain_errors,
     print_json,
     print_line,
+    print_note,
     print_table,
     silence_exit,
 )
@@ -77,6 +78,8 @@ def show_account(document: dict[str, Any], *, is_json: bool) -> None:
     print_line(f"snapshot {document['snapshot']}, {document['seconds']:.1f} s")
     if document.get("report"):
         print_line(f"report: {document['report']}")
+    for message in document.get("messages", []):
+        print_note(message)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from flows.stages import label_period
@@ -214,9 +215,9 @@ def compare_nights(
     night: Night, windows: Sequence[Windowed], moments: Mapping[PeriodRef, FileRef]
 ) -> tuple[FileRef, ...]:
     """How far each window's effects moved since the night before; nothing on a first night."""
-    previous = effects.find_previous(night.run, night.as_of)
-    if previous is None:
+    if not night.compared:
         return ()
+    previous = date.fromisoformat(night.compared[0][0])
     days = {effects.name_window(days): days for days in night.settings.effects.windows_days}
     calls: dict[str, dict[str, Any]] = {}
     for window in windows:

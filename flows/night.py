@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import duckdb
+
 from flows import attack_stages, effect_stages, recommend_stages, stages
 from flows.alerts import send_alerts
 from flows.engine import Engine, describe_failure
@@ -14,7 +16,7 @@ from flows.state import Night, hash_json
 from tasks.effects import task as effects
 from tasks.ingest import task as ingest
 from tasks.platform.code import hash_function_code
-from tasks.platform.errors import ConfigError
+from tasks.platform.errors import ConfigError, WarehouseBusyError
 from tasks.platform.marts import list_compared, select_compared
 from tasks.platform.periods import merge_periods
 from tasks.platform.refs import DropRef, FileRef, ReportRef
@@ -88,6 +90,7 @@ def run_night(
     """
     try:
         stages.ingest_drops(night, drops)
+        night.compared = read_compared(night)
         if (before := find_unchanged(night)) is not None:
             return repeat_night(night, before)
         page = None if only == "ingest" else derive_night(night, only)
@@ -100,7 +103,6 @@ def run_night(
 
 def derive_night(night: Night, only: Stage) -> ReportRef | None:
     """What a night concludes from published data; its report, where it goes so far."""
-    night.compared = read_compared(night)
     periods = stages.plan_periods(night)
     joined = merge_periods(periods, night.as_of, min_rows=night.settings.text.shard_texts)
     stages.embed_texts(night, joined.values())
@@ -130,14 +132,13 @@ class KeyParts:
     """What decides a night's answer: what holds for any night (`shared`), and the drops by date.
 
     `drops` are (date or None, source, table, drop id, content); `accounts` are rows of the report's
-    account of drops, by the date of the drop. `compared` are what nights may be compared with, as of
-    `marts.list_compared`; `weeks` gives what a night would show of its week's sweeps and earlier weeks.
+    account of drops, by the date of the drop. `weeks` gives what a night would show of its week's
+    sweeps and earlier weeks.
     """
 
     shared: dict[str, Any]
     drops: list[tuple[Any, ...]]
     accounts: list[tuple[date, dict[str, Any]]]
-    compared: list[tuple[date, list[str]]]
     weeks: Callable[[date], list[list[str]]]
 
 
@@ -145,7 +146,6 @@ def read_key_parts(night: Night, *, since: date) -> KeyParts:
     """What the keys of the nights from `since` to the night's own date are made of."""
     with night.site.warehouse.connect() as connection:
         drops = connection.execute(read_sql("raw/drops_known"), {"as_of": night.as_of}).fetchall()
-        compared = list_compared(connection, since=since, until=night.as_of)
     shared = {
         "settings": night.settings.model_dump(mode="json", exclude=UNKEYED),
         "model": describe_inputs(stages.choose_model(night)),
@@ -160,7 +160,6 @@ def read_key_parts(night: Night, *, since: date) -> KeyParts:
         shared=shared,
         drops=drops,
         accounts=dated,
-        compared=compared,
         weeks=lambda day: weeks(recommend_stages.find_refit_day(day)),
     )
 
@@ -168,14 +167,13 @@ def read_key_parts(night: Night, *, since: date) -> KeyParts:
 def find_key(
     parts: KeyParts,
     day: date,
+    compared: Sequence[list[str]],
     recent: Sequence[dict[str, Any]] | None = None,
-    compared: Sequence[list[str]] | None = None,
 ) -> str:
     """What decides the answer of the night of `day`: its date, the drops up to it, settings, code.
 
-    So does the night before, which it is compared with. `recent` are the rows of its report's account
-    of drops, where more is known than is published; `compared` is what it was compared with, where
-    that is done.
+    So does `compared`, what the night before it published. `recent` are the rows of its report's
+    account of drops, where more is known than is published.
     """
     shown = [row for dated, row in parts.accounts if ingest.is_recent(dated, day)]
     document = {
@@ -183,7 +181,7 @@ def find_key(
         "as_of": day.isoformat(),
         "drops": [row[1:] for row in parts.drops if row[0] is None or row[0] <= day],
         "recent": shown if recent is None else recent,
-        "compared": select_compared(parts.compared, day) if compared is None else compared,
+        "compared": compared,
         "weeks": parts.weeks(day),
     }
     return hash_json(document)
@@ -199,7 +197,7 @@ def read_compared(night: Night) -> list[list[str]]:
 def make_night_key(night: Night) -> str:
     """The key of one night."""
     parts = read_key_parts(night, since=night.as_of)
-    return find_key(parts, night.as_of, night.recent, night.compared)
+    return find_key(parts, night.as_of, night.compared, night.recent)
 
 
 def find_unchanged(night: Night) -> dict[str, Any] | None:
@@ -227,6 +225,7 @@ def repeat_night(night: Night, before: dict[str, Any]) -> dict[str, Any]:
     report.lay_out(page, night.as_of, night.run)
     document = {
         **before,
+        "messages": [],
         "run_id": night.run.run_id,
         "flow": night.flow,
         "tasks": tasks,
@@ -267,11 +266,25 @@ def close_night(night: Night, page: ReportRef | None) -> dict[str, Any]:
     }
     document["snapshot"] = stages.record_run(night, document)
     document["alerts"] = send_alerts(night, document)
+    if page is not None:
+        document["messages"] += tidy_warehouse(night)
     document["snapshots"] = {"read": night.snapshot_read, "published": document["snapshot"]}
     write_json(Path(night.run.events).with_name(RUN_FILE), document)
     if page is not None:
         write_json(night.site.night_folder(night.as_of) / RUN_FILE, document)
         report.write_index(night.run)
-        if night.as_of.isoweekday() == MERGE_DAY:
-            night.site.warehouse.merge_files()
     return document
+
+
+def tidy_warehouse(night: Night) -> list[str]:
+    """Make few files of many, once a week; in words, what was in the way: the night itself is done."""
+    if night.as_of.isoweekday() != MERGE_DAY:
+        return []
+    try:
+        night.site.warehouse.merge_files()
+    except (WarehouseBusyError, duckdb.Error) as error:
+        return [
+            f"the warehouse's small files were not merged ({error}); nothing is lost; the next "
+            "night of a Monday does it, or 'whyrec prune' today"
+        ]
+    return []

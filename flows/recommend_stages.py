@@ -95,7 +95,7 @@ def make_ratings(
     until: date,
 ) -> tuple[dict[str, FileRef], dict[str, str]]:
     """Ratings of each source up to a day, and marks of what they are made of."""
-    marks = {s: recommend.describe_ratings(night.run, s, until=until) for s in sources}
+    marks = {source: find_mark(night, source, until=until) for source in sources}
     calls = {
         f"{source} until {until}": {
             "source": source,
@@ -112,6 +112,13 @@ def make_ratings(
     done = night.engine.require(recommend.make_ratings, calls)
     night.keep(list(done.values()))
     return {source: done[f"{source} until {until}"] for source in sources}, marks
+
+
+def find_mark(night: Night, source: str, *, until: date) -> str:
+    """What the ratings of a source up to a day are made of; asked once a night."""
+    if (source, until) not in night.marks:
+        night.marks[source, until] = recommend.describe_ratings(night.run, source, until=until)
+    return night.marks[source, until]
 
 
 def fit_sources(

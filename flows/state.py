@@ -21,7 +21,11 @@ VERSIONED = ("whyrec", "prefect", "duckdb", "great-expectations", "polars", "tor
 
 @dataclass
 class Night:
-    """A night in the making: what was asked, where it runs, and what it has learnt so far."""
+    """A night in the making: what was asked, where it runs, and what it has learnt so far.
+
+    `compared` is what the night before published, as `marts.select_compared` gives it; `marks` are
+    fingerprints of what a source's ratings up to a day are made of.
+    """
 
     as_of: date
     settings: Settings
@@ -34,7 +38,8 @@ class Night:
     snapshot_read: int = 0
     accounts: list[dict[str, Any]] = field(default_factory=list)
     recent: list[dict[str, Any]] = field(default_factory=list)
-    compared: list[list[str]] | None = None
+    compared: list[list[str]] = field(default_factory=list)
+    marks: dict[tuple[str, date], str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
     text_cost: dict[str, Any] | None = None

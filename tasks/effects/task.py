@@ -263,13 +263,6 @@ def estimate_window(
     return EffectsRef(source=source, window=window, file=ref, code=code, rows=len(rows))
 
 
-def find_previous(run: RunContext, as_of: date) -> date | None:
-    """The newest night before `as_of` whose effects are published."""
-    with run.site.warehouse.connect() as connection:
-        found = connection.execute(read_sql("marts/effects_night"), {"as_of": as_of}).fetchone()
-    return found[0] if found else None
-
-
 def select_window_before(
     periods: Sequence[PeriodRef], *, previous: date, days: int
 ) -> list[PeriodRef]:

@@ -36,6 +36,11 @@ class MartPart:
     path: str
 
     @property
+    def identity(self) -> tuple[str, str, date, date, str]:
+        """What tells this part, with this content, from any other."""
+        return self.table, self.source, self.start, self.end, self.fingerprint
+
+    @property
     def scope(self) -> dict[str, Any]:
         """Parameters that name this part in statements."""
         return {"source": self.source, "start_date": self.start, "end_date": self.end}
@@ -49,18 +54,23 @@ def find_unpublished(
         return []
     first = min(part.start for part in parts)
     last = max(part.end for part in parts)
-    tables = sorted({part.table for part in parts})
-    rows = count_published(connection, since=first, first=first, last=last, tables=tables)
-    held = {
-        (row["table_name"], row["source"], row["start_date"], row["end_date"], row["fingerprint"])
-        for row in rows
-        if row["live_count"] == row["row_count"]
-    }
-    return [
-        part
-        for part in parts
-        if (part.table, part.source, part.start, part.end, part.fingerprint) not in held
-    ]
+    scope = {"first": first, "last": last, "tables": sorted({part.table for part in parts})}
+    named = set(connection.execute(read_sql("marts/published_names"), scope).fetchall())
+    # rows are counted only where that can matter: on a new night there is nothing to count
+    if counted := sorted({part.table for part in parts if part.identity in named}):
+        rows = count_published(connection, since=first, first=first, last=last, tables=counted)
+        named = {
+            (
+                row["table_name"],
+                row["source"],
+                row["start_date"],
+                row["end_date"],
+                row["fingerprint"],
+            )
+            for row in rows
+            if row["live_count"] == row["row_count"]
+        }
+    return [part for part in parts if part.identity not in named]
 
 
 def count_published(

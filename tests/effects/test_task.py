@@ -90,10 +90,3 @@ def test_a_night_long_ago_whose_days_are_read_as_months_now_is_not_guessed_at() 
     later = make_days(date(2024, 1, 1), date(2024, 5, 3))  # March is one period, and was days then
     assert effects.select_window_before(later, previous=date(2024, 4, 5), days=28) == []
     assert effects.select_window_before(later, previous=date(2024, 4, 5), days=effects.ALL_DAYS)
-
-
-def test_without_an_earlier_night_there_is_none_to_compare_with(tmp_path: Path) -> None:
-    site = resolve_site(Settings(root=tmp_path))
-    site.warehouse.prepare()
-    run = RunContext(run_id="r", events=str(tmp_path / "e"), site=site, text=Settings().text)
-    assert effects.find_previous(run, DAY) is None

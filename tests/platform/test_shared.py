@@ -132,6 +132,22 @@ def test_an_old_snapshot_can_be_read_from_the_store(warehouse: Warehouse) -> Non
         assert past.execute(query).fetchone() == (ROWS,)
 
 
+def test_small_files_of_a_shared_warehouse_are_merged_and_old_snapshots_stay(
+    warehouse: Warehouse,
+) -> None:
+    day = date(2025, 2, 1)
+    for _ in range(3):
+        replace_partition(warehouse, "small", day)
+    query = "SELECT count(*) FROM clean.reviews WHERE source = 'small'"
+    before = warehouse.read_snapshot()
+    merged = warehouse.merge_files()
+    reviews = [row for row in merged if row["table_name"] == "reviews"]
+    assert sum(row["files_processed"] for row in reviews) > 1
+    with warehouse.connect() as now, warehouse.connect(snapshot=before) as past:
+        assert now.execute(query).fetchone() == (ROWS,)
+        assert past.execute(query).fetchone() == (ROWS,)
+
+
 def test_the_lock_of_a_killed_writer_is_free_and_a_living_one_is_waited_for(
     servers: tuple[str, str], warehouse: Warehouse
 ) -> None:
