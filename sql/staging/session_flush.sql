@@ -1,3 +1,3 @@
 -- Freed memory goes back to the system early: reading JSON frees as much as it takes, and by default
 -- what is kept for later grows to twice what is in use.
-SET allocator_flush_threshold = '8MB'
+SET allocator_flush_threshold = '64MB'

@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -44,6 +45,12 @@ class Chunk:
     data: bytes
     first: int
     problem: str | None = None
+
+    @cached_property
+    def ends(self) -> NDArray[np.int64]:
+        """Where each line ends, its newline included, shape (lines,)."""
+        ends: NDArray[np.int64] = np.flatnonzero(np.frombuffer(self.data, np.uint8) == _NEWLINE) + 1
+        return ends
 
 
 def iter_chunks(blocks: Iterable[bytes], *, max_line_bytes: int) -> Iterator[Chunk]:
@@ -107,7 +114,7 @@ class _Cutter:
 
     def _take(self, data: bytes) -> Chunk:
         chunk = Chunk(data=data, first=self.line)
-        self.line += data.count(b"\n")
+        self.line += len(chunk.ends)
         return chunk
 
     def _skip(self, data: bytes) -> None:
@@ -140,8 +147,7 @@ def make_line_batch(
     """One batch from a chunk of JSON lines; blank lines are left out."""
     if chunk.problem is not None:
         return make_problem_batch([(chunk.first, chunk.data, chunk.problem)])
-    data = np.frombuffer(chunk.data, np.uint8)
-    ends = np.flatnonzero(data == _NEWLINE) + 1
+    data, ends = np.frombuffer(chunk.data, np.uint8), chunk.ends
     starts = np.concatenate(([0], ends[:-1]))
     is_blank = _find_blank(chunk.data, data, starts, ends)
     raw = pa.StringArray.from_buffers(
