@@ -226,7 +226,8 @@ def measure_extrapolation(nuisances: Nuisances, *, estimand: Estimand, clip: flo
 
     Rows of the estimand whose propensity lies beyond `clip` hardly ever have the other treatment:
     no residual can correct the model there, and no standard error counts it. Their share times the
-    deviation, weighted as in the stack, of the learners' mean effects on them.
+    deviation of the learners' mean effects on them, each weighted by its skill on the other rows: the
+    stack, which believes the best there and hardly anybody else, is no judge of these.
     """
     e = nuisances.propensity
     # chances to be among the rows that are asked about, in proportion
@@ -234,12 +235,7 @@ def measure_extrapolation(nuisances: Nuisances, *, estimand: Estimand, clip: flo
     lonely = {
         "ate": (e < clip) | (e > 1 - clip), "att": e > 1 - clip, "atc": e < clip,
     }[estimand]  # fmt: skip
-    shares = np.array(
-        [
-            sum(nuisances.weights[side].get(name, 0.0) for side in ("untreated", "treated"))
-            for name in nuisances.effects
-        ]
-    )
+    shares = np.array([nuisances.skills.get(name, 0.0) for name in nuisances.effects])
     if not lonely.any() or shares.sum() <= 0:
         return 0.0
     weight = asked * lonely / asked.sum()

@@ -9,7 +9,7 @@ estimation of heterogeneous treatment effects"); and g0 = m - e t, g1 = m + (1 -
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -47,7 +47,8 @@ class Nuisances:
     `untreated` and `treated` (n,) in outcome units: expected outcome under each treatment.
     `propensity` (n,) in [0, 1], as stacked, not clipped. `effects` maps each learner to its own
     difference (n,) of the two arms, in outcome units. `weights` gives the stacks ("untreated",
-    "treated", "propensity", "effect"): learner to weight, those below 0.005 left out.
+    "treated", "propensity", "effect"): learner to weight, those below 0.005 left out. `skills` are
+    each learner's share in [0, 1] of what the arms' means leave of the outcome, out of fold.
     """
 
     untreated: FloatArray
@@ -55,6 +56,7 @@ class Nuisances:
     propensity: FloatArray
     effects: Mapping[str, FloatArray]
     weights: Mapping[str, Mapping[str, float]]
+    skills: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def mean(self) -> FloatArray:
@@ -122,6 +124,10 @@ def average_nuisances(nuisances: Sequence[Nuisances]) -> Nuisances:
                 for name in sorted({name for one in nuisances for name in one.weights[stack]})
             }
             for stack in first.weights
+        },
+        skills={
+            name: float(np.mean([one.skills.get(name, 0.0) for one in nuisances]))
+            for name in first.skills
         },
     )
 
@@ -238,7 +244,18 @@ def _settle(
         propensity=propensity,
         effects=effects | {"stack": sides[1] - sides[0]},
         weights={side: _name(labels[side], stack) for side, stack in stacks.items()},
+        skills=_measure_skills(arms, outcome, treated),
     )
+
+
+def _measure_skills(
+    arms: Predictions, outcome: FloatArray, treated: FloatArray
+) -> dict[str, float]:
+    def misfit(predicted: FloatArray) -> float:
+        return float(((outcome - np.where(treated == 1, predicted[1], predicted[0])) ** 2).sum())
+
+    plain = max(misfit(arms["mean"]), 1e-12)
+    return {name: max(0.0, 1 - misfit(predicted) / plain) for name, predicted in arms.items()}
 
 
 def _settle_effect(

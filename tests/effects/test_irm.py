@@ -206,10 +206,13 @@ def test_what_cannot_be_answered_is_refused(world):
 def test_learners_that_disagree_where_an_arm_has_no_rows_widen_the_interval(world):
     lonely = np.arange(len(world.y)) < 400
     chances = np.where(lonely, 1e-4, world.e)
-    halves = {"untreated": {"low": 0.5, "high": 0.5}, "treated": {"low": 0.5, "high": 0.5}}
+    skills = {"low": 0.6, "high": 0.6, "none": 0.0}
     effects = {"low": world.effect, "high": world.effect + 2.0 * lonely}
-    doubted = Nuisances(world.mu0, world.mu1, chances, effects, halves)
-    agreed = Nuisances(world.mu0, world.mu1, chances, dict.fromkeys(effects, world.effect), halves)
+    effects["none"] = world.effect + 90.0 * lonely
+    doubted = Nuisances(world.mu0, world.mu1, chances, effects, {}, skills)
+    agreed = Nuisances(
+        world.mu0, world.mu1, chances, dict.fromkeys(effects, world.effect), {}, skills
+    )
     alone, wide = (estimate(world, given, clip=0.001) for given in (agreed, doubted))
     assert alone.extrapolation_error == 0.0
     # two learners 2 apart, each 1 off their mean, on a tenth of the rows

@@ -141,3 +141,14 @@ def test_slope_of_the_likelihood_is_that_of_its_finite_differences():
     for i, axis in enumerate(np.eye(8) * step):
         ends = [measure_misfit(logs + side * axis, *parts)[0] for side in (1, -1)]
         assert slopes[i] == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-6)
+
+
+def test_skill_is_what_a_learner_explains_beyond_the_means_of_the_arms(world, found):
+    assert found.skills["mean"] == 0.0
+    assert set(found.skills) == set(found.effects) - {"stack"}
+    arms = [world.y[world.d == arm] for arm in (0, 1)]
+    plain = sum(float(((arm - arm.mean()) ** 2).sum()) for arm in arms)
+    noise = world.y - np.where(world.d == 1, world.mu1, world.mu0)
+    best = 1 - float((noise**2).sum()) / plain
+    assert best - 0.1 < max(found.skills.values()) < best + 0.02
+    assert min(found.skills.values()) == 0.0
