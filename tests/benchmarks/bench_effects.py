@@ -8,6 +8,8 @@ Run `python -m tests.benchmarks.bench_effects --data DIR [--only ihdp,acic,lalon
     irm, balance, ipw, forest   estimate [95% interval], and whether the interval holds the truth
     surfaces  the difference in means of what the true outcome surfaces leave of the outcome: the error
               of somebody who knows them, which only noise can make better (ihdp and acic)
+    weighted  the same, with the noise weighted by our propensities: what irm would be off with perfect
+              outcome models
     peer     DoubleML's IRM with default HistGradientBoosting learners, 5 folds, in the same run
     pehe     root mean squared error of rows' effects, beside those of one effect for all and none
 
@@ -32,7 +34,7 @@ from tasks.effects.cate import estimate_cate
 from tasks.effects.columns import build_controls
 from tasks.effects.forest import estimate_forest
 from tasks.effects.ipw import estimate_ipw
-from tasks.effects.irm import estimate_irm, split_nuisances
+from tasks.effects.irm import CLIP, estimate_irm, split_nuisances
 from tasks.effects.read import read_table
 
 Z = 1.96
@@ -140,6 +142,7 @@ def run(draw: Draw, seed: int, repeats: int | None, *, has_only_averages: bool) 
     errors["naive"] = abs(naive - truth)
     if draw.surfaces is not None:
         errors["surfaces"] = measure_noise(draw)
+        errors["weighted"] = measure_weighted_noise(draw, irm.nuisances.propensity)
     if draw.effect is not None and not has_only_averages:
         cate = estimate_cate(
             x, basis, draw.y, draw.d, irm.nuisances, cluster=rows, forest_effect=forest.effect,
@@ -153,6 +156,13 @@ def measure_noise(draw: Draw) -> float:
     """Error of the average effect when both true surfaces are known and only noise is left."""
     left = draw.y - np.where(draw.d == 1, draw.surfaces[1], draw.surfaces[0])
     return abs(float(left[draw.d == 1].mean() - left[draw.d == 0].mean()))
+
+
+def measure_weighted_noise(draw: Draw, propensity: np.ndarray) -> float:
+    """Error of the doubly robust estimate with both true surfaces and these propensities."""
+    left = draw.y - np.where(draw.d == 1, draw.surfaces[1], draw.surfaces[0])
+    e = np.clip(propensity, CLIP, 1 - CLIP)
+    return abs(float(np.mean(left * (draw.d / e - (1 - draw.d) / (1 - e)))))
 
 
 def show_rows(draw: Draw, cate, forest: np.ndarray) -> dict[str, float]:
