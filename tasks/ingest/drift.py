@@ -35,12 +35,14 @@ class Census:
         if chunk.problem is not None:
             return
         if self.rows < HEAD_ROWS:
-            lines = chunk.data.split(b"\n", HEAD_ROWS)
+            lines = chunk.data[: chunk.size].split(b"\n", HEAD_ROWS)
             self.is_exact &= len(lines) <= HEAD_ROWS
             self.count_lines(lines[:HEAD_ROWS])
         else:
             self.is_exact = False
-            self.count_lines(chunk.data[:PEEK_BYTES].split(b"\n")[:-1][::STEP_ROWS])
+            self.count_lines(
+                chunk.data[: min(PEEK_BYTES, chunk.size)].split(b"\n")[:-1][::STEP_ROWS]
+            )
 
     def count_lines(self, lines: Iterable[bytes]) -> None:
         """Count the members of those lines that are JSON objects."""

@@ -64,7 +64,7 @@ class _Lines:
             if chunk.problem is not None:
                 yield _Line(chunk.first, chunk.data, chunk.problem)
                 continue
-            for at, data in enumerate(chunk.data[:-1].split(b"\n")):
+            for at, data in enumerate(chunk.data[: chunk.size - 1].split(b"\n")):
                 yield _Line(chunk.first + at, data, None)
 
     def take(self) -> _Line | None:

@@ -60,7 +60,7 @@ MEMORY_LIMIT: Final = "512MB"
 _REFUSED: Final = pa.schema(
     [QUARANTINE.field(name) for name in ("file", "line", "reason", "raw_text")]
 )
-_SESSION: Final = ("session_utc", "session_flush", "session_flush_bulk")
+_SESSION: Final = ("session_utc", "session_flush", "session_flush_bulk", "session_buffer")
 _MACROS: Final = (
     "macro_hash_user",
     "macro_read_number",

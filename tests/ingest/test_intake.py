@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.ingest.intake import HANDED_BYTES, HANDED_ROWS, RUN_BYTES, Feed
-from tasks.ingest.lines import make_problem_batch
+from tasks.ingest.lines import find_newlines, make_problem_batch
 from tasks.platform.errors import InputError
 
 
@@ -45,3 +48,10 @@ def test_error_met_while_reading_is_raised_as_it_is() -> None:
     with pytest.raises(InputError, match="the disk is gone"):
         read_runs(feed)
     assert feed.rows == 3
+
+
+@given(st.lists(st.sampled_from([b"a", b"\n", b"\n\n", b"abcdefgh", b"\xc3\xa9"]), max_size=40))
+def test_newlines_are_found_wherever_they_stand(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    places = [at for at, byte in enumerate(data) if byte == ord("\n")]
+    assert find_newlines(np.frombuffer(data, np.uint8)).tolist() == places
