@@ -17,7 +17,6 @@ from flows.recommend_stages import Prepared, find_mark, find_refit_day
 from flows.stages import choose_extractor
 from flows.state import Night, hash_json
 from tasks.platform.refs import AttributesRef, FileRef, PeriodRef
-from tasks.platform.task import RunContext
 from tasks.robustness import task as robustness
 from tasks.robustness.mart_rows import choose_tonight
 from tasks.robustness.task import CorpusRef
@@ -73,7 +72,7 @@ def attack_night(
 
 def keep_previous(night: Night, until: date) -> FileRef:
     """What earlier weeks found, for the report to compare with."""
-    file = robustness.keep_previous(night.run, until)
+    file = robustness.keep_previous(night.run, read_previous(night, until))
     night.keep(file)
     return file
 
@@ -237,14 +236,24 @@ def describe_call(night: Night, attacked: Attacked, pair: Pair) -> dict[str, Any
 def find_sweep(night: Night, attacked: Attacked, until: date) -> list[FileRef]:
     """Results of a sweep of the very reviews and settings, as far as they still lie in the lake."""
     lake = night.site.lake
-    kept = robustness.read_sweep(night.run, make_sweep_key(night, attacked), until)
+    kept = robustness.choose_sweep(read_sweeps(night, until), make_sweep_key(night, attacked))
     return [file for file in kept if lake.is_intact(file)]
 
 
-def list_weeks(run: RunContext, refit_day: date) -> list[list[str]]:
+def read_sweeps(night: Night, until: date) -> list[dict[str, Any]]:
+    """Sweeps of the state of a day."""
+    return night.once(("sweeps", until), lambda: robustness.read_sweeps(night.run, until))
+
+
+def read_previous(night: Night, until: date) -> list[dict[str, Any]]:
+    """The newest result of each attack up to a day."""
+    return night.once(("attacks", until), lambda: robustness.read_previous(night.run, until))
+
+
+def list_weeks(night: Night, refit_day: date) -> list[list[str]]:
     """The sweeps of a week that its nights would show, and what earlier weeks found, for their keys."""
-    rows = robustness.read_sweeps(run, refit_day)
-    earlier = hash_json(robustness.read_previous(run, refit_day))
+    rows = read_sweeps(night, refit_day)
+    earlier = hash_json(read_previous(night, refit_day))
     return [[row["source"], row["sweep_key"], row["files"]] for row in rows] + [
         ["earlier", earlier]
     ]

@@ -35,6 +35,8 @@ from tasks.platform.site import resolve_site
 CHUNK_DAYS = 30
 """Days whose drops are staged together; bounds what is held in memory."""
 MAX_CONCURRENCY = 64
+ENGINE_NIGHTS = 10
+"""So many nights share one engine of the warehouse: a new one is slow at first, an old one has grown."""
 
 
 @flow(
@@ -188,6 +190,8 @@ def run_range(
             documents.append(run_one(settings, request, planned.day, own, answers))
             finished.look_again()
             progress.run += 1
+            if progress.run % ENGINE_NIGHTS == 0:
+                finished.night.site.warehouse.let_go()
     return documents
 
 
@@ -202,7 +206,6 @@ def run_one(
     night = open_night(settings, day, flow="backfill", is_forced=request.is_forced, answers=answers)
     document = summarise(run_night(night, own, only=request.stage))
     night.engine.forget_unused()
-    night.site.warehouse.let_go()
     return document
 
 

@@ -69,6 +69,7 @@ class Finished:
         """Forget what was looked at once: nights were made since."""
         for name in ("parts", "compared", "broken"):
             self.__dict__.pop(name, None)
+        self.night.known.clear()
 
     def find(self, day: date) -> dict[str, Any] | None:
         """run.json of the night of `day` if it is finished, else None."""

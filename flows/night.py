@@ -155,7 +155,7 @@ def read_key_parts(night: Night, *, since: date) -> KeyParts:
     }
     accounts = ingest.account_recent(night.run, night.as_of, since=since)
     dated = [(date.fromisoformat(row["drop_id"]), row) for row in accounts]
-    weeks = cache(lambda refit_day: attack_stages.list_weeks(night.run, refit_day))
+    weeks = cache(lambda refit_day: attack_stages.list_weeks(night, refit_day))
     return KeyParts(
         shared=shared,
         drops=drops,

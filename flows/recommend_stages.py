@@ -115,10 +115,11 @@ def make_ratings(
 
 
 def find_mark(night: Night, source: str, *, until: date) -> str:
-    """What the ratings of a source up to a day are made of; asked once a night."""
-    if (source, until) not in night.marks:
-        night.marks[source, until] = recommend.describe_ratings(night.run, source, until=until)
-    return night.marks[source, until]
+    """What the ratings of a source up to a day are made of."""
+    return night.once(
+        ("ratings", source, until),
+        lambda: recommend.describe_ratings(night.run, source, until=until),
+    )
 
 
 def fit_sources(

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flows.engine import Engine
 from tasks.platform.errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, WhyrecError
@@ -16,6 +17,8 @@ from tasks.platform.settings import Settings
 from tasks.platform.site import Site
 from tasks.platform.task import RunContext
 
+T = TypeVar("T")
+
 VERSIONED = ("whyrec", "prefect", "duckdb", "great-expectations", "polars", "torch", "transformers")
 
 
@@ -23,8 +26,8 @@ VERSIONED = ("whyrec", "prefect", "duckdb", "great-expectations", "polars", "tor
 class Night:
     """A night in the making: what was asked, where it runs, and what it has learnt so far.
 
-    `compared` is what the night before published, as `marts.select_compared` gives it; `marks` are
-    fingerprints of what a source's ratings up to a day are made of.
+    `compared` is what the night before published, as `marts.select_compared` gives it; `known` is what
+    was asked by `once`.
     """
 
     as_of: date
@@ -39,7 +42,7 @@ class Night:
     accounts: list[dict[str, Any]] = field(default_factory=list)
     recent: list[dict[str, Any]] = field(default_factory=list)
     compared: list[list[str]] = field(default_factory=list)
-    marks: dict[tuple[str, date], str] = field(default_factory=dict)
+    known: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
     text_cost: dict[str, Any] | None = None
@@ -56,6 +59,13 @@ class Night:
         """The file of labelled reviews that effects are corrected by, None where there is none."""
         named = self.settings.extract.gold
         return None if named is None else self.settings.root / Path(named).expanduser()
+
+    def once(self, what: tuple[Any, ...], ask: Callable[[], T]) -> T:
+        """The answer of `ask`, which is asked once a night: what is shown and its key stand on the same."""
+        if what not in self.known:
+            self.known[what] = ask()
+        answer: T = self.known[what]
+        return answer
 
     def keep(self, refs: Any) -> None:
         """Remember the lake files that the night's conclusions stand on."""

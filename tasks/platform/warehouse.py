@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 _ENGINES: dict[tuple[int, str, str], duckdb.DuckDBPyConnection] = {}
 _ENGINES_GUARD = threading.Lock()
+_CURRENT: set[tuple[int, str, str]] = set()
+"""Engines whose warehouse was found to have every table as this version wants it."""
 
 ATTEMPTS: Final = 12
 _MOVED_MARK: Final = "does not match existing data path"
@@ -184,6 +186,16 @@ class Warehouse:
             connection.close()
 
     @contextmanager
+    def read_together(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection all of whose questions see one state, whoever writes meanwhile."""
+        with self.connect() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
     def _connect_past(self, snapshot: int) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = self._open()
         try:
@@ -243,10 +255,11 @@ class Warehouse:
         """Give back what this process's engine holds; the next use opens another, in a tenth of a second.
 
         An engine keeps a little of every commit (6 MB a night, measured), so that whoever makes many
-        nights in one process lets it go between them. Connections that are open stay so.
+        nights in one process lets it go now and then. Connections that are open stay so.
         """
         with _ENGINES_GUARD:
             _ENGINES.pop(self._engine_key, None)
+            _CURRENT.discard(self._engine_key)
 
     def _use_write_ahead_log(self) -> None:
         """Let readers and a writer of an SQLite catalog work at the same time."""
@@ -267,8 +280,12 @@ class Warehouse:
         kind, _, target = self.catalog.partition(":")
         if kind == "sqlite" and not Path(target).is_file():
             return False
+        if self._engine_key in _CURRENT:
+            return True
         with self.connect() as connection:
-            return is_current(connection)
+            if is_current(connection):
+                _CURRENT.add(self._engine_key)
+        return self._engine_key in _CURRENT
 
     @contextmanager
     def hold_writers(self) -> Iterator[None]:

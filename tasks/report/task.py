@@ -112,7 +112,7 @@ def gather_facts(
     `drops` are account rows of the night's drops, `extra` further fields of the report.
     """
     scope = {"drops": sorted({str(drop["drop_id"]) for drop in drops})}
-    with run.site.warehouse.connect() as connection:
+    with run.site.warehouse.read_together() as connection:
         checks = fetch_dicts(connection, read_sql("marts/quality_select"), scope)
         bad = {
             drop["table"]

@@ -1,7 +1,7 @@
 """The robustness room, as tasks: one attack on one target each, what looks fake as it is, publishing."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -140,9 +140,9 @@ def read_sweeps(run: RunContext, until: date) -> list[dict[str, Any]]:
         return fetch_dicts(connection, read_sql("marts/sweeps_select"), {"until": until})
 
 
-def read_sweep(run: RunContext, key: str, until: date) -> list[FileRef]:
-    """Files of the sweep called `key` of the state of a day; none when there was none."""
-    found = next((row for row in read_sweeps(run, until) if row["sweep_key"] == key), None)
+def choose_sweep(sweeps: Sequence[Mapping[str, Any]], key: str) -> list[FileRef]:
+    """Files of the sweep called `key` among those of `read_sweeps`; none when there is none."""
+    found = next((row for row in sweeps if row["sweep_key"] == key), None)
     return [] if found is None else [FileRef(**ref) for ref in json.loads(found["files"])]
 
 
@@ -173,8 +173,7 @@ def read_previous(run: RunContext, until: date) -> list[dict[str, Any]]:
         return fetch_dicts(connection, read_sql("marts/attacks_earlier"), {"until": until})
 
 
-def keep_previous(run: RunContext, until: date) -> FileRef:
+def keep_previous(run: RunContext, rows: Sequence[Mapping[str, Any]]) -> FileRef:
     """What `read_previous` gives, as a file of the lake."""
-    rows = read_previous(run, until)
     text = json.dumps({"previous": rows}, sort_keys=True, default=str)
     return run.site.lake.put_bytes("attacks", ".json", text.encode(), rows=len(rows))

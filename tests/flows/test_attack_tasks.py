@@ -99,9 +99,10 @@ def test_a_sweep_is_found_by_its_own_key_and_day_and_an_earlier_one_is_replaced(
         robustness.record_sweep.fn(
             source="shop", until=LAST, as_of=LAST, key=key, files=files, run=run
         )
-    assert robustness.read_sweep(run, "new", LAST) == list(files)
-    assert robustness.read_sweep(run, "old", LAST) == []
-    assert robustness.read_sweep(run, "new", FIRST) == []
+    kept = robustness.read_sweeps(run, LAST)
+    assert robustness.choose_sweep(kept, "new") == list(files)
+    assert robustness.choose_sweep(kept, "old") == []
+    assert robustness.choose_sweep(robustness.read_sweeps(run, FIRST), "new") == []
 
 
 def test_the_newest_result_of_an_earlier_week_is_kept_to_compare_with(run: RunContext) -> None:
@@ -112,6 +113,7 @@ def test_the_newest_result_of_an_earlier_week_is_kept_to_compare_with(run: RunCo
 
     for day, smallest in ((FIRST, 0.01), (date(2024, 3, 17), 0.02), (LAST, 0.03)):
         publish_result(day, smallest)
-    kept = robustness.keep_previous(run, date(2024, 3, 17))
+    found = robustness.read_previous(run, date(2024, 3, 17))
+    kept = robustness.keep_previous(run, found)
     (row,) = json.loads(run.site.lake.read_bytes(kept))["previous"]
     assert (row["as_of"], row["smallest_share"]) == ("2024-03-17", 0.02)

@@ -140,6 +140,18 @@ def test_an_engine_that_is_let_go_is_opened_anew_while_open_connections_go_on(
         assert fresh.execute("SELECT count(*) FROM wh.t").fetchone() == (2,)
 
 
+def test_questions_asked_together_see_one_state_and_later_ones_the_next(tmp_path: Path) -> None:
+    warehouse = Warehouse(f"sqlite:{tmp_path / 'c.sqlite'}", str(tmp_path / "data"))
+    warehouse.commit(lambda c: c.execute("CREATE TABLE wh.t AS SELECT 1 AS a"), message="t")
+    count = "SELECT count(*) FROM wh.t"
+    with warehouse.read_together() as connection:
+        assert connection.execute(count).fetchone() == (1,)
+        warehouse.commit(lambda c: c.execute("INSERT INTO wh.t VALUES (2)"), message="t")
+        assert connection.execute(count).fetchone() == (1,)
+    with warehouse.read_together() as connection:
+        assert connection.execute(count).fetchone() == (2,)
+
+
 def test_merging_leaves_few_files_the_same_rows_and_older_snapshots(tmp_path: Path) -> None:
     warehouse = Warehouse(f"sqlite:{tmp_path / 'c.sqlite'}", str(tmp_path / "data"))
     warehouse.commit(lambda c: c.execute("CREATE TABLE wh.t (a BIGINT)"), message="t")

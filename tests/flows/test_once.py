@@ -1,4 +1,4 @@
-"""Monday's merge of small files: done on Mondays, and never the reason that a finished night fails."""
+"""What a night does once: Monday's merge of small files, and what it asks of the warehouse."""
 
 from datetime import date
 from pathlib import Path
@@ -39,3 +39,16 @@ def test_a_merge_that_found_the_warehouse_busy_is_told_and_no_error(
     assert "another writer was busy for 600 s" in message
     assert "whyrec prune" in message
     assert night.status == "completed"
+
+
+def test_a_night_asks_once_and_another_asks_anew(tmp_path: Path) -> None:
+    asked = []
+
+    def ask() -> int:
+        asked.append(1)
+        return len(asked)
+
+    night = make_night(tmp_path, TUESDAY)
+    assert [night.once(("sweeps", TUESDAY), ask) for _ in range(3)] == [1, 1, 1]
+    assert night.once(("sweeps", MONDAY), ask) == 2
+    assert make_night(tmp_path, TUESDAY).once(("sweeps", TUESDAY), ask) == 3
