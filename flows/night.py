@@ -90,7 +90,7 @@ def run_night(
     """
     try:
         stages.ingest_drops(night, drops)
-        night.compared = read_compared(night)
+        note_state(night)
         if (before := find_unchanged(night)) is not None:
             return repeat_night(night, before)
         page = None if only == "ingest" else derive_night(night, only)
@@ -144,8 +144,7 @@ class KeyParts:
 
 def read_key_parts(night: Night, *, since: date) -> KeyParts:
     """What the keys of the nights from `since` to the night's own date are made of."""
-    with night.site.warehouse.connect() as connection:
-        drops = connection.execute(read_sql("raw/drops_known"), {"as_of": night.as_of}).fetchall()
+    drops = night.once(("drops",), lambda: list_drops(night))
     shared = {
         "settings": night.settings.model_dump(mode="json", exclude=UNKEYED),
         "model": describe_inputs(stages.choose_model(night)),
@@ -187,11 +186,21 @@ def find_key(
     return hash_json(document)
 
 
-def read_compared(night: Night) -> list[list[str]]:
-    """What is published of the night before; read before anything is compared with it."""
+def list_drops(night: Night) -> list[tuple[Any, ...]]:
+    """Published drops that the night can see, as `KeyParts` has them."""
+    with night.site.warehouse.connect() as connection:
+        return connection.execute(read_sql("raw/drops_known"), {"as_of": night.as_of}).fetchall()
+
+
+def note_state(night: Night) -> None:
+    """Keep what the night's key hangs on as it is before anything is derived from it.
+
+    What others publish meanwhile is then not in the key, and the night is made anew the next time.
+    """
+    night.once(("drops",), lambda: list_drops(night))
     with night.site.warehouse.connect() as connection:
         parts = list_compared(connection, since=night.as_of, until=night.as_of)
-    return select_compared(parts, night.as_of)
+    night.compared = select_compared(parts, night.as_of)
 
 
 def make_night_key(night: Night) -> str:

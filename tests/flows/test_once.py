@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.night import open_night, tidy_warehouse
+from flows.night import make_night_key, note_state, open_night, tidy_warehouse
 from flows.state import Night
 from tasks.platform.errors import WarehouseBusyError
 from tasks.platform.settings import Settings
@@ -39,6 +39,24 @@ def test_a_merge_that_found_the_warehouse_busy_is_told_and_no_error(
     assert "another writer was busy for 600 s" in message
     assert "whyrec prune" in message
     assert night.status == "completed"
+
+
+def test_what_others_publish_in_mid_night_is_not_in_its_key(tmp_path: Path) -> None:
+    night = make_night(tmp_path, TUESDAY)
+    note_state(night)
+    before = make_night_key(night)
+    night.site.warehouse.commit(
+        lambda connection: connection.execute(
+            "INSERT INTO raw.drops BY NAME SELECT 'shop' AS source, 'reviews' AS table_name, "
+            "'import:late' AS drop_id, DATE '2024-03-01' AS drop_date, 'abc' AS staged_sha256, "
+            "0 AS rows_read, 0 AS rows_published, 0 AS rows_quarantined, 0 AS rows_duplicate"
+        ),
+        message="an import beside the night",
+    )
+    assert make_night_key(night) == before
+    late = make_night(tmp_path, TUESDAY)
+    note_state(late)
+    assert make_night_key(late) != before
 
 
 def test_a_night_asks_once_and_another_asks_anew(tmp_path: Path) -> None:
