@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.ingest.files import DamagedFileError
+from tasks.ingest.places import find_few
 
 BATCH_SCHEMA: Final = pa.schema(
     [
@@ -51,18 +52,7 @@ class Chunk:
     @cached_property
     def ends(self) -> NDArray[np.int64]:
         """Where each line ends, its newline included, shape (lines,)."""
-        return find_newlines(np.frombuffer(self.data, np.uint8)[: self.size]) + 1
-
-
-def find_newlines(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Places of newlines; eight bytes are passed over at a time where there is none."""
-    whole = len(data) - len(data) % 8
-    is_newline = data[:whole] == _NEWLINE
-    words = np.flatnonzero(is_newline.view(np.uint64))
-    at, byte = np.nonzero(is_newline.reshape(-1, 8)[words])
-    last = np.flatnonzero(data[whole:] == _NEWLINE) + whole
-    places: NDArray[np.int64] = np.concatenate((words[at] * 8 + byte, last))
-    return places
+        return find_few(np.frombuffer(self.data, np.uint8)[: self.size] == _NEWLINE) + 1
 
 
 def iter_chunks(blocks: Iterable[bytes], *, max_line_bytes: int) -> Iterator[Chunk]:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tasks.ingest.phones import MIN_DIGITS, mask_phones
+from tasks.ingest.places import find_few
 from tasks.platform.sql import read_sql
 
 EMAIL_MASK: Final = "[email]"
@@ -94,11 +95,11 @@ def _find_suspects(values: pa.StringArray) -> tuple[NDArray[np.bool_], NDArray[n
         is_digit |= _find_other_digits(text)
         is_sign[2:] |= (text[:-2] == 0xEF) & (text[1:-1] == 0xBC) & (text[2:] == 0xA0)
         span *= 2
-    digits = np.flatnonzero(is_digit)
+    digits = find_few(is_digit)
     last, first = digits[MIN_DIGITS - 1 :], digits[: max(len(digits) - MIN_DIGITS + 1, 0)]
     for found, places in (
         (has_digits, first[last - first < span]),
-        (has_sign, is_sign.nonzero()[0]),
+        (has_sign, find_few(is_sign)),
     ):
         found[np.searchsorted(ends, places + ends[0], side="right") - 1] = True
     # Three times as fast as Arrow's: its engine skips to the few places where a match can begin.

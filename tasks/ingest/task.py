@@ -243,7 +243,7 @@ def find_stale(
     drops: Iterable[DropRef], settings: IngestSettings, run: RunContext
 ) -> list[DropRef]:
     """The drops whose published rows are absent, damaged, or from other files, settings or code."""
-    with run.site.warehouse.connect() as connection:
+    with run.site.warehouse.read_together() as connection:
         known = {
             (row["source"], row["table_name"], row["drop_id"]): row
             for row in fetch_dicts(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.ingest.intake import HANDED_BYTES, HANDED_ROWS, RUN_BYTES, Feed
-from tasks.ingest.lines import find_newlines, make_problem_batch
+from tasks.ingest.lines import make_problem_batch
+from tasks.ingest.places import find_few
 from tasks.platform.errors import InputError
 
 
@@ -50,8 +51,8 @@ def test_error_met_while_reading_is_raised_as_it_is() -> None:
     assert feed.rows == 3
 
 
-@given(st.lists(st.sampled_from([b"a", b"\n", b"\n\n", b"abcdefgh", b"\xc3\xa9"]), max_size=40))
-def test_newlines_are_found_wherever_they_stand(parts: list[bytes]) -> None:
-    data = b"".join(parts)
-    places = [at for at, byte in enumerate(data) if byte == ord("\n")]
-    assert find_newlines(np.frombuffer(data, np.uint8)).tolist() == places
+@given(st.lists(st.booleans() | st.just(False), max_size=60), st.integers(0, 9))
+def test_the_few_are_found_wherever_they_stand(mask: list[bool], skipped: int) -> None:
+    # a mask may begin anywhere in memory
+    given_mask = np.array([True] * skipped + mask, np.bool_)[skipped:]
+    assert find_few(given_mask).tolist() == [at for at, is_one in enumerate(mask) if is_one]
