@@ -253,7 +253,9 @@ def read_previous(night: Night, until: date) -> list[dict[str, Any]]:
 def list_weeks(night: Night, refit_day: date) -> list[list[str]]:
     """The sweeps of a week that its nights would show, and what earlier weeks found, for their keys."""
     rows = read_sweeps(night, refit_day)
-    earlier = hash_json(read_previous(night, refit_day))
+    earlier = night.once(
+        ("attacks hash", refit_day), lambda: hash_json(read_previous(night, refit_day))
+    )
     return [[row["source"], row["sweep_key"], row["files"]] for row in rows] + [
         ["earlier", earlier]
     ]

@@ -50,7 +50,13 @@ class Finished:
     @cached_property
     def parts(self) -> Any:
         """What keys are made of, and the drops of the whole range."""
-        return read_key_parts(self.night, since=self.start)
+        return read_key_parts(self.night)
+
+    @cached_property
+    def accounts(self) -> list[tuple[date, dict[str, Any]]]:
+        """Rows of the accounts of drops that reports of the range show, by the date of the drop."""
+        rows = ingest.account_recent(self.night.run, self.end, since=self.start)
+        return [(date.fromisoformat(row["drop_id"]), row) for row in rows]
 
     @cached_property
     def compared(self) -> list[tuple[date, list[str]]]:
@@ -67,19 +73,22 @@ class Finished:
 
     def look_again(self) -> None:
         """Forget what was looked at once: nights were made since."""
-        for name in ("parts", "compared", "broken"):
+        for name in ("parts", "accounts", "compared", "broken"):
             self.__dict__.pop(name, None)
         self.night.known.clear()
 
     def find(self, day: date) -> dict[str, Any] | None:
         """run.json of the night of `day` if it is finished, else None."""
         before = read_json(self.night.site.night_folder(day) / RUN_FILE)
-        compared = select_compared(self.compared, day)
-        if before is None or before.get("night_key") != find_key(self.parts, day, compared):
+        if before is None or before.get("night_key") != self._find_key(day):
             return None
         if any(self._concerns(part, day) for part in self.broken):
             return None
         return before if all(map(self._is_intact, before["files"])) else None
+
+    def _find_key(self, day: date) -> str:
+        recent = [row for dated, row in self.accounts if ingest.is_recent(dated, day)]
+        return find_key(self.parts, day, select_compared(self.compared, day), recent)
 
     def _concerns(self, part: dict[str, Any], day: date) -> bool:
         if part["table_name"] == "review_attributes":

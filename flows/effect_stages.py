@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from flows.stages import label_period
@@ -215,9 +214,9 @@ def compare_nights(
     night: Night, windows: Sequence[Windowed], moments: Mapping[PeriodRef, FileRef]
 ) -> tuple[FileRef, ...]:
     """How far each window's effects moved since the night before; nothing on a first night."""
-    if not night.compared:
+    previous = night.previous
+    if previous is None:
         return ()
-    previous = date.fromisoformat(night.compared[0][0])
     days = {effects.name_window(days): days for days in night.settings.effects.windows_days}
     calls: dict[str, dict[str, Any]] = {}
     for window in windows:

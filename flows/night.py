@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,21 +128,19 @@ def derive_night(night: Night, only: Stage) -> ReportRef | None:
 
 @dataclass(frozen=True)
 class KeyParts:
-    """What decides a night's answer: what holds for any night (`shared`), and the drops by date.
+    """What decides the answers of nights: what holds for any (`shared`), and the drops by date.
 
-    `drops` are (date or None, source, table, drop id, content); `accounts` are rows of the report's
-    account of drops, by the date of the drop. `weeks` gives what a night would show of its week's
-    sweeps and earlier weeks.
+    `drops` are (date or None, source, table, drop id, content); `weeks` gives what a night would show
+    of its week's sweeps and earlier weeks.
     """
 
     shared: dict[str, Any]
     drops: list[tuple[Any, ...]]
-    accounts: list[tuple[date, dict[str, Any]]]
     weeks: Callable[[date], list[list[str]]]
 
 
-def read_key_parts(night: Night, *, since: date) -> KeyParts:
-    """What the keys of the nights from `since` to the night's own date are made of."""
+def read_key_parts(night: Night) -> KeyParts:
+    """What the keys of the nights up to the night's own date are made of."""
     drops = night.once(("drops",), lambda: list_drops(night))
     shared = {
         "settings": night.settings.model_dump(mode="json", exclude=UNKEYED),
@@ -152,14 +149,10 @@ def read_key_parts(night: Night, *, since: date) -> KeyParts:
         "gold": night.gold_path and effects.hash_gold(night.gold_path),
         "code": [hash_function_code(task.fn) for task in stages.CACHED_TASKS],
     }
-    accounts = ingest.account_recent(night.run, night.as_of, since=since)
-    dated = [(date.fromisoformat(row["drop_id"]), row) for row in accounts]
-    weeks = cache(lambda refit_day: attack_stages.list_weeks(night, refit_day))
     return KeyParts(
         shared=shared,
         drops=drops,
-        accounts=dated,
-        weeks=lambda day: weeks(recommend_stages.find_refit_day(day)),
+        weeks=lambda day: attack_stages.list_weeks(night, recommend_stages.find_refit_day(day)),
     )
 
 
@@ -167,19 +160,18 @@ def find_key(
     parts: KeyParts,
     day: date,
     compared: Sequence[list[str]],
-    recent: Sequence[dict[str, Any]] | None = None,
+    recent: Sequence[dict[str, Any]],
 ) -> str:
     """What decides the answer of the night of `day`: its date, the drops up to it, settings, code.
 
-    So does `compared`, what the night before it published. `recent` are the rows of its report's
-    account of drops, where more is known than is published.
+    So do `compared`, what the night before it published, and `recent`, the rows of its report's
+    account of drops.
     """
-    shown = [row for dated, row in parts.accounts if ingest.is_recent(dated, day)]
     document = {
         **parts.shared,
         "as_of": day.isoformat(),
         "drops": [row[1:] for row in parts.drops if row[0] is None or row[0] <= day],
-        "recent": shown if recent is None else recent,
+        "recent": recent,
         "compared": compared,
         "weeks": parts.weeks(day),
     }
@@ -205,7 +197,7 @@ def note_state(night: Night) -> None:
 
 def make_night_key(night: Night) -> str:
     """The key of one night."""
-    parts = read_key_parts(night, since=night.as_of)
+    parts = read_key_parts(night)
     return find_key(parts, night.as_of, night.compared, night.recent)
 
 

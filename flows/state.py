@@ -60,6 +60,11 @@ class Night:
         named = self.settings.extract.gold
         return None if named is None else self.settings.root / Path(named).expanduser()
 
+    @property
+    def previous(self) -> date | None:
+        """The night that this one is compared with, None on a first night."""
+        return date.fromisoformat(self.compared[0][0]) if self.compared else None
+
     def once(self, what: tuple[Any, ...], ask: Callable[[], T]) -> T:
         """The answer of `ask`, which is asked once a night: what is shown and its key stand on the same."""
         if what not in self.known:

@@ -5,7 +5,8 @@ word that decides who is treated and moves the outcome can be lost in them, and 
 words, the looks of a text, the lesser directions, bends of the main ones and clusters of texts are
 candidates, and those are taken that predict the treatment or the outcome when what is controlled for
 anyway has been accounted for: the union of two lassos (Belloni, Chernozhukov & Hansen 2014, "Inference
-on treatment effects after selection among high-dimensional controls"). Either one alone would leave out what the other calls for.
+on treatment effects after selection among high-dimensional controls"). Either one alone would leave
+out what the other calls for.
 """
 
 import warnings

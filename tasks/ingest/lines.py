@@ -38,21 +38,25 @@ _BLANKS: Final = np.array([9, 10, 13, 32], np.uint8)
 
 @dataclass(frozen=True)
 class Chunk:
-    """Whole lines from number `first` on: the first `size` bytes of `data`, of which a newline is last.
+    """Whole lines from number `first` on: `data` up to its last newline.
 
-    What comes after them is no part of it; it is there because to cut it off is to copy the rest.
+    What comes after that is no part of it; it is there because to cut it off is to copy the rest.
     With `problem`, `data` is one line (or the beginning of one) that cannot be read.
     """
 
     data: bytes
     first: int
-    size: int
     problem: str | None = None
 
     @cached_property
     def ends(self) -> NDArray[np.int64]:
         """Where each line ends, its newline included, shape (lines,)."""
-        return find_few(np.frombuffer(self.data, np.uint8)[: self.size] == _NEWLINE) + 1
+        return find_few(np.frombuffer(self.data, np.uint8) == _NEWLINE) + 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of the lines, all newlines included."""
+        return int(self.ends[-1])
 
 
 def iter_chunks(blocks: Iterable[bytes], *, max_line_bytes: int) -> Iterator[Chunk]:
@@ -97,7 +101,7 @@ class _Cutter:
         end = data.rfind(b"\n") + 1
         self.rest = data[end:]
         if end:
-            yield self._take(data, end)
+            yield self._take(data)
         if len(self.rest) > self.max_line_bytes:
             self._skip(self.rest)
 
@@ -107,16 +111,15 @@ class _Cutter:
             yield Chunk(
                 data=self.rest[:RAW_BYTES],
                 first=self.line,
-                size=min(len(self.rest), RAW_BYTES),
                 problem=f"file ends early: {damage} after line {self.line - 1}",
             )
         elif self.skipped:
             yield self._take_skipped()
         elif self.rest:
-            yield self._take(self.rest + b"\n", len(self.rest) + 1)
+            yield self._take(self.rest + b"\n")
 
-    def _take(self, data: bytes, size: int) -> Chunk:
-        chunk = Chunk(data=data, first=self.line, size=size)
+    def _take(self, data: bytes) -> Chunk:
+        chunk = Chunk(data=data, first=self.line)
         self.line += len(chunk.ends)
         return chunk
 
@@ -133,7 +136,6 @@ class _Cutter:
         chunk = Chunk(
             data=self.rest,
             first=self.line,
-            size=len(self.rest),
             problem=_describe_long(self.skipped, self.max_line_bytes, self.digest.hexdigest()),
         )
         self.line += 1

@@ -8,6 +8,7 @@ are left alone.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from typing import Any, Literal, get_args
 
 import duckdb
@@ -46,6 +47,10 @@ class MartPart:
         return {"source": self.source, "start_date": self.start, "end_date": self.end}
 
 
+_read_identity = itemgetter("table_name", "source", "start_date", "end_date", "fingerprint")
+"""`MartPart.identity` of a row of `count_published`."""
+
+
 def find_unpublished(
     connection: duckdb.DuckDBPyConnection, parts: Sequence[MartPart]
 ) -> list[MartPart]:
@@ -55,22 +60,12 @@ def find_unpublished(
     first = min(part.start for part in parts)
     last = max(part.end for part in parts)
     scope = {"first": first, "last": last, "tables": sorted({part.table for part in parts})}
-    named = set(connection.execute(read_sql("marts/published_names"), scope).fetchall())
+    held = set(connection.execute(read_sql("marts/published_names"), scope).fetchall())
     # rows are counted only where that can matter: on a new night there is nothing to count
-    if counted := sorted({part.table for part in parts if part.identity in named}):
+    if counted := sorted({part.table for part in parts if part.identity in held}):
         rows = count_published(connection, since=first, first=first, last=last, tables=counted)
-        named = {
-            (
-                row["table_name"],
-                row["source"],
-                row["start_date"],
-                row["end_date"],
-                row["fingerprint"],
-            )
-            for row in rows
-            if row["live_count"] == row["row_count"]
-        }
-    return [part for part in parts if part.identity not in named]
+        held = {_read_identity(row) for row in rows if row["live_count"] == row["row_count"]}
+    return [part for part in parts if part.identity not in held]
 
 
 def count_published(

@@ -32,8 +32,6 @@ T = TypeVar("T")
 
 _ENGINES: dict[tuple[int, str, str], duckdb.DuckDBPyConnection] = {}
 _ENGINES_GUARD = threading.Lock()
-_CURRENT: set[tuple[int, str, str]] = set()
-"""Engines whose warehouse was found to have every table as this version wants it."""
 
 ATTEMPTS: Final = 12
 _MOVED_MARK: Final = "does not match existing data path"
@@ -259,7 +257,6 @@ class Warehouse:
         """
         with _ENGINES_GUARD:
             _ENGINES.pop(self._engine_key, None)
-            _CURRENT.discard(self._engine_key)
 
     def _use_write_ahead_log(self) -> None:
         """Let readers and a writer of an SQLite catalog work at the same time."""
@@ -280,12 +277,8 @@ class Warehouse:
         kind, _, target = self.catalog.partition(":")
         if kind == "sqlite" and not Path(target).is_file():
             return False
-        if self._engine_key in _CURRENT:
-            return True
         with self.connect() as connection:
-            if is_current(connection):
-                _CURRENT.add(self._engine_key)
-        return self._engine_key in _CURRENT
+            return is_current(connection)
 
     @contextmanager
     def hold_writers(self) -> Iterator[None]:
