@@ -207,11 +207,8 @@ class Encoder:
     def _name_precision(self) -> str:
         """What of the tier decides the vectors."""
         tier = self.choice.tier
-        name = {"cuda": "bf16", "cpu": "fp32" if tier == REFERENCE else str(tier)}[self.device]
-        if self.device == "cpu" and tier.numbers == "int8":
-            from tasks.text.backends import quantise
-
-            name = f"{name} {quantise.RECIPE} {hash_texts()}"
+        on_cpu = "fp32" if tier == REFERENCE else _name_tier(tier)
+        name = {"cuda": "bf16", "cpu": on_cpu}[self.device]
         return f"{static.RECIPE} {name}" if self.is_static else name
 
     def encode(
@@ -232,7 +229,9 @@ class Encoder:
         times = np.bincount(places, minlength=len(rows))
         vectors = np.zeros((len(rows), self.dim), dtype=np.float32)
         n_done = 0
-        batches = _plan_batches([len(ids) for ids in tokens], self.batch_tokens)
+        least = self._least_tokens if tokens else 0
+        lengths = [len(ids) for ids in tokens]
+        batches = _plan_batches(lengths, self.batch_tokens, least_tokens=least)
         with ThreadPoolExecutor(self._streams if batches else 1) as pool:
             parts = pool.map(
                 lambda batch: self._encode_or_halve([tokens[row] for row in batch]), batches
@@ -249,6 +248,11 @@ class Encoder:
     def _streams(self) -> int:
         """Batches computed at once."""
         return 1 if self.is_static else self._backend.streams
+
+    @property
+    def _least_tokens(self) -> int:
+        """Tokens below which a batch takes as long."""
+        return 0 if self.is_static else self._backend.least_tokens
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Tokens that each text is read as, at most `max_tokens`; shape (n,)."""
@@ -327,15 +331,15 @@ class Encoder:
     def _embed_built_in(self, backend: Backend) -> Vectors:
         tokens, _ = self._tokenize(read_texts("probes"))
         vectors = np.zeros((len(tokens), self._hidden_size), dtype=np.float32)
-        for rows in _plan_batches([len(ids) for ids in tokens], self.batch_tokens):
-            batch = [tokens[row] for row in rows]
-            vectors[rows] = self._run(backend, batch)
+        lengths, least = [len(ids) for ids in tokens], backend.least_tokens
+        for rows in _plan_batches(lengths, self.batch_tokens, least_tokens=least):
+            vectors[rows] = self._run(backend, [tokens[row] for row in rows])
         return vectors
 
     def _describe_conversion(self, tier: Tier) -> dict[str, object]:
         """What decides the outcome of a conversion, beside the processor."""
         versions = {name: metadata.version(name) for name in {"torch", tier.library}}
-        return {**self._identity, "tier": str(tier), "versions": versions}
+        return {**self._identity, "tier": _name_tier(tier), "versions": versions}
 
     @property
     def _cache_root(self) -> Path:
@@ -361,7 +365,7 @@ class Encoder:
 
         model = openvino_backend.read_model(self._convert())
         if tier.numbers == "int8":
-            model = quantise.quantise_model(model, quantise.read_ranges(self._find_ranges()))
+            model = quantise.quantise_model(model, quantise.read_levels(self._find_levels()))
         return openvino_backend.OpenVinoBackend(model, numbers=tier.numbers)
 
     def _convert(self) -> Path:
@@ -375,22 +379,18 @@ class Encoder:
             lambda target: convert_network(self.folder, self._pooling, target),
         )
 
-    def _find_ranges(self) -> Path:
-        """Folder of the ranges that int8 stands on; measures them where that was never done."""
+    def _find_levels(self) -> Path:
+        """Folder of the levels that int8 stands on; measures them where that was never done."""
         from tasks.text.backends import openvino_backend, quantise
 
         def measure(target: Path) -> None:
-            tokens, _ = self._tokenize(read_texts("ranges"))
+            tokens, _ = self._tokenize(read_texts("levels"))
             padded = (_pad_batch([ids], self._pad_id, least_tokens=0) for ids in tokens)
             model = openvino_backend.read_model(self._convert())
-            quantise.write_ranges(quantise.measure_ranges(model, padded), target)
+            quantise.write_levels(quantise.measure_levels(model, padded), target)
 
         parts = self._describe_conversion(Tier("openvino", "int8"))
-        return provide_folder(
-            self._cache_root,
-            make_key({**parts, "is": quantise.RECIPE, "texts": hash_texts()}),
-            measure,
-        )
+        return provide_folder(self._cache_root, make_key({**parts, "is": "levels"}), measure)
 
     @cached_property
     def _opened_table(self) -> static.TokenTable:
@@ -454,6 +454,16 @@ class Encoder:
         return backend.embed(ids, mask)[: len(batch)]
 
 
+def _name_tier(tier: Tier) -> str:
+    """A tier, and by which recipes it comes about."""
+    if tier.library == "torch":
+        return str(tier)
+    from tasks.text.backends import openvino_backend, quantise
+
+    made = f"{tier} {openvino_backend.RECIPE}"
+    return f"{made} {quantise.RECIPE} {hash_texts()}" if tier.numbers == "int8" else made
+
+
 def _clean_text(text: str) -> str:
     """`text` without what no tokenizer takes (lone surrogates), stripped like the reference does."""
     return _SURROGATES.sub("\ufffd", text).strip()
@@ -472,16 +482,26 @@ def _chunk_by_length(texts: Sequence[str], n_chars: int) -> list[list[str]]:
     return chunks
 
 
-def _plan_batches(lengths: Sequence[int], batch_tokens: int) -> list[npt.NDArray[np.intp]]:
-    """Rows of each batch: longest first, at most `batch_tokens` tokens with padding, at least a row."""
+def _plan_batches(
+    lengths: Sequence[int], batch_tokens: int, *, least_tokens: int = 0
+) -> list[npt.NDArray[np.intp]]:
+    """Rows of each batch: longest first, at most `batch_tokens` tokens with padding, at least a row.
+
+    A batch of `least_tokens` and a quarter full ends where shorter texts begin: they would be padded.
+    """
     padded = -(-np.asarray(lengths, dtype=np.int64) // _LENGTH_STEP) * _LENGTH_STEP
     order = np.argsort(-padded, kind="stable")
+    widths = padded[order]
     batches: list[npt.NDArray[np.intp]] = []
     start = 0
     while start < len(order):
-        size = max(1, int(batch_tokens // max(padded[order[start]], 1)))
-        batches.append(order[start : start + size])
-        start += size
+        width = max(int(widths[start]), 1)
+        most = start + max(1, batch_tokens // width)
+        enough = start + -(-max(least_tokens, batch_tokens // 4) // width)
+        shorter = int(np.searchsorted(-widths, -widths[start], side="right"))
+        stop = min(most, max(enough, shorter))
+        batches.append(order[start:stop])
+        start = stop
     return batches
 
 

@@ -33,7 +33,8 @@ def read_states(
     tokens = encoder.tokenize(texts)
     lengths = np.array([len(ids) for ids in tokens], dtype=np.int64)
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    network = load_network(encoder.folder, numbers="fp32").to(encoder.device)
+    network: torch.nn.Module = load_network(encoder.folder, numbers="fp32")
+    network.to(encoder.device)
     values: npt.NDArray[np.float16] | None = None
     n_done = 0
     for rows in _plan_batches(lengths, encoder.batch_tokens):

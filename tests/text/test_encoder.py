@@ -131,6 +131,17 @@ def test_batches_keep_the_token_budget_and_take_the_longest_first() -> None:
     assert padded == sorted(padded, reverse=True)
 
 
+@pytest.mark.parametrize("least_tokens", [0, 512, 2048])
+def test_a_batch_with_enough_tokens_ends_where_shorter_texts_begin(least_tokens: int) -> None:
+    lengths = np.array([64] * 9 + [32] * 18 + [16] * 40)
+    batches = encoder_module._plan_batches(lengths.tolist(), 2048, least_tokens=least_tokens)
+    assert np.concatenate(batches).tolist() == list(range(len(lengths)))
+    if least_tokens == 0:
+        assert [set(lengths[rows]) for rows in batches] == [{64}, {32}, {16}]
+    else:
+        assert all(len(rows) * lengths[rows].max() >= least_tokens for rows in batches[:-1])
+
+
 def test_a_batch_that_does_not_fit_is_halved(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from tasks.text.backends.base import Pooling, Tokens, Vectors
+from tasks.text.backends.packed import pack_batch, pack_network
 from tasks.text.backends.processor import count_threads, has_fast
 from tasks.text.backends.torch_backend import load_network, pool_network
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     import openvino
 
 MODEL_FILE: Final = "model.xml"
+RECIPE: Final = "packed-1"
+"""Names how a network is converted; change it with the code here and in `packed`."""
 _FIRST_CALL: Final = threading.Lock()
 
 
 class OpenVinoBackend:
     """A compiled network; its vectors are the same to the last bit in any batch.
 
-    `model` is the converted network, with quantised inputs and weights for "int8".
+    `model` is what `convert_network` made, with quantised inputs and weights for "int8".
     """
 
     least_tokens = 0
@@ -44,7 +47,9 @@ class OpenVinoBackend:
         # A request holds its own tensors: one for each thread that asks.
         if not hasattr(self._requests, "request"):
             self._requests.request = self._compiled.create_infer_request()
-        vectors: Vectors = self._requests.request.infer([ids, mask])[0].copy()
+        vectors: Vectors = self._requests.request.infer(list_inputs(self._compiled, ids, mask))[
+            0
+        ].copy()
         return vectors
 
     def release(self) -> None:
@@ -79,23 +84,42 @@ def read_model(folder: Path) -> "openvino.Model":
     return openvino.Core().read_model(folder / MODEL_FILE)
 
 
+def list_inputs(
+    model: "openvino.Model | openvino.CompiledModel", ids: Tokens, mask: Tokens
+) -> list[Tokens]:
+    """What `model` takes for padded ids and their mask, (rows, width) both: them, or them packed."""
+    return [ids, mask] if len(model.inputs) == 2 else list(pack_batch(ids, mask))
+
+
 def convert_network(folder: Path, pooling: Pooling, target: Path) -> None:
-    """Trace the network in `folder` with its pooling and write it, in fp32, into `target`."""
+    """Trace the network in `folder` with its pooling and write it, in fp32, into `target`.
+
+    It takes packed batches where the architecture allows (`pack_network`), else padded ones.
+    """
     import openvino
     import torch
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    module = pool_network(load_network(folder, numbers="fp32"), pooling)
-    ids = torch.ones((2, 16), dtype=torch.int64)
-    mask = torch.ones_like(ids)
+    network = load_network(folder, numbers="fp32")
+    packed = pack_network(network, pooling)
+    ids = np.ones((2, 16), dtype=np.int64)
+    mask = np.ones_like(ids)
     mask[1, 12:] = 0  # a mask without a gap would be traced away
+    example = (ids, mask) if packed is None else pack_batch(ids, mask)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # the tracer warns of every shape it takes as given
         # `openvino.convert_model` does the same, and reports its use to a server on the way.
         frontend = FrontEndManager().load_by_framework("pytorch")
-        decoder = TorchScriptPythonDecoder(module, example_input=(ids, mask))
+        decoder = TorchScriptPythonDecoder(
+            packed or pool_network(network, pooling),
+            example_input=tuple(torch.from_numpy(field) for field in example),
+        )
         model = frontend.convert(frontend.load(decoder))
-    anything = openvino.PartialShape([-1, -1])
-    model.reshape(dict.fromkeys(model.inputs, anything))
+    model.reshape(
+        {
+            port: openvino.PartialShape([-1] * field.ndim)
+            for port, field in zip(model.inputs, example, strict=True)
+        }
+    )
     openvino.save_model(model, target / MODEL_FILE, compress_to_fp16=False)

@@ -36,7 +36,7 @@ def measure_quality(vectors: Vectors, reference: Vectors) -> Quality:
 
 @cache
 def read_texts(kind: str) -> tuple[str, ...]:
-    """Texts of "probes" or "ranges": each by itself, then runs of them up to a long text."""
+    """Texts of "probes" or "levels": each by itself, then runs of them up to a long text."""
     single: list[str] = tomllib.loads(_FILE.read_text(encoding="utf-8"))[kind]
     joined = [
         " ".join(single[start : start + length])

@@ -10,6 +10,7 @@ from tasks.text.model_files import first_line, require_safetensors
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 _LEAST_TOKENS: Final = 1024
 """Matrix products of fewer rows than some 400 take another kernel and differ in the last bit."""
@@ -49,7 +50,7 @@ class TorchBackend:
         release_memory(self._device)
 
 
-def load_network(folder: Path, *, numbers: Literal["fp32", "bf16"]) -> "torch.nn.Module":
+def load_network(folder: Path, *, numbers: Literal["fp32", "bf16"]) -> "PreTrainedModel":
     """The network in a model's folder, on the CPU; raises ConfigError when it cannot be loaded."""
     import torch
     from transformers import AutoModel
@@ -67,12 +68,12 @@ def load_network(folder: Path, *, numbers: Literal["fp32", "bf16"]) -> "torch.nn
         )
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise ConfigError(f"cannot load the model in {folder}: {first_line(error)}") from error
-    module: torch.nn.Module = network.eval()
+    module: PreTrainedModel = network.eval()
     return module
 
 
 def pool_network(network: "torch.nn.Module", pooling: Pooling) -> "torch.nn.Module":
-    """`network` followed by pooling and L2 normalisation, as sentence-transformers does it."""
+    """`network` followed by its pooling, as sentence-transformers does it."""
     import torch
 
     class Pooled(torch.nn.Module):
@@ -81,12 +82,19 @@ def pool_network(network: "torch.nn.Module", pooling: Pooling) -> "torch.nn.Modu
             self.network = network
 
         def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            if pooling == "cls":
-                pooled = hidden[:, 0]
-            else:
-                weight = mask.unsqueeze(-1).float()
-                pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
-            return torch.nn.functional.normalize(pooled, dim=1)
+            hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
+            return pool_hidden(hidden.float(), mask, pooling)
 
     return Pooled().eval()
+
+
+def pool_hidden(hidden: "torch.Tensor", mask: "torch.Tensor", pooling: Pooling) -> "torch.Tensor":
+    """Unit vectors, (texts, d), of last hidden states, (texts, width, d), where `mask` is not 0."""
+    import torch
+
+    if pooling == "cls":
+        pooled = hidden[:, 0]
+    else:
+        weight = mask.unsqueeze(-1).float()
+        pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
+    return torch.nn.functional.normalize(pooled, dim=1)
