@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tasks.platform.user_cache import find_user_cache
+from tasks.platform.user_cache import find_user_cache, mark_used
 
 FIRST_PARTY = ("flows", "tasks", "expectations", "sql")
 
@@ -83,6 +83,7 @@ class _Shelf:
             self.path = find_user_cache() / f"code-{recipe[:16]}.json"
             kept = json.loads(self.path.read_bytes())
             self.known = {key: _load_facts(rows) for key, rows in kept.items()}
+            mark_used(self.path)
 
     def read(self, path: Path) -> _Facts:
         """Facts of a file, worked out where its content is new."""

@@ -20,8 +20,13 @@ from tasks.platform.locks import remove_free_lock
 from tasks.platform.runs import read_json
 from tasks.platform.settings import RetentionSettings
 from tasks.platform.site import Site
+from tasks.platform.user_cache import list_user_cache
 
-Kind = Literal["reports", "run folders", "lake files", "task results", "locks", "drafts"]
+Kind = Literal[
+    "reports", "run folders", "lake files", "task results", "locks", "drafts", "machine cache"
+]
+_FOLDERS: Final = ("reports", "run folders", "machine cache")
+"""Kinds whose folders go when they are empty."""
 RUN_FILE: Final = "run.json"
 _LAKE_FILE: Final = re.compile(r"^\w+/[0-9a-f]{2}/[0-9a-f]{64}\.\w+(\.damaged)?$")
 _NIGHT: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
@@ -58,6 +63,7 @@ def find_removals(
         *_remove_runs(Path(site.reports_root) / "runs", kept, settings, now=now),
         *_remove_unneeded(site, kept, staged, settings, fresh=fresh),
         *_remove_locks(Path(site.cache_root) / "locks", settings, fresh=fresh),
+        *_remove_unused(settings, now=now),
     ]
     return removals, kept
 
@@ -207,8 +213,17 @@ def _remove_locks(folder: Path, settings: RetentionSettings, *, fresh: float) ->
             yield Removal("locks", path, 0, why)
 
 
+def _remove_unused(settings: RetentionSettings, *, now: datetime) -> Iterator[Removal]:
+    oldest = now - timedelta(days=settings.machine_days)
+    why = f"no shop of this machine used it for {settings.machine_days} days; it is made again"
+    for files in list_user_cache():
+        if max(read_time(path) for path in files) < oldest:
+            for path in files:
+                yield Removal("machine cache", path, path.stat().st_size, why)
+
+
 def clear_away(removals: Sequence[Removal]) -> list[Removal]:
-    """Remove the files, and folders of nights and runs that are empty then; what was removed."""
+    """Remove the files, and folders of nights, runs and conversions that are empty then; what went."""
     done = []
     for removal in removals:
         if removal.kind == "locks":
@@ -217,7 +232,7 @@ def clear_away(removals: Sequence[Removal]) -> list[Removal]:
             continue
         removal.path.unlink(missing_ok=True)
         done.append(removal)
-    for folder in {r.path.parent for r in removals if r.kind in ("reports", "run folders")}:
+    for folder in {r.path.parent for r in removals if r.kind in _FOLDERS}:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     return done

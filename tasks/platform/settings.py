@@ -439,6 +439,9 @@ class RetentionSettings(Section):
     unused_days: int = Field(
         7, ge=1, description="files, results and locks that no kept night needs; nothing newer goes"
     )
+    machine_days: int = Field(
+        60, ge=1, description="what ~/.cache/whyrec keeps for all shops and none used in these days"
+    )
     is_merging: bool = Field(True, description="make one data file of many small ones")
 
 

@@ -16,7 +16,8 @@ RULES = RetentionSettings(nights_days=10, nights_min=2, runs_days=10, unused_day
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "machine"))
     return Site(
         lake_root=str(tmp_path / "lake"), cache_root=str(tmp_path / "cache"),
         reports_root=str(tmp_path / "reports"), catalog="sqlite:x", data=str(tmp_path / "data"),
@@ -113,6 +114,20 @@ def test_clearing_away_removes_just_that_and_empty_folders(site: Site) -> None:
     assert sorted(p.name for p in reports.iterdir()) == ["2024-03-02", "2024-03-03", "runs"]
     assert sorted(p.name for p in (reports / "runs").iterdir()) == ["r2", "r3"]
     assert find_removals(site, RULES, [], now=NOW)[0] == []
+
+
+def test_conversions_of_the_machine_go_whole_once_nobody_used_them(site: Site) -> None:
+    machine = Path(site.lake_root).parent / "machine" / "whyrec"
+    for name, days in (("encoders/old/model.bin", 100), ("encoders/old/manifest.json", 90),
+                       ("encoders/new/model.bin", 100), ("encoders/new/manifest.json", 50),
+                       ("code-1.json", 80), ("code-2.json", 20)):  # fmt: skip
+        write(machine / name, days=days)
+    removals, _ = find_removals(site, RULES, [], now=NOW)
+    assert {removal.kind for removal in removals} == {"machine cache"}
+    clear_away(removals)
+    left = sorted(str(p.relative_to(machine)) for p in machine.rglob("*") if p.is_file())
+    assert left == ["code-2.json", "encoders/new/manifest.json", "encoders/new/model.bin"]
+    assert not (machine / "encoders" / "old").exists()
 
 
 def test_references_are_followed_to_the_end() -> None:

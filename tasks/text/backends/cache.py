@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from tasks.platform.errors import StorageError
-from tasks.platform.user_cache import find_user_cache
+from tasks.platform.user_cache import find_user_cache, mark_used
 
 _LOG: Final = logging.getLogger(__name__)
 _MANIFEST: Final = "manifest.json"
@@ -55,6 +55,7 @@ def provide_folder(root: Path, key: str, make: Callable[[Path], None]) -> Path:
     """
     folder = root / key
     if _is_whole(folder):
+        mark_used(folder / _MANIFEST)
         return folder
     try:
         root.mkdir(parents=True, exist_ok=True)

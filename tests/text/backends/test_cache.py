@@ -1,5 +1,6 @@
 """Folders of the cache appear whole, once, and are made again when they are damaged."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def test_a_folder_is_made_once(tmp_path: Path) -> None:
     assert (first / "data").read_text() == "content"
     assert provide_folder(tmp_path / "root", "key", make) == first
     assert len(calls) == 1
+
+
+def test_use_is_noted_for_those_who_clear_away(tmp_path: Path) -> None:
+    folder = provide_folder(tmp_path, "key", lambda target: None)
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    provide_folder(tmp_path, "key", lambda target: pytest.fail("made again"))
+    assert max(path.stat().st_mtime for path in folder.iterdir()) > 0
 
 
 def test_damage_is_noticed_and_mended(tmp_path: Path) -> None:
