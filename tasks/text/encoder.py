@@ -36,6 +36,7 @@ from tasks.text.backends.base import (
 from tasks.text.backends.cache import find_cache_root, make_key, provide_folder
 from tasks.text.backends.choose import Choice, choose_tier, recall_quality
 from tasks.text.backends.probe import Quality, hash_texts, measure_quality, read_texts
+from tasks.text.batches import pad_batch, plan_batches
 from tasks.text.model_files import (
     PackagedModel,
     find_model_folder,
@@ -67,9 +68,6 @@ _IDENTITY: Final = re.compile(
     r"(config\.json|1_Pooling/config\.json|sentence_bert_config\.json|.*\.safetensors"
     r"|tokenizer.*\.json|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.model)"
 )
-_LENGTH_STEP: Final = 16
-"""Texts are padded to multiples of this many tokens: attention adds up in vectors of 16 floats, and
-another multiple of 8 would change the last bit."""
 _BATCH_TOKENS: Final = {"cpu": 1024, "cuda": 8192}
 """On a CPU a batch's inner values, 6 kB a token, should stay in its caches: 8192 take twice as long."""
 _TOKENIZE_CHARS: Final = 4_000_000
@@ -231,7 +229,7 @@ class Encoder:
         n_done = 0
         least = self._least_tokens if tokens else 0
         lengths = [len(ids) for ids in tokens]
-        batches = _plan_batches(lengths, self.batch_tokens, least_tokens=least)
+        batches = plan_batches(lengths, self.batch_tokens, least_tokens=least)
         with ThreadPoolExecutor(self._streams if batches else 1) as pool:
             parts = pool.map(
                 lambda batch: self._encode_or_halve([tokens[row] for row in batch]), batches
@@ -283,7 +281,7 @@ class Encoder:
         path = self.folder / "tokenizer.json"
         tokenizer = Tokenizer.from_file(str(path)) if path.is_file() else self._convert_tokenizer()
         tokenizer.no_padding()
-        tokenizer.enable_truncation(self._allowed_tokens)
+        tokenizer.enable_truncation(self.allowed_tokens)
         return tokenizer
 
     def _convert_tokenizer(self) -> "Tokenizer":
@@ -299,7 +297,8 @@ class Encoder:
         return tokenizer
 
     @cached_property
-    def _allowed_tokens(self) -> int:
+    def allowed_tokens(self) -> int:
+        """Tokens of a text that are read: what was asked for, as far as the network has places."""
         positions = read_json(self.folder / "config.json").get("max_position_embeddings")
         # RoBERTa-like models keep two positions for themselves.
         limit = positions - 2 if isinstance(positions, int) and positions % 2**7 == 2 else positions
@@ -332,7 +331,7 @@ class Encoder:
         tokens, _ = self._tokenize(read_texts("probes"))
         vectors = np.zeros((len(tokens), self._hidden_size), dtype=np.float32)
         lengths, least = [len(ids) for ids in tokens], backend.least_tokens
-        for rows in _plan_batches(lengths, self.batch_tokens, least_tokens=least):
+        for rows in plan_batches(lengths, self.batch_tokens, least_tokens=least):
             vectors[rows] = self._run(backend, [tokens[row] for row in rows])
         return vectors
 
@@ -385,7 +384,7 @@ class Encoder:
 
         def measure(target: Path) -> None:
             tokens, _ = self._tokenize(read_texts("levels"))
-            padded = (_pad_batch([ids], self._pad_id, least_tokens=0) for ids in tokens)
+            padded = (pad_batch([ids], self._pad_id, most=self.allowed_tokens) for ids in tokens)
             model = openvino_backend.read_model(self._convert())
             quantise.write_levels(quantise.measure_levels(model, padded), target)
 
@@ -450,7 +449,9 @@ class Encoder:
 
     def _run(self, backend: Backend, batch: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
         """Vectors of one batch by the network, shape (rows, hidden size)."""
-        ids, mask = _pad_batch(batch, self._pad_id, least_tokens=backend.least_tokens)
+        ids, mask = pad_batch(
+            batch, self._pad_id, most=self.allowed_tokens, least_tokens=backend.least_tokens
+        )
         return backend.embed(ids, mask)[: len(batch)]
 
 
@@ -480,41 +481,3 @@ def _chunk_by_length(texts: Sequence[str], n_chars: int) -> list[list[str]]:
         chunks[-1].append(text)
         size += len(text)
     return chunks
-
-
-def _plan_batches(
-    lengths: Sequence[int], batch_tokens: int, *, least_tokens: int = 0
-) -> list[npt.NDArray[np.intp]]:
-    """Rows of each batch: longest first, at most `batch_tokens` tokens with padding, at least a row.
-
-    A batch of `least_tokens` and a quarter full ends where shorter texts begin: they would be padded.
-    """
-    padded = -(-np.asarray(lengths, dtype=np.int64) // _LENGTH_STEP) * _LENGTH_STEP
-    order = np.argsort(-padded, kind="stable")
-    widths = padded[order]
-    batches: list[npt.NDArray[np.intp]] = []
-    start = 0
-    while start < len(order):
-        width = max(int(widths[start]), 1)
-        most = start + max(1, batch_tokens // width)
-        enough = start + -(-max(least_tokens, batch_tokens // 4) // width)
-        shorter = int(np.searchsorted(-widths, -widths[start], side="right"))
-        stop = min(most, max(enough, shorter))
-        batches.append(order[start:stop])
-        start = stop
-    return batches
-
-
-def _pad_batch(
-    batch: list[npt.NDArray[np.int32]], pad_id: int, *, least_tokens: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Ids and mask of shape (rows, width); empty rows are added up to `least_tokens`."""
-    width = -(-max(len(ids) for ids in batch) // _LENGTH_STEP) * _LENGTH_STEP
-    n_rows = max(len(batch), least_tokens // width)
-    ids = np.full((n_rows, width), pad_id, dtype=np.int64)
-    mask = np.zeros((n_rows, width), dtype=np.int64)
-    mask[:, 0] = 1
-    for row, tokens in enumerate(batch):
-        ids[row, : len(tokens)] = tokens
-        mask[row, : len(tokens)] = 1
-    return ids, mask

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.text.backends.torch_backend import load_network
+from tasks.text.batches import pad_batch, plan_batches
 from tasks.text.encoder import Encoder, Progress
 
 
@@ -37,8 +38,9 @@ def read_states(
     network.to(encoder.device)
     values: npt.NDArray[np.float16] | None = None
     n_done = 0
-    for rows in _plan_batches(lengths, encoder.batch_tokens):
-        ids, mask = _pad([tokens[row] for row in rows])
+    for rows in plan_batches(lengths.tolist(), encoder.batch_tokens):
+        # What pads is masked, so any id does.
+        ids, mask = pad_batch([tokens[row] for row in rows], 0, most=encoder.allowed_tokens)
         with torch.inference_mode():
             found = network(
                 input_ids=torch.from_numpy(ids).to(encoder.device),
@@ -54,26 +56,3 @@ def read_states(
             progress(n_done, len(texts))
     empty = np.empty((0, encoder.dim), dtype=np.float16)
     return TokenStates(empty if values is None else values, starts)
-
-
-def _plan_batches(lengths: npt.NDArray[np.int64], batch_tokens: int) -> list[npt.NDArray[np.intp]]:
-    """Rows of each batch, longest first, at most `batch_tokens` tokens with padding."""
-    order = np.argsort(-lengths, kind="stable")
-    batches, start = [], 0
-    while start < len(order):
-        size = max(1, int(batch_tokens // max(lengths[order[start]], 1)))
-        batches.append(order[start : start + size])
-        start += size
-    return batches
-
-
-def _pad(
-    batch: Sequence[npt.NDArray[np.int32]],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Ids and mask (rows, width); what pads is masked, so any id does."""
-    shape = len(batch), max(len(ids) for ids in batch)
-    ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    for row, own in enumerate(batch):
-        ids[row, : len(own)] = own
-        mask[row, : len(own)] = 1
-    return ids, mask

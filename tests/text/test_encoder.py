@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from tasks.platform.errors import ConfigError, OutOfMemoryError
-from tasks.text import encoder as encoder_module
 from tasks.text.encoder import Encoder
-from tests.text.conftest import find_real_data
+from tests.text.conftest import build_tiny_model, find_real_data
 
 MIN_COSINE = 0.99999
 """fp32 against fp32: only the order of additions differs."""
@@ -121,25 +120,12 @@ def test_progress_counts_up_to_all_texts(tiny_model: Path) -> None:
     assert seen == sorted(seen)
 
 
-def test_batches_keep_the_token_budget_and_take_the_longest_first() -> None:
-    rng = np.random.default_rng(3)
-    lengths = rng.integers(2, 257, size=500)
-    batches = encoder_module._plan_batches(lengths.tolist(), 2048)
-    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
-    padded = [-(-lengths[rows].max() // 16) * 16 for rows in batches]
-    assert all(width * len(rows) <= 2048 for width, rows in zip(padded, batches, strict=True))
-    assert padded == sorted(padded, reverse=True)
-
-
-@pytest.mark.parametrize("least_tokens", [0, 512, 2048])
-def test_a_batch_with_enough_tokens_ends_where_shorter_texts_begin(least_tokens: int) -> None:
-    lengths = np.array([64] * 9 + [32] * 18 + [16] * 40)
-    batches = encoder_module._plan_batches(lengths.tolist(), 2048, least_tokens=least_tokens)
-    assert np.concatenate(batches).tolist() == list(range(len(lengths)))
-    if least_tokens == 0:
-        assert [set(lengths[rows]) for rows in batches] == [{64}, {32}, {16}]
-    else:
-        assert all(len(rows) * lengths[rows].max() >= least_tokens for rows in batches[:-1])
+def test_a_network_with_few_places_reads_texts_up_to_the_last(tmp_path: Path) -> None:
+    few = Encoder(str(build_tiny_model(tmp_path / "few", positions=50)), device="cpu")
+    cut = few.encode_counted(["good " * 70, "good " * 48, "good " * 47])
+    assert cut.n_cut == 1
+    assert cut.n_tokens == 50 + 50 + 49
+    assert np.abs(cut.vectors[0] - cut.vectors[1]).max() < SAME
 
 
 def test_a_batch_that_does_not_fit_is_halved(

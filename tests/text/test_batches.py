@@ -1,0 +1,27 @@
+"""Batches keep the budget; what is padded is as little as the budget allows."""
+
+import numpy as np
+import pytest
+
+from tasks.text.batches import plan_batches
+
+
+def test_batches_keep_the_token_budget_and_take_the_longest_first() -> None:
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(2, 257, size=500)
+    batches = plan_batches(lengths.tolist(), 2048)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
+    padded = [-(-lengths[rows].max() // 16) * 16 for rows in batches]
+    assert all(width * len(rows) <= 2048 for width, rows in zip(padded, batches, strict=True))
+    assert padded == sorted(padded, reverse=True)
+
+
+@pytest.mark.parametrize("least_tokens", [0, 512, 2048])
+def test_a_batch_with_enough_tokens_ends_where_shorter_texts_begin(least_tokens: int) -> None:
+    lengths = np.array([64] * 9 + [32] * 18 + [16] * 40)
+    batches = plan_batches(lengths.tolist(), 2048, least_tokens=least_tokens)
+    assert np.concatenate(batches).tolist() == list(range(len(lengths)))
+    if least_tokens == 0:
+        assert [set(lengths[rows]) for rows in batches] == [{64}, {32}, {16}]
+    else:
+        assert all(len(rows) * lengths[rows].max() >= least_tokens for rows in batches[:-1])
