@@ -7,7 +7,22 @@ from typing import Any
 from flows.stages import label_period
 from flows.state import Night
 from tasks.effects import task as effects
+from tasks.effects.choose import (
+    choose_attributes,
+    choose_basis_periods,
+    choose_labelled_periods,
+    choose_settled_periods,
+    choose_weekly_periods,
+    describe_contexts,
+    list_exposures,
+    name_window,
+    place_gold,
+    select_window,
+    select_window_before,
+)
+from tasks.effects.mart_rows import has_unpublished
 from tasks.effects.refute import CHANGES, REFUTERS, Change
+from tasks.effects.stored import read_levels
 from tasks.platform.code import hash_function_code
 from tasks.platform.refs import AttributesRef, EffectsRef, FileRef, PanelRef, PeriodRef, VerdictsRef
 
@@ -73,7 +88,7 @@ def make_panels(
     A source none of whose reviews was read has no panels, and the night says so.
     """
     settings = night.settings.effects
-    contexts = effects.describe_contexts(
+    contexts = describe_contexts(
         night.run, periods, as_of=night.as_of, history_days=settings.history_days
     )
     calls = {
@@ -123,7 +138,7 @@ def choose_basis(
 ) -> list[PeriodRef]:
     """The periods of one source that its basis is fitted on."""
     rows = {p: panel.rows.rows for p, panel in panels.items() if p.source == source}
-    return effects.choose_basis_periods(
+    return choose_basis_periods(
         list(rows), as_of=night.as_of, min_rows=night.settings.effects.basis_min_rows, rows=rows
     )
 
@@ -180,11 +195,11 @@ def estimate_windows(
     """Effects of every attribute, for each source and window."""
     settings, periods = night.settings.effects, list(panels)
     chosen = {
-        f"{source}/{effects.name_window(days)}": (source, days, tuple(window))
+        f"{source}/{name_window(days)}": (source, days, tuple(window))
         for source in list_sources(periods)
         for days in settings.windows_days
         if (
-            window := effects.select_window(
+            window := select_window(
                 [period for period in periods if period.source == source],
                 as_of=night.as_of,
                 days=days,
@@ -194,7 +209,7 @@ def estimate_windows(
     calls = {
         label: {
             "source": source,
-            "window": effects.name_window(days),
+            "window": name_window(days),
             "start": window[0].start,
             "end": night.as_of,
             "moments": tuple(moments[period] for period in window),
@@ -217,12 +232,12 @@ def compare_nights(
     previous = night.previous
     if previous is None:
         return ()
-    days = {effects.name_window(days): days for days in night.settings.effects.windows_days}
+    days = {name_window(days): days for days in night.settings.effects.windows_days}
     calls: dict[str, dict[str, Any]] = {}
     for window in windows:
         ref = window.effects
         own = [period for period in moments if period.source == ref.source]
-        before = effects.select_window_before(own, previous=previous, days=days[ref.window])
+        before = select_window_before(own, previous=previous, days=days[ref.window])
         if not before:
             continue
         calls[f"{ref.source}/{ref.window}"] = {
@@ -283,7 +298,7 @@ def split_windows(
     for window in longest_windows(windows):
         source = window.effects.source
         frozen = freeze_levels(night, source, panels, users.get(source))
-        for segment, levels in effects.read_levels_of(frozen, night.run).items():
+        for segment, levels in read_levels(night.run, frozen).items():
             own = {p: panels[p] for p in window.periods}
             split = Split(segment, levels, users.get(source) if segment == USER_GROUP else None)
             done = split_moments(night, own, bases[source], split)
@@ -378,12 +393,10 @@ def ask_opinions(
     calls: dict[str, dict[str, Any]] = {}
     for window in longest_windows(windows):
         source = window.effects.source
-        chosen = effects.choose_settled_periods(window.periods, as_of=night.as_of)
+        chosen = choose_settled_periods(window.periods, as_of=night.as_of)
         if not chosen:
             continue
-        named = effects.choose_attributes(
-            window.effects, settings.second_opinion_attributes, night.run
-        )
+        named = choose_attributes(window.effects, settings.second_opinion_attributes, night.run)
         calls |= {
             f"{opinion} {source}/{attribute}": {
                 "source": source,
@@ -416,11 +429,11 @@ def correct_windows(
     if (path := night.gold_path) is None:
         return ()
     names = night.settings.extract.names
-    gold = effects.place_gold(path, names, as_of=night.as_of, run=night.run)
+    gold = place_gold(path, names, as_of=night.as_of, run=night.run)
     calls: dict[str, dict[str, Any]] = {}
     for window in windows:
         source = window.effects.source
-        chosen = effects.choose_labelled_periods(gold, window.periods, night.run)
+        chosen = choose_labelled_periods(gold, window.periods, night.run)
         calls[f"{source}/{window.effects.window}"] = {
             "source": source,
             "window": window.effects.window,
@@ -445,7 +458,7 @@ def search_graphs(night: Night, panels: Mapping[PeriodRef, PanelRef]) -> tuple[F
     calls = {}
     for source in list_sources(panels):
         own = [period for period in panels if period.source == source]
-        chosen = effects.choose_weekly_periods(own, as_of=night.as_of)
+        chosen = choose_weekly_periods(own, as_of=night.as_of)
         if not chosen:
             continue
         calls[source] = {
@@ -462,7 +475,7 @@ def search_graphs(night: Night, panels: Mapping[PeriodRef, PanelRef]) -> tuple[F
 def measure_positions(night: Night) -> tuple[FileRef, ...]:
     """Effects of positions on clicks, for each source with exposures."""
     settings = night.settings.effects
-    found = effects.list_exposures(night.run, as_of=night.as_of, days=settings.exposure_days)
+    found = list_exposures(night.run, as_of=night.as_of, days=settings.exposure_days)
     calls = {
         source: {"source": source, "days": days, "confidence": settings.confidence}
         for source, days in sorted(found.items())
@@ -485,7 +498,7 @@ def judge_night(
     }
     verdicts: VerdictsRef = night.engine.require(effects.judge_night, {"": call})[""]
     night.keep(verdicts)
-    if effects.has_unpublished(verdicts, night.as_of, night.run):
+    if has_unpublished(verdicts, night.as_of, night.run):
         published = {"verdicts": verdicts, "as_of": night.as_of}
         night.engine.require(effects.publish_effects, {"": published})
     return verdicts

@@ -12,7 +12,7 @@ from flows import attack_stages, effect_stages, recommend_stages, stages
 from flows.alerts import send_alerts
 from flows.engine import Engine, describe_failure
 from flows.state import Night, hash_json
-from tasks.effects import task as effects
+from tasks.effects.choose import hash_gold
 from tasks.ingest import task as ingest
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import ConfigError, WarehouseBusyError
@@ -146,7 +146,7 @@ def read_key_parts(night: Night) -> KeyParts:
         "settings": night.settings.model_dump(mode="json", exclude=UNKEYED),
         "model": describe_inputs(stages.choose_model(night)),
         "extractor": describe_inputs(stages.choose_extractor(night)),
-        "gold": night.gold_path and effects.hash_gold(night.gold_path),
+        "gold": night.gold_path and hash_gold(night.gold_path),
         "code": [hash_function_code(task.fn) for task in stages.CACHED_TASKS],
     }
     return KeyParts(

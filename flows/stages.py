@@ -10,6 +10,7 @@ from flows import attack_readers, attack_tasks
 from flows.engine import Engine, Failure, describe_failure
 from flows.state import Night
 from tasks.effects import task as effects
+from tasks.effects.choose import choose_basis_periods, read_partitions
 from tasks.ingest import task as ingest
 from tasks.platform.errors import GateError
 from tasks.platform.marts import count_published, find_unpublished
@@ -232,7 +233,7 @@ def note_accounts(
 
 def plan_periods(night: Night) -> list[PeriodRef]:
     """The pieces of published history that the night's conclusions stand on."""
-    partitions = effects.read_partitions(night.run, night.as_of)
+    partitions = read_partitions(night.run, night.as_of)
     night.snapshot_read = night.site.warehouse.read_snapshot()
     return split_periods(partitions, night.as_of)
 
@@ -338,9 +339,7 @@ def fit_probes(night: Night, periods: Iterable[PeriodRef]) -> dict[str, FileRef]
     min_rows = night.settings.effects.basis_min_rows
     calls = {
         source: {
-            "periods": tuple(
-                effects.choose_basis_periods(known, as_of=night.as_of, min_rows=min_rows)
-            ),
+            "periods": tuple(choose_basis_periods(known, as_of=night.as_of, min_rows=min_rows)),
             **shared,
         }
         for source, known in by_source.items()
@@ -497,7 +496,7 @@ def record_run(night: Night, document: Mapping[str, Any]) -> int:
 
 def list_published_days(run: RunContext, until: date) -> set[date]:
     """Days up to `until` that any table has published rows of."""
-    return {part.event_date for part in effects.read_partitions(run, until)}
+    return {part.event_date for part in read_partitions(run, until)}
 
 
 def read_snapshot(settings: Settings) -> int:

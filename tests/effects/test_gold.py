@@ -16,6 +16,7 @@ import pytest
 
 from tasks.effects import gold as gold_room
 from tasks.effects.basis import Basis, fit_basis
+from tasks.effects.choose import choose_labelled_periods
 from tasks.effects.estimate import Method, Row, Window
 from tasks.effects.gold import (
     LABEL,
@@ -30,7 +31,6 @@ from tasks.effects.gold import (
 )
 from tasks.effects.measured import Table, table_moments
 from tasks.effects.panel import panel_spec
-from tasks.effects.task import choose_labelled_periods
 from tasks.platform.errors import InputError
 from tasks.platform.refs import PeriodRef
 from tasks.platform.settings import Settings

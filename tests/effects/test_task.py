@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.effects import task as effects
+from tasks.effects.choose import ALL_DAYS, select_window, select_window_before
 from tasks.effects.estimate import Row, Window, estimate_effects
+from tasks.effects.mart_rows import list_parts
 from tasks.effects.moments import compute_moments
 from tasks.platform.marts import commit_parts
 from tasks.platform.periods import split_periods
@@ -51,7 +52,7 @@ def test_a_source_without_any_estimate_is_published_beside_one_that_has_some(
         effects=keep(site, rows), refutations=none, segments=none, trends=none, graphs=none,
         codes=(), rows=len(rows),
     )  # fmt: skip
-    parts = effects.list_parts(verdicts, DAY, run)
+    parts = list_parts(verdicts, DAY, run)
     commit_parts(site.warehouse, parts, message="m", extra={})
     with site.warehouse.connect() as connection:
         found = connection.execute(
@@ -71,13 +72,13 @@ def make_days(first: date, last: date) -> list[PeriodRef]:
 
 
 @pytest.mark.parametrize("night", [date(2024, 3, 29), date(2024, 3, 28), date(2024, 5, 28)])
-@pytest.mark.parametrize("days", [28, 7, effects.ALL_DAYS])
+@pytest.mark.parametrize("days", [28, 7, ALL_DAYS])
 def test_the_window_of_the_night_before_is_found_among_todays_periods(
     night: date, days: int
 ) -> None:
     first, previous = date(2023, 11, 5), night - timedelta(days=1)
-    before = effects.select_window(make_days(first, previous), as_of=previous, days=days)
-    found = effects.select_window_before(make_days(first, night), previous=previous, days=days)
+    before = select_window(make_days(first, previous), as_of=previous, days=days)
+    found = select_window_before(make_days(first, night), previous=previous, days=days)
     covered = [sum(p.rows for p in part) for part in (before, found)]
     assert covered[0] == covered[1] > 0
     assert found[-1].end == previous
@@ -85,8 +86,8 @@ def test_the_window_of_the_night_before_is_found_among_todays_periods(
 
 def test_a_night_long_ago_whose_days_are_read_as_months_now_is_not_guessed_at() -> None:
     today = make_days(date(2024, 1, 1), date(2024, 6, 30))
-    assert effects.select_window_before(today, previous=date(2024, 2, 10), days=28) == []
-    assert effects.select_window_before(today, previous=date(2023, 2, 10), days=28) == []
+    assert select_window_before(today, previous=date(2024, 2, 10), days=28) == []
+    assert select_window_before(today, previous=date(2023, 2, 10), days=28) == []
     later = make_days(date(2024, 1, 1), date(2024, 5, 3))  # March is one period, and was days then
-    assert effects.select_window_before(later, previous=date(2024, 4, 5), days=28) == []
-    assert effects.select_window_before(later, previous=date(2024, 4, 5), days=effects.ALL_DAYS)
+    assert select_window_before(later, previous=date(2024, 4, 5), days=28) == []
+    assert select_window_before(later, previous=date(2024, 4, 5), days=ALL_DAYS)

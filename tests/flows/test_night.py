@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.effects import task as effects
 from tasks.effects.basis import Basis
+from tasks.effects.choose import read_partitions
 from tasks.effects.refute import REFUTERS
 from tasks.ingest.sample import WorldSpec
 from tasks.ingest.sample_drops import write_drops
@@ -130,7 +130,7 @@ def test_a_reworded_item_touches_the_days_that_met_it_and_no_other(
     site = site_of(whole[0])
     run = RunContext(run_id="x", events=str(tmp_path / "events"), site=site, text=TextSettings())
     as_of = SPEC.date_of(SPEC.n_days - 1)
-    periods = split_periods(effects.read_partitions(run, as_of), as_of)
+    periods = split_periods(read_partitions(run, as_of), as_of)
     before = text.describe_item_texts(run, periods, as_of=as_of)
     assert set(before) == set(periods)
     with site.warehouse.connect() as connection:
