@@ -36,6 +36,28 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int, *, least_tokens: int
     return batches
 
 
+def plan_packed(lengths: Sequence[int], batch_tokens: int) -> list[Rows]:
+    """Rows of each batch for a network that computes padding in its attention alone.
+
+    Longest first, at most `batch_tokens` tokens of texts and half as many again with padding, at
+    least a row: nearly all batches are as full, and a number of tokens that a kernel was made for
+    comes again.
+    """
+    sizes = np.asarray(lengths, dtype=np.int64)
+    order = np.argsort(-sizes, kind="stable")
+    before = np.concatenate([[0], np.cumsum(sizes[order])])
+    batches: list[Rows] = []
+    start = 0
+    while start < len(order):
+        width = max(-(-int(sizes[order[start]]) // _LENGTH_STEP) * _LENGTH_STEP, 1)
+        full = int(np.searchsorted(before, before[start] + batch_tokens, side="right")) - 1
+        wide = start + batch_tokens * 3 // 2 // width
+        stop = max(min(full, wide), start + 1)
+        batches.append(order[start:stop])
+        start = stop
+    return batches
+
+
 def pad_batch(
     batch: Sequence[npt.NDArray[np.int32]], pad_id: int, *, most: int, least_tokens: int = 0
 ) -> tuple[Tokens, Tokens]:

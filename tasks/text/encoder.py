@@ -36,7 +36,7 @@ from tasks.text.backends.base import (
 from tasks.text.backends.cache import find_cache_root, make_key, provide_folder
 from tasks.text.backends.choose import Choice, choose_tier, recall_quality
 from tasks.text.backends.probe import Quality, hash_texts, measure_quality, read_texts
-from tasks.text.batches import pad_batch, plan_batches
+from tasks.text.batches import Rows, pad_batch, plan_batches, plan_packed
 from tasks.text.model_files import (
     PackagedModel,
     find_model_folder,
@@ -227,9 +227,7 @@ class Encoder:
         times = np.bincount(places, minlength=len(rows))
         vectors = np.zeros((len(rows), self.dim), dtype=np.float32)
         n_done = 0
-        least = self._least_tokens if tokens else 0
-        lengths = [len(ids) for ids in tokens]
-        batches = plan_batches(lengths, self.batch_tokens, least_tokens=least)
+        batches = self._plan(tokens, None if self.is_static or not tokens else self._backend)
         with ThreadPoolExecutor(self._streams if batches else 1) as pool:
             parts = pool.map(
                 lambda batch: self._encode_or_halve([tokens[row] for row in batch]), batches
@@ -247,10 +245,13 @@ class Encoder:
         """Batches computed at once."""
         return 1 if self.is_static else self._backend.streams
 
-    @property
-    def _least_tokens(self) -> int:
-        """Tokens below which a batch takes as long."""
-        return 0 if self.is_static else self._backend.least_tokens
+    def _plan(self, tokens: list[npt.NDArray[np.int32]], backend: Backend | None) -> list[Rows]:
+        """Which texts to compute at once; without a backend, to look up."""
+        lengths = [len(ids) for ids in tokens]
+        if backend is not None and backend.is_packed:
+            return plan_packed(lengths, self.batch_tokens)
+        least = 0 if backend is None else backend.least_tokens
+        return plan_batches(lengths, self.batch_tokens, least_tokens=least)
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Tokens that each text is read as, at most `max_tokens`; shape (n,)."""
@@ -330,8 +331,7 @@ class Encoder:
     def _embed_built_in(self, backend: Backend) -> Vectors:
         tokens, _ = self._tokenize(read_texts("probes"))
         vectors = np.zeros((len(tokens), self._hidden_size), dtype=np.float32)
-        lengths, least = [len(ids) for ids in tokens], backend.least_tokens
-        for rows in plan_batches(lengths, self.batch_tokens, least_tokens=least):
+        for rows in self._plan(tokens, backend):
             vectors[rows] = self._run(backend, [tokens[row] for row in rows])
         return vectors
 

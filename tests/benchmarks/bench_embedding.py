@@ -2,9 +2,10 @@
 
     OMP_NUM_THREADS=2 python -m tests.benchmarks.bench_embedding [--texts 300] [--rounds 5] [--tiers ...]
 
-Each round runs every tier and the peer once, in turn; a speed-up is the median over rounds of the
-peer's time by the tier's, of wall and of processor time. Texts are real reviews (`WHYREC_REAL_DATA`)
-or, without them, made-up ones of like length.
+Each round runs every tier and the peer once, in turn, on texts of its own, as a night does; with
+`--same` on those that all have read before. A speed-up is the median over rounds of the peer's time
+by the tier's, of wall and of processor time. Texts are real reviews (`WHYREC_REAL_DATA`) or, without
+them, made-up ones of like length.
 """
 
 import argparse
@@ -36,13 +37,13 @@ TIERS = {
 class Runner:
     """What is timed, and its seconds a round: wall and processor."""
 
-    run: Callable[[], np.ndarray]
+    run: Callable[[list[str]], np.ndarray]
     wall: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
 
-    def time_once(self) -> None:
+    def time_once(self, texts: list[str]) -> None:
         wall, busy = time.perf_counter(), time.process_time()
-        self.run()
+        self.run(texts)
         self.wall.append(time.perf_counter() - wall)
         self.busy.append(time.process_time() - busy)
 
@@ -76,26 +77,29 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tiers", nargs="*", default=list(TIERS), choices=list(TIERS))
     parser.add_argument("--batch-tokens", type=int)
+    parser.add_argument("--same", action="store_true")
     options = parser.parse_args()
     from sentence_transformers import SentenceTransformer
 
-    texts = load_texts(options.texts)
+    every = load_texts(options.texts * (1 if options.same else options.rounds + 1))
+    sets = [every[at : at + options.texts] for at in range(0, len(every), options.texts)]
+    texts = sets[0]
     encoders = {
         name: Encoder(device="cpu", batch_tokens=options.batch_tokens, **TIERS[name])
         for name in options.tiers
     }
     peer_model = SentenceTransformer(str(Encoder(device="cpu").folder), device="cpu")
     peer = Runner(
-        lambda: np.asarray(
-            peer_model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        lambda read: np.asarray(
+            peer_model.encode(read, normalize_embeddings=True, show_progress_bar=False)
         )
     )
-    runners = {name: Runner(lambda e=e: e.encode(texts)) for name, e in encoders.items()}
-    found = {name: runner.run() for name, runner in runners.items()}  # warms up, too
-    wanted = peer.run()
-    for _ in range(options.rounds):
+    runners = {name: Runner(encoder.encode) for name, encoder in encoders.items()}
+    found = {name: runner.run(texts) for name, runner in runners.items()}  # warms up, too
+    wanted = peer.run(texts)
+    for number in range(options.rounds):
         for runner in (*runners.values(), peer):
-            runner.time_once()
+            runner.time_once(sets[(number + 1) % len(sets)])
         print(f"round took {sum(r.wall[-1] for r in (*runners.values(), peer)):.0f} s", flush=True)
     n_tokens = next(iter(encoders.values())).count_tokens(texts).sum()
     print(f"{len(texts)} texts, {n_tokens} tokens, {options.rounds} rounds")

@@ -36,6 +36,8 @@ class Backend(Protocol):
     least_tokens: int
     """Batches of fewer tokens, padding included, are filled up with empty rows, so that a text's
     vector depends as little as can be on what travels beside it; 0 where it never does."""
+    is_packed: bool
+    """Whether padding is computed in the attention alone."""
     streams: int
     """Batches that are best computed at once, each by a thread of the caller."""
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MODEL_FILE: Final = "model.xml"
 RECIPE: Final = "packed-1"
 """Names how a network is converted; change it with the code here and in `packed`."""
+_STEPS: Final = {"fp32": 1, "bf16": 64, "int8": 64}
+"""Tokens of a packed batch are a multiple of this: kernels for bf16 and int8 are made for one number
+of tokens, which takes as long as the batch itself (int8), and are kept."""
 _FIRST_CALL: Final = threading.Lock()
 
 
@@ -35,6 +38,8 @@ class OpenVinoBackend:
     def __init__(self, model: "openvino.Model", *, numbers: Literal["fp32", "bf16", "int8"]):
         self.streams = count_threads()
         self._compiled = compile_model(model, numbers=numbers, streams=self.streams)
+        self.is_packed = len(model.inputs) > 2
+        self._step = _STEPS[numbers]
         self._requests = threading.local()
         # The binding prepares itself for arrays on its first call. Two first calls at once wait for
         # each other for ever: one holds its guard, the other the interpreter's lock.
@@ -47,9 +52,8 @@ class OpenVinoBackend:
         # A request holds its own tensors: one for each thread that asks.
         if not hasattr(self._requests, "request"):
             self._requests.request = self._compiled.create_infer_request()
-        vectors: Vectors = self._requests.request.infer(list_inputs(self._compiled, ids, mask))[
-            0
-        ].copy()
+        inputs = list_inputs(self._compiled, ids, mask, step=self._step)
+        vectors: Vectors = self._requests.request.infer(inputs)[0].copy()
         return vectors
 
     def release(self) -> None:
@@ -85,10 +89,13 @@ def read_model(folder: Path) -> "openvino.Model":
 
 
 def list_inputs(
-    model: "openvino.Model | openvino.CompiledModel", ids: Tokens, mask: Tokens
+    model: "openvino.Model | openvino.CompiledModel", ids: Tokens, mask: Tokens, *, step: int = 1
 ) -> list[Tokens]:
-    """What `model` takes for padded ids and their mask, (rows, width) both: them, or them packed."""
-    return [ids, mask] if len(model.inputs) == 2 else list(pack_batch(ids, mask))
+    """What `model` takes for padded ids and their mask, (rows, width) both.
+
+    That is them, or them packed, filled up to a multiple of `step` tokens.
+    """
+    return [ids, mask] if len(model.inputs) == 2 else list(pack_batch(ids, mask, step=step))
 
 
 def convert_network(folder: Path, pooling: Pooling, target: Path) -> None:

@@ -31,7 +31,8 @@ class PackedBatch(NamedTuple):
 
     `ids` and `positions` have shape (1, n), positions counted from 0 in each text. `spread`, shape
     (texts, width), says which of the n tokens stands at each place when texts lie side by side, and
-    `mask`, of the same shape, is 0 where none does; `places`, shape (n,), is the way back.
+    `mask`, of the same shape, is 0 where none does; `places`, shape (n,), is the way back. The last
+    of the n may be tokens of no text, which only fill the row.
     """
 
     ids: Tokens
@@ -52,13 +53,15 @@ class _Sides(NamedTuple):
 _SIDES: ContextVar[_Sides] = ContextVar("sides")
 
 
-def pack_batch(ids: Tokens, mask: Tokens) -> PackedBatch:
+def pack_batch(ids: Tokens, mask: Tokens, *, step: int = 1) -> PackedBatch:
     """What `pack_network` takes, from padded ids and their mask, (texts, width) both.
 
-    Every text has a token, and its tokens stand at its beginning.
+    Every text has a token, and its tokens stand at its beginning. The row is filled up to a multiple
+    of `step` tokens by copies of the first.
     """
     kept = mask.ravel() > 0
-    places = np.flatnonzero(kept)
+    real = np.flatnonzero(kept)
+    places = np.concatenate([real, np.zeros(-real.size % step, dtype=real.dtype)])
     spread = np.where(kept, np.cumsum(kept) - 1, 0).reshape(mask.shape)
     return PackedBatch(
         ids.ravel()[places][None], (places % mask.shape[1])[None], spread, places, mask

@@ -19,6 +19,7 @@ _LEAST_TOKENS: Final = 1024
 class TorchBackend:
     """Transformers' own network, with pooling and normalisation in fp32."""
 
+    is_packed = False
     streams = 1
 
     def __init__(

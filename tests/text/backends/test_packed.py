@@ -82,6 +82,22 @@ def test_texts_lie_in_a_row_and_find_back() -> None:
     np.testing.assert_array_equal(side_by_side.ravel()[packed.places], packed.ids[0])
 
 
+@pytest.mark.parametrize("kind", PACKED)
+def test_tokens_that_fill_a_row_change_no_vector(kind: str) -> None:
+    ids, mask = make_batch(7, 60, 1, 16)
+    packed = pack_network(PACKED[kind](), "mean")
+    assert packed is not None
+    filled = pack_batch(ids, mask, step=64)
+    assert filled.ids.shape == filled.positions.shape == (1, 128)
+    assert filled.places.shape == (128,)
+    with torch.inference_mode():
+        found, wanted = (
+            packed(*(torch.from_numpy(field) for field in fields)).numpy()
+            for fields in (filled, pack_batch(ids, mask))
+        )
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
 def test_an_encoder_that_cannot_be_packed_is_converted_padded(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
