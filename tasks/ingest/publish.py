@@ -152,6 +152,9 @@ def _derive_table(
     files = _find_staged_files(connection, table, source, dates if is_event else None, lake_root)
     scope: dict[str, Any] = {"source": source} | ({"dates": dates} if is_event else {})
     connection.execute(read_sql(f"clean/{table}_delete"), scope)
+    if files and is_event:
+        find = {**scope, "table_name": table, "files": files}
+        connection.execute(read_sql("clean/replaced_find"), find)
     if files:
         connection.execute(read_sql(f"clean/{table}_insert"), {**scope, "files": files})
     connection.execute(read_sql(f"raw/{table}_recount"), {"source": source})

@@ -37,7 +37,7 @@ RECENT_DAYS = 7
 LATE_DAYS = 1
 """A drop of day d may hold rows dated up to d + 1: clocks and time zones differ."""
 MANY_ROWS = 100_000
-PUBLISH_MEMORY = "512MB"
+PUBLISH_MEMORY = "640MB"
 """Of DuckDB while it sorts more than MANY_ROWS rows into the warehouse; the rest goes to disk."""
 
 

@@ -85,12 +85,17 @@ def test_many_rows_are_sorted_within_little_memory_and_the_limit_ends_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(tmp_path)
-    before = read(run, "SELECT current_setting('memory_limit')")
+    asked = (
+        "SELECT current_setting('memory_limit'), "
+        "current_setting('partitioned_write_max_open_files'), "
+        "current_setting('partitioned_write_flush_threshold')"
+    )
+    before = read(run, asked)
     seen: list[Any] = []
     inner = ingest.publish_rows
 
     def watch(connection: Any, late: Any) -> None:
-        seen.append(connection.execute("SELECT current_setting('memory_limit')").fetchone()[0])
+        seen.append(connection.execute(asked).fetchone())
         inner(connection, late)
 
     monkeypatch.setattr(ingest, "publish_rows", watch)
@@ -98,5 +103,5 @@ def test_many_rows_are_sorted_within_little_memory_and_the_limit_ends_with_it(
     lines = [make_line(user_id=f"u{n}") for n in range(3)]
     publish(run, stage_day(tmp_path, run, "reviews", DAYS[0], *lines))
     publish(run, stage_day(tmp_path, run, "reviews", DAYS[1], lines[0]))
-    assert seen == ["488.2 MiB", before[0][0]]
-    assert read(run, "SELECT current_setting('memory_limit')") == before
+    assert seen == [("610.3 MiB", 2, 50_000), before[0]]
+    assert read(run, asked) == before

@@ -1,0 +1,23 @@
+-- Grain: one staged row of the days $dates that a row of a newer delivery replaces, so that the published table
+-- depends on which drops there are and not on the order in which they came.
+-- $source $table_name (reviews or exposures) $dates $files (of every current drop that touches the days).
+-- Keys are compared without their rows, short hashes first: whole rows would not fit into memory.
+CREATE OR REPLACE TEMP TABLE replaced AS
+WITH drops AS (
+    SELECT drop_id, drop_date FROM raw.drops WHERE source = $source AND table_name = $table_name
+),
+keys AS (
+    SELECT COLUMNS('^(review|exposure)_id$') AS key, drop_id, file, line, drop_date
+    FROM read_parquet($files, union_by_name => true) AS staged
+    JOIN drops USING (drop_id)
+    WHERE staged.source = $source AND staged.event_date IN (SELECT unnest($dates::DATE[]))
+),
+repeated AS (
+    SELECT hash(key) AS bucket FROM keys GROUP BY bucket HAVING count(*) > 1
+)
+SELECT drop_id, file, line
+FROM keys
+SEMI JOIN repeated ON hash(keys.key) = repeated.bucket
+QUALIFY row_number() OVER (
+    PARTITION BY key ORDER BY drop_date DESC, drop_id DESC, file DESC, line DESC
+) > 1
