@@ -29,7 +29,9 @@ from tasks.effects.nuisance import check_arms
 Mask = NDArray[np.bool_]
 
 _PENALTIES: Final = np.logspace(-1, 5, 13)
-_MOST_LEVERAGE: Final = 0.99
+_MOST_LEVERAGE: Final = 1 - 1e-9
+"""Any less would make fits that pass through all points look best: what they leave is nothing, divided
+by something."""
 _MIN_ARM: Final = 8
 """Fewer rows of an arm say nothing of how the outcome depends on the controls."""
 _FUNCTIONS: Final = 100

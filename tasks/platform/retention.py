@@ -8,9 +8,11 @@ Nothing that was written in the last `unused_days` is touched, so that a run at 
 """
 
 import json
+import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -216,10 +218,23 @@ def _remove_locks(folder: Path, settings: RetentionSettings, *, fresh: float) ->
 def _remove_unused(settings: RetentionSettings, *, now: datetime) -> Iterator[Removal]:
     oldest = now - timedelta(days=settings.machine_days)
     why = f"no shop of this machine used it for {settings.machine_days} days; it is made again"
-    for files in list_user_cache():
-        if max(read_time(path) for path in files) < oldest:
-            for path in files:
-                yield Removal("machine cache", path, path.stat().st_size, why)
+    for paths in list_user_cache():
+        files = _measure_files(paths)
+        if not files or max(written for _, written, _ in files) >= oldest.timestamp():
+            continue
+        if os.access(files[0][0].parent, os.W_OK):  # what cannot be marked as used only looks old
+            for path, _, size in files:
+                yield Removal("machine cache", path, size, why)
+
+
+def _measure_files(paths: Iterable[Path]) -> list[tuple[Path, float, int]]:
+    """(file, when it was last written, bytes) of those that are still there; others may rename them."""
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            about = path.stat()
+            found.append((path, about.st_mtime, about.st_size))
+    return found
 
 
 def clear_away(removals: Sequence[Removal]) -> list[Removal]:

@@ -235,6 +235,26 @@ def test_what_balanced_controls_explain_does_not_widen_the_weighted_interval():
     assert fit.std_error == pytest.approx(known.std_error, rel=0.15)
 
 
+@pytest.mark.parametrize(("n", "treated", "width"), [(200, 50, 80), (200, 20, 40), (1000, 60, 100)])
+def test_weighted_intervals_hold_where_an_arm_has_fewer_rows_than_controls(
+    n: int, treated: int, width: int
+) -> None:
+    """A ridge that passes through all outcomes of an arm leaves nothing, which is not no doubt."""
+    fits = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(n, width))
+        d = np.zeros(n, dtype=np.int64)
+        d[rng.permutation(n)[:treated]] = 1
+        basis = (x - x.mean(axis=0)) / x.std(axis=0)
+        given = {"cluster": np.arange(n), "basis": basis}
+        fits.append(estimate_ipw(np.full(n, d.mean()), d + rng.normal(size=n), d, **given))
+    hits = [abs(fit.estimate - 1) < 1.96 * fit.std_error for fit in fits]
+    errors = np.array([fit.estimate - 1 for fit in fits])
+    assert np.mean(hits) >= 0.85
+    assert np.mean([fit.std_error for fit in fits]) > 0.75 * errors.std()
+
+
 def test_weighted_intervals_count_only_what_the_weights_balance():
     """Were smooth functions explained away but not balanced, four of five intervals would hold."""
     hits, ratios = [], []

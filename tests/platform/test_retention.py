@@ -116,6 +116,25 @@ def test_clearing_away_removes_just_that_and_empty_folders(site: Site) -> None:
     assert find_removals(site, RULES, [], now=NOW)[0] == []
 
 
+def test_files_of_the_machine_that_others_rename_are_passed_over(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Path(site.lake_root).parent / "machine" / "whyrec"
+    write(machine / "code-1.json", days=90)
+    there = [[machine / "code-1.json.123"], [machine / "code-1.json"]]
+    monkeypatch.setattr("tasks.platform.retention.list_user_cache", lambda: there)
+    removals, _ = find_removals(site, RetentionSettings(), (), now=NOW)
+    assert [removal.path.name for removal in removals] == ["code-1.json"]
+
+
+def test_a_machine_cache_that_cannot_be_written_is_left_alone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Path(site.lake_root).parent / "machine" / "whyrec" / "code-1.json", days=90)
+    monkeypatch.setattr("tasks.platform.retention.os.access", lambda path, mode: False)
+    assert find_removals(site, RetentionSettings(), (), now=NOW)[0] == []
+
+
 def test_conversions_of_the_machine_go_whole_once_nobody_used_them(site: Site) -> None:
     machine = Path(site.lake_root).parent / "machine" / "whyrec"
     for name, days in (("encoders/old/model.bin", 100), ("encoders/old/manifest.json", 90),

@@ -78,11 +78,11 @@ def pack_network(network: "PreTrainedModel", pooling: Pooling) -> "torch.nn.Modu
     import torch
 
     before = network.config._attn_implementation
-    ids, mask = _make_texts(network)
+    ids, mask = _make_texts(network, pad=_find_pad(network))
     tensors = [torch.from_numpy(field) for field in pack_batch(ids, mask)]
     with torch.inference_mode():
         wanted = pool_network(network, pooling)(torch.from_numpy(ids), torch.from_numpy(mask))
-        for first in (0, (network.config.pad_token_id or 0) + 1):  # where RoBERTa begins to count
+        for first in (0, _find_pad(network) + 1):  # where RoBERTa begins to count
             try:
                 _replace_attention(network)
                 packed = _build_module(network, pooling, first=first)
@@ -96,13 +96,18 @@ def pack_network(network: "PreTrainedModel", pooling: Pooling) -> "torch.nn.Modu
     return None
 
 
-def _make_texts(network: "PreTrainedModel") -> tuple[Tokens, Tokens]:
+def _find_pad(network: "PreTrainedModel") -> int:
+    return getattr(network.config, "pad_token_id", None) or 0
+
+
+def _make_texts(network: "PreTrainedModel", *, pad: int) -> tuple[Tokens, Tokens]:
     """Ids and mask, (3, width) both, of a long text, a short one and a single token."""
     config = network.config
-    pad = config.pad_token_id or 0
-    width = min(_LONGEST, getattr(config, "max_position_embeddings", _LONGEST) - pad - 1)
+    places = getattr(config, "max_position_embeddings", None) or _LONGEST
+    # Networks that count positions from the padding's id have so many places less.
+    width = min(_LONGEST, places - pad - 1 if pad < places // 2 else places)
     ids = np.random.default_rng(0).integers(0, config.vocab_size, (3, width))
-    ids[ids == pad] = (pad + 1) % config.vocab_size
+    ids[ids == pad] = 0 if pad else 1
     mask = (np.arange(width) < np.array([[width], [5], [1]])).astype(np.int64)
     return np.where(mask > 0, ids, pad), mask
 

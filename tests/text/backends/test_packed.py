@@ -33,6 +33,9 @@ PACKED = {
     "bert": lambda: make("bert", **WIDE),
     "roberta": lambda: make("roberta", **WIDE),
     "xlm-roberta": lambda: make("xlm-roberta", **WIDE),
+    "bert, padding beyond its places": lambda: make(
+        "bert", **{**WIDE, "pad_token_id": 89, "max_position_embeddings": 70}
+    ),
     "distilbert": lambda: make("distilbert", **SIZE, dim=16, n_layers=2, n_heads=2, hidden_dim=32),
 }
 PADDED = {
