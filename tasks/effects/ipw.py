@@ -81,10 +81,8 @@ def estimate_ipw(
     check_estimand(estimand)
     check_arms(outcome, is_treated)
     asked = share_asked(is_treated, estimand=estimand)
-    if basis is None or not basis.shape[1]:
-        balanced, factor = None, np.zeros((len(outcome), 0))
-    else:
-        balanced, factor = _balance_columns(basis)
+    pulled = None if basis is None or not basis.shape[1] else _pull_columns(basis)
+    factor = np.zeros((len(outcome), 0)) if pulled is None else pulled.factor
     weights = np.zeros(len(outcome))
     arms = [is_treated == 0, is_treated == 1]
     for value, arm in enumerate(arms):
@@ -95,7 +93,7 @@ def estimate_ipw(
     means = [float(weights[arm] @ outcome[arm]) for arm in arms]
     influence = np.zeros(len(outcome))
     for sign, arm in zip((-1.0, 1.0), arms, strict=True):
-        influence += sign * _influence_arm(balanced, outcome, arm, weights, asked)
+        influence += sign * _influence_arm(pulled, outcome, arm, weights, asked)
     error, clusters = cluster_error(influence, cluster)
     sizes = [1.0 / float((weights[arm] ** 2).sum()) for arm in arms]
     return IpwFit(
@@ -112,47 +110,61 @@ def estimate_ipw(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Pulled:
+    """The controls and functions of them, as weights are pulled towards their means.
+
+    `factor` (n, p + q + 1) ends with a column of ones; divided by `pulls` (p + q,), the others are
+    what the outcome is predicted by.
+    """
+
+    factor: FloatArray
+    pulls: FloatArray
+
+
+def _pull_columns(basis: FloatArray) -> _Pulled:
+    """Of the controls `basis` (n, p)."""
+    from sklearn.kernel_approximation import RBFSampler
+
+    n, width = basis.shape
+    kernel = RBFSampler(gamma=0.5 / width, n_components=_FUNCTIONS, random_state=0)
+    functions = kernel.fit_transform(basis)
+    scale = 1 / np.sqrt(width)
+    return _Pulled(
+        factor=np.column_stack([_PULL * scale * basis, functions, np.ones(n)]),
+        pulls=np.repeat([_PULL * scale, scale], [width, _FUNCTIONS]),
+    )
+
+
 def _influence_arm(
-    basis: FloatArray | None, outcome: FloatArray, arm: Mask, weights: FloatArray, asked: FloatArray
+    pulled: _Pulled | None, outcome: FloatArray, arm: Mask, weights: FloatArray, asked: FloatArray
 ) -> FloatArray:
     """Influence (n,) of all rows on the weighted mean of one arm's outcomes."""
     influence = np.zeros(len(outcome))
     left = outcome[arm] - float(weights[arm] @ outcome[arm])
-    if basis is not None and int(arm.sum()) > _MIN_ARM:
-        predicted, left = _leave_out(basis[arm], outcome[arm], basis)
+    if pulled is not None and int(arm.sum()) > _MIN_ARM:
+        columns = pulled.factor[:, :-1]
+        slopes, left = _leave_out(columns[arm] / pulled.pulls, outcome[arm])
+        predicted = columns @ (slopes / pulled.pulls)
         influence += asked * (predicted - float(asked @ predicted))
         left = left - float(weights[arm] @ left)
     influence[arm] += weights[arm] * left
     return influence
 
 
-def _leave_out(x: FloatArray, y: FloatArray, every: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Ridge predictions of rows `every` (n, p), and leave-one-out residuals (m,) of `x` (m, p), `y`.
+def _leave_out(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Ridge slopes (p,) and leave-one-out residuals (m,) of `x` (m, p) and `y`.
 
     The penalty is the one of the least leave-one-out error.
     """
-    centre, height = x.mean(axis=0), float(y.mean())
-    left, values, right = np.linalg.svd(x - centre, full_matrices=False)
-    turned, found = left.T @ (y - height), []
+    turned, height = x - x.mean(axis=0), float(y.mean())
+    values, axes = np.linalg.eigh(turned.T @ turned)
+    turned, values = turned @ axes, np.maximum(values, 0.0)
+    squares, along, found = turned**2, turned.T @ (y - height), []
     for penalty in _PENALTIES:
-        shrunk = values**2 / (values**2 + penalty)
-        hold = np.minimum(left**2 @ shrunk + 1 / len(y), _MOST_LEVERAGE)
-        residual = (y - height - left @ (shrunk * turned)) / (1 - hold)
+        share = 1 / (values + penalty)
+        hold = np.minimum(squares @ share + 1 / len(y), _MOST_LEVERAGE)
+        residual = (y - height - turned @ (share * along)) / (1 - hold)
         found.append((float(residual @ residual), penalty, residual))
     _, penalty, residual = min(found, key=lambda one: one[0])
-    slopes = right.T @ (values / (values**2 + penalty) * turned)
-    return height + (every - centre) @ slopes, residual
-
-
-def _balance_columns(basis: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What is to be balanced, (n, p + q): the controls `basis` (n, p) and q functions of them.
-
-    And the same columns as weights are pulled towards them, with one of ones: (n, p + q + 1).
-    """
-    from sklearn.kernel_approximation import RBFSampler
-
-    n, width = basis.shape
-    kernel = RBFSampler(gamma=0.5 / width, n_components=_FUNCTIONS, random_state=0)
-    functions = kernel.fit_transform(basis)
-    columns = np.column_stack([basis, np.sqrt(width) * functions])
-    return columns, np.column_stack([_PULL / np.sqrt(width) * basis, functions, np.ones(n)])
+    return axes @ (along / (values + penalty)), residual
