@@ -20,6 +20,7 @@ from tasks.effects.irm import CLIP, cluster_error, deal_folds
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import Nuisances, check_arms
 from tasks.effects.stacking import stack_squares
+from tasks.platform.threads import hold_threads_for
 
 _STEPS: Final = (25, 75, 200)
 _PENALTIES: Final = np.logspace(0, 6, 13)
@@ -112,10 +113,12 @@ def estimate_cate(
         forest_effect = grow_forest(
             features, outcome, is_treated, nuisances, cluster=cluster, clip=clip, seed=seed
         ).effect
+    with hold_threads_for(len(outcome)):
+        regressed = _regress_scores(features, basis, rows, fold, seed)
     candidates = {
         **nuisances.effects,
         "forest": forest_effect,
-        **_regress_scores(features, basis, rows, fold, seed),
+        **regressed,
         "constant": _constant(rows, fold),
     }
     return choose_effect(candidates, rows, fold, cluster)

@@ -8,7 +8,16 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from tasks.effects.basis import BasisSpec, FloatArray, discover_spec, fit_basis, read_numbers
+from tasks.effects.basis import (
+    MISSING,
+    Basis,
+    CategoricalTerm,
+    FloatArray,
+    discover_spec,
+    fit_basis,
+    read_levels,
+    read_numbers,
+)
 from tasks.effects.moments import IntArray, factorise
 from tasks.effects.text_controls import Components, reduce_vectors
 from tasks.effects.text_words import Chosen, Text, choose_columns, measure_length
@@ -16,6 +25,11 @@ from tasks.platform.errors import EstimationError, InputError
 from tasks.platform.labels import NO_MAJORITY
 
 SMALL_ROWS: Final = 200
+_LEVEL_ROWS: Final = 20
+"""So many rows of a table allow one level of a category a column of its own."""
+_MOST_LEVELS: Final = 200
+_MUCH: Final = 0.1
+"""Share of rows in levels without a column of their own that speaks against an estimate."""
 _SHOWN: Final = 8
 
 
@@ -64,50 +78,70 @@ class Controls:
     """Controls of a table, once for linear models and once for trees.
 
     `matrix` (n, p) is centred and scaled, its columns are called `names`; `features` (n, f) are
-    numbers as they stand, NaN where missing, and one column a level.
+    numbers as they stand, NaN where missing, and one column for each of the larger levels. `gaps` say which controls are
+    adjusted for in part alone.
     """
 
     matrix: FloatArray
     names: tuple[str, ...]
     features: FloatArray
     notes: tuple[str, ...]
+    gaps: tuple[str, ...] = ()
 
 
 def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: int) -> Controls:
-    """Controls in the table's own basis; small tables get straight lines."""
+    """Controls in the table's own basis; small tables get straight lines, large ones more levels.
+
+    A category has up to `max_levels` levels with a column each, or one for every twentieth row.
+    """
     if not controls:
         nothing = np.zeros((frame.height, 0))
         return Controls(nothing, (), nothing, ())
     is_small = frame.height < SMALL_ROWS
-    spec = discover_spec(frame, controls, max_levels=min(max_levels, 5) if is_small else max_levels)
+    allowed = max(max_levels, min(frame.height // _LEVEL_ROWS, _MOST_LEVELS))
+    spec = discover_spec(frame, controls, max_levels=min(max_levels, 5) if is_small else allowed)
     spec = spec.straight() if is_small else spec
     basis = fit_basis(frame, spec)
     matrix = basis.transform(frame)
     idle = [name for name in controls if name in basis.dropped and name in spec.numeric]
-    levels = [i for i, name in enumerate(basis.names) if "=" in name]
+    # Trees see the largest levels only: the others cost them much and are left to the lines.
+    large = {
+        f"{t.name}={level}"
+        for t in _list_categories(basis)
+        for level in t.levels[1 : max_levels + 1]
+    }
+    levels = [i for i, name in enumerate(basis.names) if name in large]
     numbers = [read_numbers(frame[name]) for name in spec.numeric if name not in idle]
     return Controls(
         matrix=matrix,
         names=basis.names,
         features=np.column_stack([*numbers, matrix[:, levels]]),
-        notes=(
-            *(f"control {name} does not vary" for name in idle),
-            *_describe_rare(frame, spec),
-        ),
+        notes=tuple(f"control {name} does not vary" for name in idle),
+        gaps=tuple(_describe_rest(frame, basis, spec.min_level_rows)),
     )
 
 
-def _describe_rare(frame: pl.DataFrame, spec: BasisSpec) -> list[str]:
-    """Categorical controls whose every level is too rare for a column of its own."""
-    notes = []
-    for name in spec.categorical:
-        counts = frame[name].drop_nulls().value_counts()["count"]
-        if counts.len() and int(counts.to_numpy().max()) < spec.min_level_rows:
-            notes.append(
-                f"control {name} adjusts for nothing: none of its {counts.len():,} levels has "
-                f"{spec.min_level_rows} rows"
+def _list_categories(basis: Basis) -> list[CategoricalTerm]:
+    return [term for term in basis.terms if isinstance(term, CategoricalTerm)]
+
+
+def _describe_rest(frame: pl.DataFrame, basis: Basis, least_rows: int) -> list[str]:
+    """Categorical controls of which many rows lie in levels that share one column."""
+    gaps = []
+    for term in _list_categories(basis):
+        levels = read_levels(frame[term.name])
+        rest = levels.filter(~levels.is_in([*term.levels, MISSING]))
+        if rest.len() <= _MUCH * frame.height:
+            continue
+        if int(levels.value_counts()["count"].to_numpy().max()) < least_rows:
+            how = f"adjusts for nothing: none of its {levels.n_unique():,} levels has {least_rows} rows"
+        else:
+            how = (
+                f"is adjusted for in part: {rest.n_unique():,} of its {levels.n_unique():,} levels, "
+                f"with {rest.len() / frame.height:.0%} of the rows, share one column"
             )
-    return notes
+        gaps.append(f"control {term.name} {how}; group them, or give numbers that tell them apart")
+    return gaps
 
 
 def add_texts(
@@ -131,6 +165,7 @@ def add_texts(
             names=(*controls.names, *(f"{name}:text{i + 1}" for i in range(columns.shape[1]))),
             features=np.column_stack([controls.features, columns]),
             notes=(*controls.notes, _describe_text(name, main, chosen)),
+            gaps=controls.gaps,
         )
     return controls
 

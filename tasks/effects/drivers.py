@@ -135,7 +135,7 @@ def _prepare(
         attributes=tuple(attributes),
     )
     numbers = kept[_ROW].to_numpy().astype(np.int64)
-    return _Prepared(kept, numbers, table, (*notes, *undecided, *built.notes))
+    return _Prepared(kept, numbers, table, (*notes, *undecided, *built.notes, *built.gaps))
 
 
 def _read_labels(frame: pl.DataFrame, attributes: Sequence[str]) -> Labels:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.gaussian import Kernel, standardise, tune_kernel
@@ -28,10 +27,8 @@ from tasks.effects.learners import (
 from tasks.effects.moments import IntArray
 from tasks.effects.stacking import stack_chances, stack_squares
 from tasks.platform.errors import EstimationError
+from tasks.platform.threads import hold_threads_for
 
-_THREADS: Final = 1
-_THREAD_ROWS: Final = 20_000
-"""Below so many rows more threads than one cost more in waiting for one another than they give."""
 _SMALL_ROWS: Final = 2_000
 _SMALL_STEPS: Final = ((30, 80, 200), 0.1)
 _LARGE_STEPS: Final = ((80, 220, 450), 0.07)
@@ -88,7 +85,7 @@ def cross_fit_nuisances(
     scaled = (outcome - centre) / scale
     if features.shape[1] == 0 and basis.shape[1] == 0:
         return _without_controls(outcome, treated)
-    with threadpool_limits(_THREADS if len(outcome) < _THREAD_ROWS else None):
+    with hold_threads_for(len(outcome)):
         arms, chances = _predict_all(features, basis, scaled, treated, fold, folds, seed)
     low, high = float(scaled.min()), float(scaled.max())
     slack = 0.0 if len(np.unique(outcome)) == 2 else _BEYOND * (high - low)

@@ -37,8 +37,9 @@ class Question:
     where missing) and one column a level. `cluster` (n,) holds codes 0 to G - 1, `clusters` their G
     names, and `folds` how many folds they are dealt into. `is_treated` (n,) is 0 or 1, None when
     the treatment has more than two values. `row` (n,) are the rows' places in the table that came
-    in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range.
-    `memo` keeps what was learned of the question, for the next who asks.
+    in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range;
+    `gaps` say which controls are adjusted for in part. `memo` keeps what was learned, for the next
+    who asks.
     """
 
     outcome: FloatArray
@@ -56,6 +57,7 @@ class Question:
     height: int
     spread: float
     gap: float
+    gaps: tuple[str, ...] = ()
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -149,6 +151,7 @@ def ask(
         folds=folds,
         is_treated=(d == values[1]).astype(np.int64) if len(values) == 2 else None,
         notes=(*notes, *built.notes),
+        gaps=built.gaps,
         control_names=built.names,
         features=built.features,
         row=row,

@@ -8,7 +8,6 @@ says of other attributes is a control, as it is in the night's own regression.
 from typing import Any, Final, Literal
 
 import polars as pl
-from threadpoolctl import threadpool_limits
 
 from tasks.effects.answer import Options
 from tasks.effects.answer_flexible import answer_balance, answer_forest, answer_irm
@@ -19,6 +18,7 @@ from tasks.effects.overlap import check_overlap, fit_propensity, measure_overlap
 from tasks.effects.panel import CONTROL, treatment_names
 from tasks.effects.question import Question, ask
 from tasks.platform.errors import EstimationError
+from tasks.platform.threads import hold_threads
 
 Opinion = Literal["irm", "balance", "forest"]
 ANSWERS: Final[dict[Opinion, Any]] = {
@@ -57,7 +57,7 @@ def ask_opinion(
         options = Options(
             "ate", method.confidence, method.penalty, is_experiment=False, rules=Rules(), repeats=1
         )
-        with threadpool_limits(1):  # several of these run side by side
+        with hold_threads(1):  # several of these run side by side
             answer = ANSWERS[opinion](question, options)
     except EstimationError:
         return []

@@ -227,6 +227,8 @@ def _check_question(
         findings.append(
             ("weak", "no controls: this is causal only if the treatment was assigned at random")
         )
+    if not options.is_experiment:
+        findings += [("weak", gap) for gap in question.gaps]
     return findings
 
 

@@ -304,6 +304,41 @@ def test_dates_may_be_controls():
     assert ask(frame, controls=["x", "day"])["estimates"][0]["estimate"] is not None
 
 
+def make_stores(rng: np.random.Generator, *, stores: int, rows: int) -> pl.DataFrame:
+    """No effect; how good a store is moves both treatment and outcome."""
+    store, quality = rng.integers(0, stores, rows), rng.normal(size=stores)
+    is_treated = rng.random(rows) < 1 / (1 + np.exp(-1.2 * quality[store]))
+    y = quality[store] + rng.normal(size=rows)
+    return pl.DataFrame({"store": [f"S{at}" for at in store], "d": is_treated, "y": y})
+
+
+def test_category_of_many_levels_is_adjusted_for_where_the_table_is_large_enough():
+    hits = []
+    for seed in range(6):
+        frame = make_stores(np.random.default_rng(seed), stores=60, rows=2400)
+        answer = estimate_table(
+            frame, outcome="y", treatment="d", controls=["store"], estimators=["plr"]
+        )
+        found = answer["estimates"][0]
+        assert abs(found["estimate"]) < 0.15 < 0.5 < found["naive"]
+        assert not any("adjusted for in part" in reason for reason in answer["reasons"])
+        hits.append(found["ci_low"] <= 0 <= found["ci_high"])
+    assert sum(hits) >= 4
+
+
+def test_category_that_is_adjusted_for_in_part_makes_an_estimate_weak():
+    frame = make_stores(np.random.default_rng(1), stores=400, rows=2400)
+    asked = {"outcome": "y", "treatment": "d", "controls": ["store"]}
+    answer = estimate_table(frame, **asked, estimators=["plr"])
+    assert answer["verdict"] == "weak"
+    said = [reason for reason in answer["reasons"] if "adjusted for in part" in reason]
+    assert len(said) == 1
+    assert "levels, with 84%" in said[0]
+    few = frame.with_columns(store=pl.col("store").str.head(2))  # S1 to S9
+    answer = estimate_table(few, **asked, estimators=["plr"])
+    assert not any("adjusted for in part" in reason for reason in answer["reasons"])
+
+
 def test_control_of_which_every_level_is_rare_is_said_to_adjust_for_nothing():
     rng = np.random.default_rng(10)
     frame = pl.DataFrame(
