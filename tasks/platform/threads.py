@@ -1,6 +1,5 @@
 """How many threads the numerical libraries of this process use."""
 
-import importlib
 from typing import Final
 
 from threadpoolctl import threadpool_limits
@@ -15,7 +14,9 @@ def hold_threads(count: int | None) -> threadpool_limits:
 
     scikit-learn is loaded first: a library that is loaded within such a context is not held by it.
     """
-    importlib.import_module("sklearn.ensemble")
+    import sklearn.ensemble
+
+    del sklearn
     return threadpool_limits(count)
 
 
