@@ -78,8 +78,8 @@ class Controls:
     """Controls of a table, once for linear models and once for trees.
 
     `matrix` (n, p) is centred and scaled, its columns are called `names`; `features` (n, f) are
-    numbers as they stand, NaN where missing, and one column for each of the larger levels. `gaps` say which controls are
-    adjusted for in part alone.
+    numbers as they stand, NaN where missing, and one column for each of the larger levels. `gaps`
+    say which controls are adjusted for in part alone.
     """
 
     matrix: FloatArray
@@ -130,7 +130,8 @@ def _describe_rest(frame: pl.DataFrame, basis: Basis, least_rows: int) -> list[s
     gaps = []
     for term in _list_categories(basis):
         levels = read_levels(frame[term.name])
-        rest = levels.filter(~levels.is_in([*term.levels, MISSING]))
+        levels = levels.filter(levels != MISSING)
+        rest = levels.filter(~levels.is_in(list(term.levels)))
         if rest.len() <= _MUCH * frame.height:
             continue
         if int(levels.value_counts()["count"].to_numpy().max()) < least_rows:

@@ -12,7 +12,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -160,11 +159,7 @@ def _remove_unneeded(
 
 def list_old_files(root: Path, *, fresh: float) -> Iterator[tuple[Path, int]]:
     """(file, bytes) of what was not written since the time `fresh`; runs at work may move the others."""
-    for path in sorted(root.rglob("*")):
-        try:
-            about = path.stat()
-        except FileNotFoundError:
-            continue
+    for path, about in _look_at(sorted(root.rglob("*"))):
         if stat.S_ISREG(about.st_mode) and about.st_mtime < fresh:
             yield path, about.st_size
 
@@ -219,22 +214,22 @@ def _remove_unused(settings: RetentionSettings, *, now: datetime) -> Iterator[Re
     oldest = now - timedelta(days=settings.machine_days)
     why = f"no shop of this machine used it for {settings.machine_days} days; it is made again"
     for paths in list_user_cache():
-        files = _measure_files(paths)
-        if not files or max(written for _, written, _ in files) >= oldest.timestamp():
+        files = list(_look_at(paths))
+        if not files or max(about.st_mtime for _, about in files) >= oldest.timestamp():
             continue
         if os.access(files[0][0].parent, os.W_OK):  # what cannot be marked as used only looks old
-            for path, _, size in files:
-                yield Removal("machine cache", path, size, why)
+            for path, about in files:
+                yield Removal("machine cache", path, about.st_size, why)
 
 
-def _measure_files(paths: Iterable[Path]) -> list[tuple[Path, float, int]]:
-    """(file, when it was last written, bytes) of those that are still there; others may rename them."""
-    found = []
+def _look_at(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+    """Those of `paths` that are still there, with what is known of each; others may move them."""
     for path in paths:
-        with suppress(FileNotFoundError):
+        try:
             about = path.stat()
-            found.append((path, about.st_mtime, about.st_size))
-    return found
+        except FileNotFoundError:
+            continue
+        yield path, about
 
 
 def clear_away(removals: Sequence[Removal]) -> list[Removal]:

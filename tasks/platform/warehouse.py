@@ -311,7 +311,8 @@ class Warehouse:
         `message` and `extra` are stored with the snapshot. `write` may be called again when another
         writer won, so it must do nothing but read and write this connection. With `memory_limit`
         ("512MB") what needs more goes to disk, and many rows are best written sorted by partition; it
-        holds meanwhile for whatever else this process asks of the warehouse. Raises WarehouseBusyError when the lock or the race stays lost.
+        holds meanwhile for whatever else this process asks of the warehouse. Raises
+        WarehouseBusyError when the lock or the race stays lost.
         """
 
         def attempt() -> T:
@@ -325,11 +326,11 @@ class Warehouse:
                 connection.execute("COMMIT")
                 return answer
 
-        with self.hold_writers(), self._limit_memory(memory_limit):
+        with self.hold_writers(), self._spare_memory(memory_limit):
             return _retry_busy(attempt)
 
     @contextmanager
-    def _limit_memory(self, limit: str | None) -> Iterator[None]:
+    def _spare_memory(self, limit: str | None) -> Iterator[None]:
         if limit is None:
             yield
             return

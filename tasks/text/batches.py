@@ -20,7 +20,7 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int, *, least_tokens: int
 
     A batch of `least_tokens` and a quarter full ends where shorter texts begin: they would be padded.
     """
-    padded = -(-np.asarray(lengths, dtype=np.int64) // _LENGTH_STEP) * _LENGTH_STEP
+    padded = _round_up(np.asarray(lengths, dtype=np.int64))
     order = np.argsort(-padded, kind="stable")
     widths = padded[order]
     batches: list[Rows] = []
@@ -44,12 +44,12 @@ def plan_packed(lengths: Sequence[int], batch_tokens: int) -> list[Rows]:
     comes again.
     """
     sizes = np.asarray(lengths, dtype=np.int64)
-    order = np.argsort(-sizes, kind="stable")
+    widths, order = _round_up(sizes), np.argsort(-sizes, kind="stable")
     before = np.concatenate([[0], np.cumsum(sizes[order])])
     batches: list[Rows] = []
     start = 0
     while start < len(order):
-        width = max(-(-int(sizes[order[start]]) // _LENGTH_STEP) * _LENGTH_STEP, 1)
+        width = max(int(widths[order[start]]), 1)
         full = int(np.searchsorted(before, before[start] + batch_tokens, side="right")) - 1
         wide = start + batch_tokens * 3 // 2 // width
         stop = max(min(full, wide), start + 1)
@@ -65,7 +65,7 @@ def pad_batch(
 
     A network has places for `most` tokens of a text; no text has more.
     """
-    width = min(-(-max(len(ids) for ids in batch) // _LENGTH_STEP) * _LENGTH_STEP, most)
+    width = min(int(_round_up(np.array([len(ids) for ids in batch])).max()), most)
     n_rows = max(len(batch), least_tokens // width)
     ids = np.full((n_rows, width), pad_id, dtype=np.int64)
     mask = np.zeros((n_rows, width), dtype=np.int64)
@@ -74,3 +74,9 @@ def pad_batch(
         ids[row, : len(tokens)] = tokens
         mask[row, : len(tokens)] = 1
     return ids, mask
+
+
+def _round_up(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The widths that texts of these lengths are padded to."""
+    widths: npt.NDArray[np.int64] = -(-lengths // _LENGTH_STEP) * _LENGTH_STEP
+    return widths
