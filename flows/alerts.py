@@ -11,6 +11,7 @@ from flows.state import Night
 from tasks.platform.errors import AlertError, GateError
 from tasks.platform.locks import hold_lock
 from tasks.platform.notify import Channel, Message, Pause, deliver, list_channels
+from tasks.platform.numbers import tell_signed
 from tasks.platform.runs import read_json, write_json
 from tasks.platform.settings import AlertEvent, AlertSettings
 from tasks.platform.sql import read_sql
@@ -114,7 +115,7 @@ def _describe_easier(row: Mapping[str, Any]) -> str:
 
 
 def _show(estimate: float | None) -> str:
-    return "no result" if estimate is None else f"{estimate:+.2f}"
+    return "no result" if estimate is None else tell_signed(estimate)
 
 
 TITLES: Final[dict[str, str]] = {

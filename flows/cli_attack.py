@@ -8,6 +8,7 @@ from flows.cli_attack_sweep import register_sweep
 from flows.cli_attack_text import register_text
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
 from flows.options import Config, Json, parse_date, split_names
+from tasks.platform.numbers import tell_signed
 
 if TYPE_CHECKING:
     from flows.attack_sources import Loaded
@@ -272,11 +273,11 @@ def tell(found: dict[str, Any]) -> str:
     """An estimate with its interval."""
     if found["estimate"] is None:
         return "no result"
-    return f"{found['estimate']:+.2f} [{found['ci_low']:+.2f}, {found['ci_high']:+.2f}]"
+    return f"{tell_signed(found['estimate'])} [{tell_signed(found['ci_low'])}, {tell_signed(found['ci_high'])}]"
 
 
 def tell_back(found: dict[str, Any]) -> str:
     """What a defence gives, and whether that is inside the clean interval."""
     if found["estimate"] is None:
         return "no result"
-    return f"{found['estimate']:+.2f} ({'back' if found['is_back'] else 'not back'})"
+    return f"{tell_signed(found['estimate'])} ({'back' if found['is_back'] else 'not back'})"

@@ -8,6 +8,7 @@ import typer
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
 from flows.options import Config, Json, parse_date
 from flows.starting import start_flow
+from tasks.platform.numbers import tell_signed
 
 SCORES: Final = (
     "surface", "attack", "on", "of", "tried", "hit", "failed", "skipped", "left", "clean",
@@ -83,7 +84,7 @@ def list_score(row: Mapping[str, Any]) -> tuple[Any, ...]:
     elif row["looked_to"] is not None:
         smallest = f"none up to {row['looked_to']:.0%}"
     figures = [
-        "–" if value is None else f"{value:+.2f}" for value in (row["clean"], row["attacked"])
+        "–" if value is None else tell_signed(value) for value in (row["clean"], row["attacked"])
     ]
     return (
         row["surface"], row["attack"], row["target"], row["subject"], row["attempted"],

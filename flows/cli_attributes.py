@@ -1,6 +1,7 @@
 """Commands on files of texts: what they say of attributes, and what of it moves the outcome."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +21,7 @@ from flows.options import (
     split_names,
 )
 from tasks.platform.errors import ConfigError
+from tasks.platform.numbers import tell_signed
 
 
 def register(app: typer.Typer, attributes_app: typer.Typer) -> None:
@@ -217,7 +219,7 @@ def drivers(
     gold: Annotated[
         str | None,
         typer.Option(
-            help="File of labels for some 200 reviews chosen at random, to correct for misreading: review_id or row, and a column an attribute."
+            help="File of labels for some 200 reviews chosen at random, to correct for misreading: review_id or row (from 0), and a column an attribute."
         ),
     ] = None,
     extractor: ExtractorName = None,
@@ -227,11 +229,12 @@ def drivers(
     """From a file of reviews to what moves the rating.
 
     With --gold the effects are those of what the reviews say, not of what was read: labels are
-    Positive, Negative or unknown. A distilled extractor is taught as the settings say.
+    Positive, Negative or unknown; row 0 is the first review. A distilled extractor is taught as the
+    settings say.
 
-    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food,service,noise
-    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food --gold labels.csv
-    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food --extractor distilled
+    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food,service,noise --controls city,price
+    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food --controls city --gold labels.csv
+    Example: whyrec drivers reviews.csv --text body --outcome stars --attributes food --controls city --extractor distilled
     """
     with explain_errors(is_json=is_json):
         from flows.agreement import tell_agreement
@@ -245,15 +248,45 @@ def drivers(
         if is_json:
             print_json(answer)
             return
-        names = ["attribute", "estimate", "ci_low", "ci_high", "naive", "n_positive", "n_negative"]
-        names[4:4] = ["uncorrected"] if answer["corrected"] else []
-        names.append("verdict")
-        print_table(
-            f"Effect on {outcome} of going from a complaint to praise (n = {answer['n']:,})",
-            names,
-            [[row[name] for name in names] for row in answer["drivers"]],
-        )
+        show_drivers(answer, outcome)
         if answer["taught"]:
             print_line(tell_agreement(answer["taught"]))
         if answer["left_out"]:
             print_note(answer["left_out"])
+
+
+def show_drivers(answer: Mapping[str, Any], outcome: str) -> None:
+    """Effects as a table, and what speaks for and against each; what is said of all is said once."""
+    rows = answer["drivers"]
+    beside = {"uncorrected": "as read", "naive": "naive"}
+    if not answer["corrected"]:
+        del beside["uncorrected"]
+    print_table(
+        f"Effect on {outcome} of going from a complaint to praise (n = {answer['n']:,})",
+        ("attribute", "effect", "interval", *beside.values(), "+ / -", "verdict"),
+        [
+            (
+                row["attribute"],
+                *_tell_effect(row),
+                *("" if row[name] is None else row[name] for name in beside),
+                f"{row['n_positive']:,} / {row['n_negative']:,}",
+                row["verdict"],
+            )
+            for row in rows
+        ],
+    )
+    told = [row["reasons"] for row in rows if row["estimate"] is not None] or [[]]
+    shared = [reason for reason in told[0] if all(reason in reasons for reasons in told)]
+    for reason in shared:
+        print_line(f"- {reason}")
+    for row in rows:
+        for reason in row["reasons"]:
+            if reason not in shared:
+                print_line(f"- {row['attribute']}: {reason}")
+
+
+def _tell_effect(row: Mapping[str, Any]) -> tuple[str, str]:
+    if row["estimate"] is None:
+        return "", ""
+    low, high = tell_signed(row["ci_low"]), tell_signed(row["ci_high"])
+    return tell_signed(row["estimate"]), f"{low} to {high}"

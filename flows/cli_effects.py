@@ -6,6 +6,7 @@ import typer
 
 from flows.console import explain_errors, print_json, print_line, print_table
 from flows.options import Config, Json, parse_date, split_names
+from tasks.platform.numbers import tell_signed
 
 Table = Annotated[
     str,
@@ -245,7 +246,7 @@ def show_answer(answer: dict[str, Any]) -> None:
 def show_refutations(title: str, estimate: dict[str, Any], lines: list[dict[str, Any]]) -> None:
     """An estimate and what was tried on it."""
     print_line(
-        f"{title}: {estimate['estimate']:+.4g} [{estimate['ci_low']:+.4g}, {estimate['ci_high']:+.4g}]"
+        f"{title}: {tell_signed(estimate['estimate'])} [{tell_signed(estimate['ci_low'])}, {tell_signed(estimate['ci_high'])}]"
         if estimate["estimate"] is not None
         else f"{title}: no result"
     )

@@ -7,6 +7,7 @@ import typer
 
 from flows.console import PROGRESS, explain_errors, print_json, print_table, show_progress
 from flows.options import Config, Json, split_names
+from tasks.platform.numbers import tell_signed
 
 RatingsPath = Annotated[str, typer.Argument(help="Folder or file of the ratings.")]
 Kind = Annotated[str, typer.Option(help="coat, movielens, open-bandit, or table (CSV, Parquet).")]
@@ -184,7 +185,7 @@ def recommend_explain(
             print_json(answer)
             return
         rows = [
-            (word, f"{answer[part]:+.2f}") for word, part in zip(PART_WORDS, PARTS, strict=True)
+            (word, tell_signed(answer[part])) for word, part in zip(PART_WORDS, PARTS, strict=True)
         ]
         print_table(
             f"{user} and {item}: predicted {answer['predicted']:.2f}", ("part", "points"), rows
@@ -198,7 +199,9 @@ def show_praise(attributes: Sequence[Mapping[str, Any]]) -> None:
         (
             row["attribute"],
             f"{row['n_positive']} + / {row['n_negative']} -",
-            "no result" if row["effect"] is None else f"{row['effect']:+.2f} ({row['verdict']})",
+            "no result"
+            if row["effect"] is None
+            else f"{tell_signed(row['effect'])} ({row['verdict']})",
             row["sentence"],
         )
         for row in attributes

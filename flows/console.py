@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.platform.errors import EXIT_FAILED, WhyrecError
+from tasks.platform.numbers import tell_signed
 
 R = TypeVar("R")
 Sink = Callable[[str, int, int], None]
@@ -104,7 +105,7 @@ def _show(cell: Any) -> str:
     if cell is None:
         return "no result"
     if isinstance(cell, float):
-        return f"{cell:+.2f}"
+        return tell_signed(cell)
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
 
 

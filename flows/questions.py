@@ -10,8 +10,8 @@ import polars as pl
 
 from flows.sources import read_source
 from tasks.effects.answer import Options
-from tasks.effects.basis import FloatArray, read_numbers
-from tasks.effects.columns import check_columns
+from tasks.effects.basis import FloatArray
+from tasks.effects.columns import check_columns, read_column
 from tasks.effects.credibility import Rules
 from tasks.effects.estimand import check_estimand
 from tasks.effects.penalty import Penalty
@@ -151,7 +151,7 @@ def refute_source(
     asked = {**asked, "controls": controls}
     question = make_question(frame, asked, embed_columns(frame, text_controls, config))
     numbers = {
-        name: read_numbers(frame[name])[question.row]
+        name: read_column(frame[name], name)[question.row]
         for name in [*negative_controls, *([time] if time else [])]
     }
     answer = refute_question(

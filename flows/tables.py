@@ -140,16 +140,16 @@ def find_drivers(
     found = estimate_drivers(
         widen_readings(known, number_rows(read.frame), desk.names),
         outcome=outcome,
-        attributes=[_PREFIX + name for name in desk.names],
+        attributes=desk.names,
+        prefix=_PREFIX,
         controls=controls,
         cluster=cluster,
         gold=labels,
     )
-    drivers = [{**row, "attribute": row["attribute"].removeprefix(_PREFIX)} for row in found]
     return {
-        "n": max((row["n"] for row in drivers), default=0),
+        "n": max((row["n"] for row in found), default=0),
         "extractor": reader.name,
-        "drivers": drivers,
+        "drivers": found,
         "corrected": gold is not None,
         "left_out": describe_left_out(read),
         "taught": None if reader.probe is None else dict(reader.probe.about),

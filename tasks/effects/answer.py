@@ -64,6 +64,8 @@ class Estimator:
         able = self.estimands
         if options.is_experiment and self.randomised is not None:
             able = self.randomised
+        if not able:
+            return f"it estimates {self.about}; say that this is one with --experiment"
         if options.estimand not in able:
             return f"it estimates {self.about}, not {NAMES[options.estimand]}"
         return None

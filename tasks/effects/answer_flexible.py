@@ -13,7 +13,7 @@ from tasks.effects.credibility import Finding
 from tasks.effects.forest import estimate_forest
 from tasks.effects.intervals import Interval, make_interval
 from tasks.effects.ipw import estimate_ipw
-from tasks.effects.irm import IrmFit, estimate_irm, split_nuisances
+from tasks.effects.irm import CLIP, IrmFit, estimate_irm, split_nuisances
 from tasks.effects.nuisance import Nuisances, average_nuisances
 from tasks.effects.question import Question
 
@@ -52,14 +52,14 @@ def fit_irm(question: Question, options: Options) -> IrmFit:
 def answer_irm(question: Question, options: Options) -> Answer:
     """Outcome models of both treatments, corrected by weighting (AIPW)."""
     fit = fit_irm(question, options)
-    findings = check_clipped(fit.clipped, question.n, fit.clip)
+    clipped, findings = check_clipped(question, options)
     if fit.robustness_value is not None and not options.is_experiment:
         note = (
             f"an unobserved confounder explaining {fit.robustness_value:.1%} of what controls leave "
             "of treatment and outcome would bring irm to 0"
         )
         findings.append(("credible", note))
-    details = {"robustness_value": fit.robustness_value, "clipped": fit.clipped}
+    details = {"robustness_value": fit.robustness_value, "clipped": clipped}
     return Answer(_interval(question, options, fit), tuple(findings), details=details)
 
 
@@ -69,10 +69,8 @@ def answer_balance(question: Question, options: Options) -> Answer:
         question.raw_outcome, question.arms, splits=learn(question, options),
         cluster=question.cluster, estimand=options.estimand,
     )  # fmt: skip
-    findings = check_clipped(fit.clipped, question.n, fit.clip)
-    return Answer(
-        _interval(question, options, fit), tuple(findings), details={"clipped": fit.clipped}
-    )
+    clipped, findings = check_clipped(question, options)
+    return Answer(_interval(question, options, fit), tuple(findings), details={"clipped": clipped})
 
 
 def answer_ipw(question: Question, options: Options) -> Answer:
@@ -82,12 +80,12 @@ def answer_ipw(question: Question, options: Options) -> Answer:
         average_nuisances(splits).propensity, question.raw_outcome, question.arms,
         cluster=question.cluster, basis=question.controls, estimand=options.estimand,
     )  # fmt: skip
+    clipped, findings = check_clipped(question, options)
     details = {
         "effective_treated": fit.effective_treated,
         "effective_untreated": fit.effective_untreated,
-        "clipped": fit.clipped,
+        "clipped": clipped,
     }
-    findings = check_clipped(fit.clipped, question.n, fit.clip)
     return Answer(_interval(question, options, fit), tuple(findings), details=details)
 
 
@@ -99,7 +97,8 @@ def answer_forest(question: Question, options: Options) -> Answer:
         estimand=options.estimand, confidence=options.confidence, seed=options.seed,
     )  # fmt: skip
     question.memo["forest"] = fit.effect
-    return Answer(_interval(question, options, fit), ())
+    clipped, findings = check_clipped(question, options)
+    return Answer(_interval(question, options, fit), tuple(findings), details={"clipped": clipped})
 
 
 def find_effects(question: Question, options: Options) -> CateFit:
@@ -125,15 +124,28 @@ def describe_effects(question: Question, fit: CateFit) -> dict[str, Any]:
     }
 
 
-def check_clipped(clipped: int, n: int, clip: float) -> list[Finding]:
-    """Propensities too near 0 or 1 to be weighted by."""
-    if clipped <= WEAK_CLIPPED * n:
-        return []
+def check_clipped(question: Question, options: Options) -> tuple[int, list[Finding]]:
+    """Rows of the estimand that have next to no chance of the other treatment, and what of it.
+
+    Untreated rows that are never treated count for nothing in the effect on the treated, and speak
+    against it as little.
+    """
+    chance = average_nuisances(learn(question, options)).propensity
+    never, always = chance < CLIP, chance > 1 - CLIP
+    beyond = {"ate": never | always, "att": always, "atc": never}[options.estimand]
+    asked = {"ate": question.n, "att": question.arms.sum(), "atc": (1 - question.arms).sum()}
+    count, of = int(beyond.sum()), int(asked[options.estimand])
+    if count <= WEAK_CLIPPED * of:
+        return count, []
+    sides = {
+        "ate": f"beyond {CLIP:g} or {1 - CLIP:g}", "att": f"over {1 - CLIP:g}",
+        "atc": f"under {CLIP:g}",
+    }  # fmt: skip
     said = (
-        f"{clipped:,} of {n:,} rows have a chance of treatment beyond {clip:g} or {1 - clip:g} and "
-        "are weighted as if it were there; the models speak for them"
+        f"{count:,} rows have a chance of treatment {sides[options.estimand]} and are weighted as if "
+        "it were there; the models speak for them"
     )
-    return [("weak", said)]
+    return count, [("weak", said)]
 
 
 def _interval(question: Question, options: Options, fit: Any) -> Interval:

@@ -16,6 +16,7 @@ from tasks.effects.plr import Fit, average_fits, fit_rows, robustness_value
 from tasks.effects.question import Question
 from tasks.effects.ridge import fit_ridge_arm
 from tasks.platform.errors import EstimationError
+from tasks.platform.numbers import tell_signed
 
 REPEAT_ROWS: Final = 5_000
 REPEATS: Final = 5
@@ -183,7 +184,7 @@ def _check_sameness(question: Question, fit: Fit, options: Options) -> list[Find
     is_apart = abs(average - float(fit.theta[0])) > reach
     interval = fit.interval(ONE, confidence=options.confidence)
     is_outside = not interval.ci_low <= average <= interval.ci_high
-    note = f"{_PLR_NOTE}; a model of each arm puts the average at {average * question.unit:+.4g}"
+    note = f"{_PLR_NOTE}; a model of each arm puts the average at {tell_signed(average * question.unit)}"
     return [("weak" if is_apart and is_outside else "credible", note)]
 
 

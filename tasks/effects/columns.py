@@ -19,6 +19,7 @@ from tasks.effects.basis import (
     read_numbers,
 )
 from tasks.effects.moments import IntArray, factorise
+from tasks.effects.read import TWICE
 from tasks.effects.text_controls import Components, reduce_vectors
 from tasks.effects.text_words import Chosen, Text, choose_columns, measure_length
 from tasks.platform.errors import EstimationError, InputError
@@ -36,6 +37,8 @@ _SHOWN: Final = 8
 def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
     """Raise InputError for names that are not columns, with the nearest that are."""
     for name in names:
+        if f"{name}{TWICE}" in frame.columns:
+            raise InputError(f"column {name} is there more than once in the table; rename one")
         if name not in frame.columns:
             near = get_close_matches(name, frame.columns, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"it has {frame.columns[:30]}"
@@ -50,12 +53,21 @@ def drop_incomplete(
     for name in needed:
         is_there = ~np.isnan(read_column(frame[name], name))
         if not is_there.all():
-            notes.append(f"{int((~is_there).sum()):,} rows without {name} were dropped")
+            notes.append(_tell_dropped(frame[name], int((~is_there).sum())))
         frame = frame.filter(pl.Series(is_there))
+    if cluster is not None and frame[cluster].dtype.is_float():
+        frame = frame.with_columns(pl.col(cluster).fill_nan(None))
     if cluster is not None and frame[cluster].null_count():
         notes.append(f"{frame[cluster].null_count():,} rows without {cluster} were dropped")
         frame = frame.filter(pl.col(cluster).is_not_null())
     return frame, notes
+
+
+def _tell_dropped(series: pl.Series, count: int) -> str:
+    """How many rows have no usable number in a column; boundless ones are named."""
+    note = f"{count:,} rows without {series.name} were dropped"
+    boundless = int(series.is_infinite().sum()) if series.dtype.is_float() else 0
+    return f"{note}, of them {boundless:,} where it is infinite" if boundless else note
 
 
 def read_column(series: pl.Series, name: str) -> FloatArray:
@@ -67,7 +79,7 @@ def read_column(series: pl.Series, name: str) -> FloatArray:
         if is_text.any():
             example = repr(series.filter(pl.Series(is_text))[0])[:40]
             raise InputError(
-                f"{name} must be numbers, found {series.dtype} such as {example}; recode it, "
+                f"{name} must be numbers or ISO dates, found {series.dtype} such as {example}; recode it, "
                 "for instance as 0 and 1"
             )
     return values
@@ -102,6 +114,7 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
     spec = discover_spec(frame, controls, max_levels=min(max_levels, 5) if is_small else allowed)
     spec = spec.straight() if is_small else spec
     basis = fit_basis(frame, spec)
+    holes = {name: _count_missing(frame[name]) / frame.height for name in controls}
     matrix = basis.transform(frame)
     idle = [name for name in controls if name in basis.dropped and name in spec.numeric]
     # Trees see the largest levels only: the others cost them much and are left to the lines.
@@ -116,9 +129,31 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
         matrix=matrix,
         names=basis.names,
         features=np.column_stack([*numbers, matrix[:, levels]]),
-        notes=tuple(f"control {name} does not vary" for name in idle),
-        gaps=tuple(_describe_rest(frame, basis, spec.min_level_rows)),
+        notes=(
+            *(f"control {name} does not vary" for name in idle),
+            *_describe_missing(holes, few=True),
+        ),
+        gaps=(
+            *_describe_rest(frame, basis, spec.min_level_rows),
+            *_describe_missing(holes, few=False),
+        ),
     )
+
+
+def _count_missing(series: pl.Series) -> int:
+    if series.dtype.is_numeric() or series.dtype.is_temporal():
+        return int(np.isnan(read_numbers(series)).sum())
+    return series.null_count()
+
+
+def _describe_missing(holes: Mapping[str, float], *, few: bool) -> list[str]:
+    """Controls with values missing, in few rows or in many: a column of its own says which."""
+    return [
+        f"control {name} is missing in {share:.{1 if share < _MUCH else 0}%} of the rows: these are told "
+        "apart from the others, but not adjusted for what it was"
+        for name, share in holes.items()
+        if share > 0 and (share <= _MUCH) == few
+    ]
 
 
 def _list_categories(basis: Basis) -> list[CategoricalTerm]:
@@ -178,7 +213,7 @@ def _describe_text(name: str, main: Components, chosen: Chosen) -> str:
         shown = ", ".join(chosen.words[:_SHOWN]) + (" ..." if len(chosen.words) > _SHOWN else "")
         note += f", by {len(chosen.words)} words that foretell treatment or outcome ({shown})"
     if chosen.others:
-        note += f", and by {chosen.others} looks, lesser or bent components and topics that do"
+        note += f", and by {chosen.others} looks, lesser or bent components and topics that foretell them"
     return note
 
 

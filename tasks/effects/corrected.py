@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from tasks.effects.credibility import Rules
+from tasks.effects.agreement import check_agreement, measure_agreement
+from tasks.effects.credibility import Rules, weigh_row
 from tasks.effects.estimate import Method, Row, add_q_values, contrast_weights, fill_row
 from tasks.effects.impute import Gold, Reading
 from tasks.effects.intervals import make_interval
@@ -32,6 +33,10 @@ def correct_rows(
     corrected = correct_effects(
         table, reading, gold, method=method, rng=np.random.default_rng(_SEED)
     )
+    agreement = measure_agreement(reading.polarity[gold.rows], gold.polarity)
+    note = f"corrected for misreading with {corrected.n_gold:,} labelled reviews"
+    if agreement is not None:
+        note += f", which agree with what was read in {agreement.share:.0%} of their labels"
     done = {name: position for position, name in enumerate(corrected.attributes)}
     width = table.controls.shape[1] + 1 + 2 * len(table.attributes)
     filled = []
@@ -50,8 +55,7 @@ def correct_rows(
         )
         weights = corrected.fit.weights(contrast_weights(name, row["contrast"]))
         found = fill_row(base, corrected.fit, weights, interval, None, rules, width)
-        note = f"corrected for misreading with {corrected.n_gold:,} labelled reviews"
-        filled.append(found | {"reasons": [*found["reasons"], note]})
+        filled.append(weigh_row(found, [*check_agreement(agreement), ("credible", note)]))
     return add_q_values(filled, confidence=method.confidence)
 
 

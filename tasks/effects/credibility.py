@@ -8,13 +8,14 @@ no result      there is no number
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.intervals import Interval
 from tasks.effects.plr import Fit, robustness_value
+from tasks.platform.numbers import tell_signed
 
 Verdict = Literal["credible", "weak", "not credible", "no result"]
 Finding = tuple[Verdict, str]
@@ -48,6 +49,15 @@ def decide_verdict(findings: Iterable[Finding]) -> tuple[Verdict, list[str]]:
     return worst, list(dict.fromkeys(reason for _, reason in ordered))
 
 
+def weigh_row(row: dict[str, Any], findings: Iterable[Finding]) -> dict[str, Any]:
+    """`row` (estimate, verdict, reasons) with further findings; one without a number stays as it is."""
+    if row["estimate"] is None:
+        return row
+    own: list[Finding] = [(row["verdict"], reason) for reason in row["reasons"]]
+    verdict, reasons = decide_verdict([(row["verdict"], ""), *own, *findings])
+    return row | {"verdict": verdict, "reasons": [reason for reason in reasons if reason]}
+
+
 def check_fit(
     fit: Fit, weights: FloatArray, interval: Interval, *, n_columns: int, rules: Rules
 ) -> list[Finding]:
@@ -68,8 +78,8 @@ def check_naive(interval: Interval, naive: Interval) -> list[Finding]:
     return [
         (
             "credible",
-            f"the naive difference {naive.estimate:+.2f} lies {side} the interval: "
-            "part of it is due to what the controls account for",
+            f"the naive difference {tell_signed(naive.estimate)} lies {side} the interval: "
+            "part of it is due to what is adjusted for",
         )
     ]
 

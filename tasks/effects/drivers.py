@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from tasks.effects.agreement import is_elsewhere, measure_agreement
 from tasks.effects.columns import (
     build_controls,
     check_columns,
@@ -16,7 +17,7 @@ from tasks.effects.columns import (
     read_column,
 )
 from tasks.effects.corrected import correct_rows
-from tasks.effects.credibility import Rules
+from tasks.effects.credibility import Finding, Rules, weigh_row
 from tasks.effects.estimate import (
     HEADLINE,
     Method,
@@ -24,7 +25,7 @@ from tasks.effects.estimate import (
     estimate_effects,
 )
 from tasks.effects.impute import Gold, Labels, Reading
-from tasks.effects.measured import OUTCOME, Table, table_moments
+from tasks.effects.measured import MIN_GOLD, OUTCOME, Table, table_moments
 from tasks.effects.moments import IntArray
 from tasks.effects.plr import assign_folds
 from tasks.platform.errors import ConfigError, InputError
@@ -37,6 +38,11 @@ _MAX_CELLS: Final = 40_000_000
 CONFIDENCE: Final = "__confidence"
 """Ending of the column that says how sure the reading of an attribute is; null: not mentioned."""
 _ROW: Final = "__row"
+_NO_CONTROLS: Final = (
+    "no controls: who wrote about what, such as buyers of cheap items, is taken for an effect; name "
+    "what precedes the review with --controls"
+)
+_NEIGHBOURS: Final = {1: "the row before", -1: "the row after"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +53,7 @@ class _Prepared:
     numbers: IntArray
     table: Table
     notes: tuple[str, ...]
+    gaps: tuple[str, ...]
 
 
 def estimate_drivers(
@@ -60,6 +67,7 @@ def estimate_drivers(
     max_levels: int = 20,
     rules: Rules | None = None,
     gold: pl.DataFrame | None = None,
+    prefix: str = "",
 ) -> list[dict[str, Any]]:
     """Effect of each attribute's polarity on `outcome`, negative to positive, all at once.
 
@@ -68,20 +76,23 @@ def estimate_drivers(
     column every row is its own cluster. `gold`, labels of a random sample of the rows, has the
     columns `row` (position in `frame`) and one for each attribute; with it the effects are
     corrected for misreading (`tasks.effects.measured`), and `frame` needs a column of confidences
-    (`<attribute>__confidence`, in [0, 1], null where not mentioned) beside each attribute.
+    (`<attribute>__confidence`, in [0, 1], null where not mentioned) beside each attribute. `prefix`
+    stands before the attributes' names in the names of these columns.
 
     Keys of a row: attribute, contrast, estimate, std_error, ci_low, ci_high, naive, naive_ci_low,
     naive_ci_high, n, n_positive, n_negative, verdict, reasons, p_value, q_value, robustness_value;
     and `uncorrected`, the estimate that takes every reading for true, when there is gold.
 
-    Raises ConfigError, InputError and EstimationError as `estimate_table` does.
+    Raises ConfigError, InputError and EstimationError as `estimate_table` does, InputError also for
+    labels that go with other rows than their own.
     """
     method, rules = method or Method(min_mentions=10), rules or Rules()
     prepared = _prepare(
         frame, outcome=outcome, attributes=attributes, controls=controls, cluster=cluster,
-        folds=method.folds, max_levels=max_levels,
+        folds=method.folds, max_levels=max_levels, prefix=prefix,
     )  # fmt: skip
-    read = _read_labels(prepared.frame, attributes)
+    columns = [prefix + name for name in attributes]
+    read = _read_labels(prepared.frame, columns)
     rows = estimate_effects(
         table_moments(prepared.table, np.arange(len(read)), read[None]),
         window=Window("table", "all", date.min, date.max),
@@ -93,10 +104,15 @@ def estimate_drivers(
     rows = [row for row in rows if row["contrast"] == HEADLINE]
     notes = list(prepared.notes)
     if gold is not None:
-        sample, dropped = _read_gold(gold, prepared, attributes, frame.height)
+        sample, dropped = _read_gold(gold, prepared, columns, frame.height)
+        _check_places(sample, prepared.numbers, read)
         notes += dropped
-        reading = _read_confidence(prepared.frame, read, attributes)
+        reading = _read_confidence(prepared.frame, read, columns)
         rows = correct_rows(rows, prepared.table, reading, sample, method=method, rules=rules)
+    findings: list[Finding] = [("weak", gap) for gap in prepared.gaps]
+    if not controls:
+        findings.append(("weak", _NO_CONTROLS))
+    rows = [weigh_row(row, findings) for row in rows]
     dropped_keys = ("source", "window", "window_start", "window_end", "outcome", "estimator")
     return [
         {key: value for key, value in row.items() if key not in dropped_keys}
@@ -114,13 +130,15 @@ def _prepare(
     cluster: str | None,
     folds: int,
     max_levels: int,
+    prefix: str,
 ) -> _Prepared:
     """Rows that have what is needed, one bucket a cluster as far as memory allows."""
     _check_roles(outcome, attributes, controls)
-    check_columns(frame, [outcome, *attributes, *controls, *([cluster] if cluster else [])])
+    columns = [prefix + name for name in attributes]
+    check_columns(frame, [outcome, *columns, *controls, *([cluster] if cluster else [])])
     numbered = frame.with_row_index(_ROW)
     kept, notes = drop_incomplete(numbered, [outcome], cluster)
-    kept, undecided = _drop_undecided(kept, attributes)
+    kept, undecided = _drop_undecided(kept, columns)
     if kept.height == 0:
         raise InputError(f"none of {frame.height} rows has {outcome} and its attributes")
     built = build_controls(kept, list(controls), max_levels=max_levels)
@@ -135,48 +153,64 @@ def _prepare(
         attributes=tuple(attributes),
     )
     numbers = kept[_ROW].to_numpy().astype(np.int64)
-    return _Prepared(kept, numbers, table, (*notes, *undecided, *built.notes, *built.gaps))
+    return _Prepared(kept, numbers, table, (*notes, *undecided, *built.notes), built.gaps)
 
 
-def _read_labels(frame: pl.DataFrame, attributes: Sequence[str]) -> Labels:
+def _read_labels(frame: pl.DataFrame, columns: Sequence[str]) -> Labels:
     """Polarities of shape (n, k)."""
-    columns = [to_sides(read_labels(frame[name])) for name in attributes]
-    return np.column_stack(columns).astype(np.int8)
+    sides = [to_sides(read_labels(frame[name])) for name in columns]
+    return np.column_stack(sides).astype(np.int8)
 
 
 def _read_gold(
-    gold: pl.DataFrame, prepared: _Prepared, attributes: Sequence[str], height: int
+    gold: pl.DataFrame, prepared: _Prepared, columns: Sequence[str], height: int
 ) -> tuple[Gold, list[str]]:
     """Labels of rows that can be used, and how many could not."""
-    check_columns(gold, ["row", *attributes])
+    check_columns(gold, ["row", *columns])
     numbers = gold["row"].cast(pl.Int64).to_numpy()
     if len(set(numbers.tolist())) < len(numbers):
         raise InputError("some reviews are labelled twice in the gold file; keep one line each")
     if ((numbers < 0) | (numbers >= height)).any():
         raise InputError(f"gold rows run to {numbers.max()}; the table has rows 0 to {height - 1}")
-    decided, notes = _drop_undecided(gold, attributes)
+    decided, notes = _drop_undecided(gold, columns)
     place = {int(number): position for position, number in enumerate(prepared.numbers)}
     is_used = decided["row"].cast(pl.Int64).is_in(list(place))
     if not is_used.all():
         notes.append(f"{(~is_used).sum():,} labelled reviews are not among the rows that are used")
     used = decided.filter(is_used)
     rows = np.array([place[int(number)] for number in used["row"]], dtype=np.int64)
-    return Gold(rows, _read_labels(used, attributes)), [f"gold: {note}" for note in notes]
+    return Gold(rows, _read_labels(used, columns)), [f"gold: {note}" for note in notes]
 
 
-def _read_confidence(frame: pl.DataFrame, read: Labels, attributes: Sequence[str]) -> Reading:
+def _check_places(gold: Gold, numbers: IntArray, read: Labels) -> None:
+    """Raise InputError where labels go with the rows beside theirs; `read` (n, k) are of `numbers`."""
+    own = measure_agreement(read[gold.rows], gold.polarity)
+    place = {int(number): position for position, number in enumerate(numbers)}
+    for step, which in _NEIGHBOURS.items():
+        beside = np.array([place.get(int(numbers[row]) - step, -1) for row in gold.rows])
+        known = beside >= 0
+        if known.sum() < MIN_GOLD:
+            continue
+        other = measure_agreement(read[beside[known]], gold.polarity[known])
+        if own is not None and other is not None and is_elsewhere(own, other):
+            raise InputError(
+                f"the labels agree with what was read in {own.share:.0%} of cases, as by chance "
+                f"({own.by_chance:.0%}), but with {which} in {other.share:.0%}: rows are counted from "
+                f"0, the first review being row 0; {'subtract' if step == 1 else 'add'} 1, or label by review_id"
+            )
+
+
+def _read_confidence(frame: pl.DataFrame, read: Labels, columns: Sequence[str]) -> Reading:
     """What was read, and how surely; nothing read is no mention."""
     confidence = np.column_stack([
-        read_column(frame[name + CONFIDENCE], name + CONFIDENCE) for name in attributes
+        read_column(frame[name + CONFIDENCE], name + CONFIDENCE) for name in columns
     ])  # fmt: skip
     return Reading(read, ~np.isnan(confidence), np.nan_to_num(confidence))
 
 
-def _drop_undecided(
-    frame: pl.DataFrame, attributes: Sequence[str]
-) -> tuple[pl.DataFrame, list[str]]:
+def _drop_undecided(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:
     is_split = np.zeros(frame.height, dtype=bool)
-    for name in attributes:
+    for name in columns:
         is_split |= read_labels(frame[name]) == UNDECIDED
     if not is_split.any():
         return frame, []

@@ -138,7 +138,7 @@ def screen_treatments(
     """Set aside the treatments for which no number would mean anything."""
     counts = count_mentions(moments, treatments)
     refused = {
-        name: f"{_side(name)} in {counts[name]:,} reviews; {method.min_mentions} are needed"
+        name: f"{_side(name)} in {_tell_reviews(counts[name])}; {method.min_mentions} are needed"
         for name in treatments
         if counts[name] < method.min_mentions
     }
@@ -181,6 +181,10 @@ def add_q_values(rows: Sequence[Row], *, confidence: float = 0.95) -> list[Row]:
 def _side(treatment: str) -> str:
     attribute, _, side = treatment.rpartition("__")
     return f"{attribute} is mentioned {side}ly"
+
+
+def _tell_reviews(count: int) -> str:
+    return "1 review" if count == 1 else f"{count:,} reviews"
 
 
 def _find_unusable(residuals: Residuals) -> dict[str, str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.estimand import Estimand, check_estimand
-from tasks.effects.irm import CLIP, cluster_error, score_irm
+from tasks.effects.irm import CLIP, cluster_error, measure_extrapolation, score_irm
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import Nuisances, check_arms, fill_features
 
@@ -84,11 +84,15 @@ def estimate_forest(
     )
     score = score_irm(corrected, outcome, is_treated, estimand=estimand, clip=clip)
     error, clusters = cluster_error(score.influence, cluster)
+    doubt = measure_extrapolation(nuisances, estimand=estimand, clip=clip)
+    widened = float(np.hypot(error, doubt))
     reach = float(ndtri(0.5 + confidence / 2)) * rows.std_error
     return ForestFit(
         estimate=score.estimate,
-        std_error=error,
-        influence=score.influence * np.sqrt(clusters / (clusters - 1)),
+        std_error=widened,
+        influence=score.influence
+        * np.sqrt(clusters / (clusters - 1))
+        * (widened / error if error > 0 else 1.0),
         effect=rows.effect,
         effect_low=rows.effect - reach,
         effect_high=rows.effect + reach,

@@ -7,9 +7,10 @@ a find must stand among all that were looked for.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.effects.credibility import Finding, decide_verdict
+from tasks.effects.credibility import Finding, weigh_row
 from tasks.effects.estimate import Row, add_q_values
 from tasks.effects.refute import to_findings
+from tasks.platform.numbers import tell_signed
 
 KEY = ("source", "window", "outcome", "attribute", "contrast")
 MAIN = "plr"
@@ -38,7 +39,7 @@ def judge_effects(
         beside = others.get(_key(row), [])
         findings = to_findings(lines.get(_key(row), []))
         findings += [found for other in beside for found in compare_opinions(row, other)]
-        judged += [_weigh(row, findings), *beside]
+        judged += [weigh_row(row, findings), *beside]
     return judged
 
 
@@ -50,9 +51,9 @@ def compare_opinions(row: Row, other: Row) -> list[Finding]:
         return [("credible", f"{other['estimator']}: no result, {'; '.join(other['reasons'])}")]
     name, value = other["estimator"], other["estimate"]
     if row["ci_low"] <= other["ci_high"] and other["ci_low"] <= row["ci_high"]:
-        return [("credible", f"{name} agrees: {value:+.2f}")]
+        return [("credible", f"{name} agrees: {tell_signed(value)}")]
     said = (
-        f"{name} disagrees: {value:+.2f} [{other['ci_low']:+.2f}, {other['ci_high']:+.2f}], beyond "
+        f"{name} disagrees: {tell_signed(value)} [{tell_signed(other['ci_low'])}, {tell_signed(other['ci_high'])}], beyond "
         "both intervals"
     )
     return [("weak", said)]
@@ -60,11 +61,3 @@ def compare_opinions(row: Row, other: Row) -> list[Finding]:
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in KEY)
-
-
-def _weigh(row: Row, findings: Sequence[Finding]) -> Row:
-    if row["estimate"] is None:
-        return row
-    own: list[Finding] = [(row["verdict"], reason) for reason in row["reasons"]]
-    verdict, reasons = decide_verdict([*own, *findings])
-    return row | {"verdict": verdict, "reasons": reasons}

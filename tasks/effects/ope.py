@@ -21,6 +21,7 @@ from tasks.effects.ope_reward import fit_rewards
 from tasks.effects.ope_scores import ESTIMATORS, MODELLED, Score, choose_estimators
 from tasks.effects.skew import skewed_interval
 from tasks.platform.errors import InputError
+from tasks.platform.numbers import tell_signed
 
 HEADLINES: Final = ("dr", "snips", "dros", "ips")
 """The first of these that was estimated is shown as the target's value; dm only when alone."""
@@ -277,8 +278,8 @@ def _check_agreement(
         findings.append(
             (
                 "weak",
-                f"the target's own log disagrees: the value read here is {gap['estimate']:+.4g} off "
-                f"its mean ({gap['ci_low']:+.4g} to {gap['ci_high']:+.4g}); are the two logs of the "
+                f"the target's own log disagrees: the value read here is {tell_signed(gap['estimate'])} off "
+                f"its mean ({tell_signed(gap['ci_low'])} to {tell_signed(gap['ci_high'])}); are the two logs of the "
                 "same users and days?",
             )
         )

@@ -6,14 +6,16 @@ all but decide who is treated, a few rows would have to speak for many, and no e
 that. Seen by a cross-fitted logistic regression of treatment on controls.
 """
 
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
-from tasks.effects.estimand import Estimand
+from tasks.effects.estimand import ESTIMANDS, NAMES, Estimand
 from tasks.effects.moments import IntArray
 
 Arm = Literal["treated", "untreated"]
@@ -23,6 +25,7 @@ _WEIGHT_CLIP = 0.01
 _STRENGTHS: Final = (1.0, 0.1, 0.01)
 """Inverse penalties of the logistic regression; of equal losses the first serves."""
 _LIKE_ROWS: Final = 10
+_LIKE_SHARE: Final = 0.01
 _CALIPER: Final = 0.2
 """Deviations of the logit within which two rows are alike (Austin 2011, "Optimal caliper widths")."""
 
@@ -51,10 +54,10 @@ class Overlap:
     effect ("ate") w = 1 / p for the treated and 1 / (1 - p) for the others; for the effect on the
     treated ("att") 1 and p / (1 - p); on the untreated ("atc") (1 - p) / p and 1. p is held within
     [0.01, 0.99], as one odd row would else decide it. `share_off_support_*` is the share of an arm
-    whose propensity lies beyond the 1st or 99th percentile of the other arm's; for an average over
-    one arm, beyond the other's tenth smallest or largest by more than a fifth of the logit's
-    deviation within the arms: of many thousand untreated it is enough that some dozens are like the
-    treated.
+    whose propensity lies beyond the other's 1st or 99th percentile, or tenth smallest or largest of
+    more than a thousand, by more than a fifth of the logit's deviation within the arms: of many
+    thousand untreated it is enough that some dozens are like the treated. `instead` is a narrower average that these rows could give where the one over
+    all rows ("ate") is asked for.
     """
 
     min_propensity: float
@@ -67,6 +70,7 @@ class Overlap:
     share_off_support_treated: float
     share_off_support_untreated: float
     estimand: Estimand = "ate"
+    instead: Estimand | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers."""
@@ -117,6 +121,19 @@ def measure_overlap(
     propensity: FloatArray, is_treated: IntArray, *, estimand: Estimand = "ate"
 ) -> Overlap:
     """Overlap of two arms, both of which have rows, for the population that is asked about."""
+    own = _measure(propensity, is_treated, estimand)
+    if estimand != "ate":
+        return own
+    others = (_measure(propensity, is_treated, other) for other in ESTIMANDS if other != "ate")
+    fit = (other.estimand for other in others if not _is_bad(check_overlap(other)))
+    return replace(own, instead=next(fit, None))
+
+
+def _is_bad(findings: Sequence[Finding]) -> bool:
+    return any(verdict == "not credible" for verdict, _ in findings)
+
+
+def _measure(propensity: FloatArray, is_treated: IntArray, estimand: Estimand) -> Overlap:
     treated, untreated = propensity[is_treated == 1], propensity[is_treated == 0]
     effective = [
         float(len(treated)) if estimand == "att" else _effective_size(treated, estimand == "atc"),
@@ -132,8 +149,8 @@ def measure_overlap(
         effective_untreated=effective[1],
         n_treated=len(treated),
         n_untreated=len(untreated),
-        share_off_support_treated=_share_outside(treated, untreated, estimand),
-        share_off_support_untreated=_share_outside(untreated, treated, estimand),
+        share_off_support_treated=_share_outside(treated, untreated),
+        share_off_support_untreated=_share_outside(untreated, treated),
         estimand=estimand,
     )
 
@@ -166,11 +183,21 @@ def check_overlap(overlap: Overlap, rules: OverlapRules | None = None) -> list[F
     return findings
 
 
-_ADVICE: Final[dict[Estimand, str]] = {
-    "ate": "ask for the effect on the treated, or narrow the population",
+_NARROW: Final[dict[Estimand, str]] = {
+    "ate": "narrow the population to rows that have their like in the other arm, and ask for the "
+    "effect on the treated of these",
     "att": "narrow the population to treated rows that have like among the untreated",
     "atc": "narrow the population to untreated rows that have like among the treated",
 }
+
+
+def _advise(overlap: Overlap) -> str:
+    """What to ask instead: a narrower average that these rows can give, else fewer rows."""
+    if overlap.instead is not None:
+        return f"ask for {NAMES[overlap.instead]}, or narrow the population"
+    return _NARROW[overlap.estimand]
+
+
 _WHOM: Final[dict[Estimand, str]] = {
     "ate": "all rows", "att": "the treated", "atc": "the untreated",
 }  # fmt: skip
@@ -194,7 +221,7 @@ def _check_size(
         (
             "not credible" if is_bad else "weak",
             f"no overlap: weighted to stand for {_WHOM[overlap.estimand]}, {worth}; "
-            f"{_ADVICE[overlap.estimand]}"
+            f"{_advise(overlap)}"
             if is_bad
             else f"thin overlap: {worth}",
         )
@@ -216,7 +243,7 @@ def _check_support(
         (
             "not credible" if is_bad else "weak",
             f"{'no' if is_bad else 'thin'} overlap: {outside:.0%} of the {arm} rows have no like "
-            f"among the {other}; {_ADVICE[overlap.estimand]}",
+            f"among the {other}; {_advise(overlap)}",
         )
     ]
 
@@ -231,12 +258,9 @@ def _effective_size(chance: FloatArray, is_odds: bool = False) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def _share_outside(arm: FloatArray, other: FloatArray, estimand: Estimand) -> float:
-    if estimand == "ate":
-        low, high = np.quantile(other, [0.01, 0.99])
-        return float(((arm < low) | (arm > high)).mean())
+def _share_outside(arm: FloatArray, other: FloatArray) -> float:
     own, ranked = _logit(arm), np.sort(_logit(other))
-    most = min(_LIKE_ROWS, len(ranked))
+    most = min(_LIKE_ROWS, math.ceil(_LIKE_SHARE * len(ranked)))
     reach = _CALIPER * float(np.sqrt((own.var() + ranked.var()) / 2))
     return float(((own < ranked[most - 1] - reach) | (own > ranked[-most] + reach)).mean())
 

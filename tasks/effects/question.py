@@ -24,6 +24,8 @@ from tasks.platform.errors import ConfigError, EstimationError
 
 MIN_ROWS: Final = 10
 _EXPLAINED: Final = 1e-6
+_LEAST: Final = 1e-100
+"""Deviation of a column whose square can still be told from nought."""
 _ROW: Final = "whyrec:row"
 
 
@@ -37,7 +39,7 @@ class Question:
     where missing) and one column for each of the larger levels. `cluster` (n,) holds codes 0 to G - 1, `clusters` their G
     names, and `folds` how many folds they are dealt into. `is_treated` (n,) is 0 or 1, None when
     the treatment has more than two values. `row` (n,) are the rows' places in the table that came
-    in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range;
+    in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range, `doses` its distinct values in order;
     `gaps` say which controls are adjusted for in part. `memo` keeps what was learned, for the next
     who asks.
     """
@@ -57,6 +59,7 @@ class Question:
     height: int
     spread: float
     gap: float
+    doses: FloatArray
     gaps: tuple[str, ...] = ()
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -135,6 +138,11 @@ def ask(
             raise EstimationError(
                 f"{name} is {values[0]:g} in all {len(values):,} rows; nothing to compare"
             )
+        if values.std() < _LEAST:
+            raise EstimationError(
+                f"{name} runs from {values.min():g} to {values.max():g}, too fine for arithmetic; give "
+                "it in another unit"
+            )
     row = kept[_ROW].to_numpy()
     built = build_controls(kept, controls, max_levels=max_levels)
     built = add_texts(built, _read_texts(kept, vectors or {}), (d, y))
@@ -158,6 +166,7 @@ def ask(
         height=frame.height,
         spread=float(y.std()),
         gap=float(np.ptp(d)),
+        doses=values,
     )
     _check_not_explained(question, treatment)
     return question

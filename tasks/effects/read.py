@@ -8,6 +8,9 @@ import polars as pl
 from tasks.platform.errors import ConfigError, InputError
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".tsv", ".parquet", ".dta")
+TWICE: Final = "_duplicated_0"
+"""What follows the name of a column that a CSV file has a second time."""
+_ISO: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _NULLS: Final = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 
 
@@ -28,6 +31,8 @@ def read_table(path: str | Path) -> pl.DataFrame:
         raise ConfigError(f"{path.name} is of an unknown kind; allowed are {', '.join(SUFFIXES)}")
     try:
         return _read_known(path, name)
+    except InputError as error:
+        raise InputError(f"{path} could not be read: {error}") from None
     except Exception as error:
         text = f"{type(error).__name__}: {error}"[:200]
         raise InputError(f"{path} could not be read ({text}); is it whole?") from error
@@ -38,13 +43,46 @@ def _read_known(path: Path, name: str) -> pl.DataFrame:
         return pl.read_parquet(path)
     if name.endswith(".dta"):
         return _read_stata(path)
-    return pl.read_csv(
+    frame = pl.read_csv(
         path,
         separator="\t" if name.endswith(".tsv") else ",",
         infer_schema_length=None,
         null_values=_NULLS,
         encoding="utf8-lossy",
     )
+    if len(frame.columns) == 1 and (sign := _find_separator(frame.columns[0])):
+        raise InputError(
+            f"its only column is {frame.columns[0][:60]!r}: is it separated by {sign}? "
+            "Separate it by commas (or by tabs, and call it .tsv)"
+        )
+    frame = frame.rename({c: c.replace('""', '"') for c in frame.columns if '""' in c})
+    return frame.with_columns(
+        _read_dates(frame[c]) for c in frame.columns if _holds_dates(frame[c])
+    )
+
+
+def _find_separator(header: str) -> str | None:
+    """The sign that seems to part the names of a header that was read as one."""
+    known = {";": "semicolons", "\t": "tabs", "|": "bars"}
+    return next((word for sign, word in known.items() if sign in header), None)
+
+
+def _holds_dates(series: pl.Series) -> bool:
+    """Whether a column of text holds ISO dates, or dates and times, and nothing else."""
+    if series.dtype != pl.String or series.null_count() == series.len():
+        return False
+    return bool(series.drop_nulls().str.contains(_ISO).all())
+
+
+def _read_dates(series: pl.Series) -> pl.Series:
+    """ISO text as dates or times, as it was where one of them is none (2023-02-30)."""
+    is_dated = not series.drop_nulls().str.contains("[T ]").any()
+    try:
+        if is_dated:
+            return series.str.to_date("%Y-%m-%d")
+        return series.str.to_datetime(time_unit="us", time_zone="UTC")
+    except pl.exceptions.PolarsError:
+        return series
 
 
 def _read_stata(path: Path) -> pl.DataFrame:

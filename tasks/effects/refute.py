@@ -29,6 +29,7 @@ from tasks.effects.plr import Fit, estimate_plr
 from tasks.effects.ridge import locate
 from tasks.effects.sensitivity import benchmark_controls, group_controls
 from tasks.platform.errors import EstimationError
+from tasks.platform.numbers import tell_signed
 
 Refuter = Literal["placebo", "random_cause", "subset", "time", "negative_control", "sensitivity"]
 Change = Literal["placebo", "random_cause"]
@@ -107,7 +108,7 @@ def refute_placebo(case: Case, placebo: Moments) -> list[Row]:
         is_failed = interval.p_value < limit
         said = (
             f"treatments dealt out at random still seem to move the outcome by "
-            f"{interval.estimate:+.2f}: the intervals promise too much"
+            f"{tell_signed(interval.estimate)}: the intervals promise too much"
         )
         return _line(row, "placebo", "failed" if is_failed else "passed", said if is_failed else "",
                      interval)  # fmt: skip
@@ -237,7 +238,7 @@ def describe_benchmarks(estimate: float, shown: Sequence[Any]) -> str:
     left = abs(estimate) - strongest.bias
     return (
         f"an unobserved confounder as strong as {name}, the strongest control, would leave at "
-        f"least {np.sign(estimate) * left:+.2f}"
+        f"least {tell_signed(np.sign(estimate) * left)}"
     )
 
 
@@ -298,8 +299,8 @@ def _compare(
         interval = make_interval(gap, std_error, degrees=degrees, confidence=case.method.confidence)
         is_apart = interval.p_value < limit
         said = (
-            f"not stable: {float(weights @ first.theta):+.2f} in {first_name}, "
-            f"{float(weights @ second.theta):+.2f} in {second_name}"
+            f"not stable: {tell_signed(float(weights @ first.theta))} in {first_name}, "
+            f"{tell_signed(float(weights @ second.theta))} in {second_name}"
         )
         lines.append(
             _line(

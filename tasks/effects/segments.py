@@ -350,6 +350,28 @@ def _test_equality(
     return Heterogeneity(statistic, (restrictions, left), p_value)
 
 
+def check_equality(effects: FloatArray, influence: FloatArray) -> Heterogeneity | None:
+    """Whether L effects (L,) are the same; `influence` (L, G) is that of each cluster on each.
+
+    The Wald test of `SegmentFits.compare` with G - 1 degrees of freedom; None for fewer than two
+    effects, or more than the clusters carry.
+    """
+    from scipy.special import fdtrc
+
+    restrictions, degrees = len(effects) - 1, influence.shape[-1] - 1
+    left = degrees - restrictions + 1
+    if restrictions < 1 or left < 1:
+        return None
+    restrict = np.column_stack([-np.ones(restrictions), np.eye(restrictions)])
+    cov = influence @ influence.T * (degrees + 1) / degrees
+    differ = restrict @ effects
+    wald = float(differ @ np.linalg.pinv(restrict @ cov @ restrict.T, hermitian=True) @ differ)
+    statistic = left / (degrees * restrictions) * wald
+    return Heterogeneity(
+        statistic, (restrictions, left), float(fdtrc(restrictions, left, statistic))
+    )
+
+
 def _working_variance(fit: Fit, squares: FloatArray, weights: FloatArray) -> FloatArray:
     """What each bucket would add to a contrast's variance if all rows erred alike, shape (B,)."""
     lean = fit.bread @ weights

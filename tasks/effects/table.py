@@ -26,7 +26,6 @@ from tasks.effects.answer_flexible import (
     find_effects,
 )
 from tasks.effects.answer_linear import (
-    MIN_ARM_ROWS,
     ONE,
     answer_cuped,
     answer_diff,
@@ -38,14 +37,14 @@ from tasks.effects.answer_linear import (
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Rules, Verdict
 from tasks.effects.estimand import ESTIMANDS, NAMES, Estimand, check_estimand
-from tasks.effects.experiment import check_balance, check_sample_ratio
 from tasks.effects.intervals import Interval
-from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
+from tasks.effects.overlap import Overlap, fit_propensity, measure_overlap
 from tasks.effects.penalty import Penalty
 from tasks.effects.question import Question, ask
+from tasks.effects.question_checks import check_question
 from tasks.platform.errors import ConfigError, EstimationError
+from tasks.platform.numbers import tell_signed
 
-THIN_ROWS: Final = 50
 _EVERY: Final = ESTIMANDS
 
 ESTIMATORS: Final[dict[str, Estimator]] = {
@@ -71,6 +70,9 @@ LARGE_ROWS: Final = 20_000
 _TRUSTED: Final = ("balance", "irm", "forest", "plr", "ipw", "diff")
 _TRUSTED_IN_EXPERIMENTS: Final = ("lin", "cuped", "diff")
 """Which estimate the verdict over all is about: the first of these that has a result."""
+_UNADJUSTED: Final = (
+    "diff adjusts for no control: it is causal only if the treatment was assigned at random"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +119,10 @@ def estimate_table(
     Raises ConfigError for contradictory arguments, InputError for columns that are absent or not
     numbers, EstimationError when the data cannot answer.
     """
+    if expected_share is not None and not is_experiment:
+        raise ConfigError(
+            "--expected-share says what share an experiment was meant to treat; add --experiment"
+        )
     options = Options(
         check_estimand(estimand), confidence, penalty, is_experiment, rules or Rules(), seed
     )
@@ -128,7 +134,7 @@ def estimate_table(
     replies = [reply(name, question, options) for name in names]
     naive = question.scale(fit_naive(question).interval(ONE, confidence=confidence))
     overlap = _measure_overlap(question, options)
-    shared = _check_question(question, overlap, options, expected_share)
+    shared = check_question(question, overlap, options, expected_share)
     shown = [_show(one, shared, naive, question, overlap, options) for one in replies]
     headline = _choose_headline(shown, options)
     verdict, reasons = _conclude(shown, headline)
@@ -208,30 +214,6 @@ def _measure_overlap(question: Question, options: Options) -> Overlap | None:
     return measure_overlap(propensity, question.is_treated, estimand=options.estimand)
 
 
-def _check_question(
-    question: Question, overlap: Overlap | None, options: Options, expected_share: float | None
-) -> list[Finding]:
-    """What speaks against any answer to the question."""
-    findings: list[Finding] = []
-    if question.n < THIN_ROWS:
-        findings.append(("weak", f"only {question.n} rows"))
-    if overlap is not None:
-        findings += check_overlap(overlap)
-        arm = min(overlap.n_treated, overlap.n_untreated)
-        if arm < MIN_ARM_ROWS:
-            findings.append(("not credible", f"only {arm} rows in the smaller arm"))
-    if options.is_experiment and question.is_treated is not None:
-        findings += check_sample_ratio(question.is_treated, expected_share)
-        findings += check_balance(question.controls, question.is_treated)
-    elif question.controls.shape[1] == 0:
-        findings.append(
-            ("weak", "no controls: this is causal only if the treatment was assigned at random")
-        )
-    if not options.is_experiment:
-        findings += [("weak", gap) for gap in question.gaps]
-    return findings
-
-
 def _show(
     one: Reply,
     shared: Sequence[Finding],
@@ -247,6 +229,8 @@ def _show(
     if one.answer is not None:
         is_adjusted = one.name != "diff"
         beside = credibility.check_naive(one.answer.interval, naive) if is_adjusted else []
+        if not is_adjusted and not options.is_experiment and question.controls.shape[1]:
+            beside = [("weak", _UNADJUSTED)]
         verdict, reasons = credibility.decide_verdict([*one.answer.findings, *shared, *beside])
     return {
         "estimator": one.name,
@@ -284,8 +268,8 @@ def _conclude(
             )
         elif other["ci_low"] > main["ci_high"] or other["ci_high"] < main["ci_low"]:
             said = (
-                f"{other['estimator']} disagrees beyond both intervals: {other['estimate']:+.4g} "
-                f"[{other['ci_low']:+.4g}, {other['ci_high']:+.4g}]"
+                f"{other['estimator']} disagrees beyond both intervals: {tell_signed(other['estimate'])} "
+                f"[{tell_signed(other['ci_low'])}, {tell_signed(other['ci_high'])}]"
             )
             findings.append(("weak", said))
     verdict, reasons = credibility.decide_verdict(findings)

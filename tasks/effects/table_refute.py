@@ -18,6 +18,7 @@ from tasks.effects.question import Question, stretch
 from tasks.effects.refute import VERDICTS, RefuteRules, Result, describe_benchmarks, grade
 from tasks.effects.sensitivity import Benchmark, benchmark_controls, group_controls
 from tasks.platform.errors import EstimationError
+from tasks.platform.numbers import tell_signed
 
 Line = dict[str, Any]
 
@@ -175,8 +176,8 @@ def try_halves(trial: Trial, refuter: str, is_first: NDArray[np.bool_], *, are_a
     names = {"subset": ("one half", "the other"), "time": ("the earlier half", "the later")}
     is_apart = interval.p_value < trial.rules.halves_p / 5
     said = (
-        f"not stable: {float(first.theta[0]) * unit:+.4g} in {names[refuter][0]} of the "
-        f"{'clusters' if are_apart else 'rows'}, {float(second.theta[0]) * unit:+.4g} in "
+        f"not stable: {tell_signed(float(first.theta[0]) * unit)} in {names[refuter][0]} of the "
+        f"{'clusters' if are_apart else 'rows'}, {tell_signed(float(second.theta[0]) * unit)} in "
         f"{names[refuter][1]}"
     )
     scaled = stretch(interval, unit)

@@ -68,7 +68,8 @@ def test_too_few_mentions_give_no_result_and_say_so(mentions: int):
         row = rows["sound", name]
         assert row["verdict"] == "no result"
         assert all(row[key] is None for key in NUMBERS)
-        assert f"in {mentions} reviews" in row["reasons"][0]
+        said = "1 review;" if mentions == 1 else f"{mentions} reviews;"
+        assert f"mentioned positively in {said}" in row["reasons"][0]
     assert rows["sound", "negative"]["verdict"] == "credible"
     assert rows["price", "positive"]["estimate"] is not None
 

@@ -86,6 +86,36 @@ def test_treated_without_any_like_are_not_credible_either_way():
     assert any("narrow the population to treated rows" in reason for _, reason in found)
 
 
+def test_advice_is_to_ask_what_the_rows_can_tell():
+    """Of the treated where these have their like; of the untreated where those have; else of fewer rows."""
+    propensity, treated = make_trainees(np.random.default_rng(6))
+    swapped = {1: "(att)", 0: "(atc)"}
+    for arm, asked in swapped.items():
+        overlap = measure_overlap(
+            propensity if arm else 1 - propensity, treated if arm else 1 - treated
+        )
+        (bad, *_) = (said for verdict, said in check_overlap(overlap) if verdict == "not credible")
+        assert asked in bad
+    propensity, treated = make_trainees(np.random.default_rng(7), shift=4.0)
+    overlap = measure_overlap(propensity, treated)
+    assert overlap.instead is None
+    said = [said for _, said in check_overlap(overlap)]
+    assert any("narrow the population to rows that have their like" in one for one in said)
+    alone = check_overlap(measure_overlap(propensity, treated, estimand="att"))
+    assert any(verdict == "not credible" for verdict, _ in alone)
+
+
+def test_shares_without_like_are_the_same_whatever_is_asked():
+    propensity, treated = make_trainees(np.random.default_rng(8))
+    shares = {
+        (found.share_off_support_treated, found.share_off_support_untreated)
+        for found in (
+            measure_overlap(propensity, treated, estimand=e) for e in ("ate", "att", "atc")
+        )
+    }
+    assert len(shares) == 1
+
+
 def test_weights_for_the_treated_are_the_odds_of_treatment():
     treated = np.array([1, 0, 0], dtype=np.int64)
     overlap = measure_overlap(np.array([0.5, 0.5, 0.2]), treated, estimand="att")
@@ -103,9 +133,9 @@ def test_treated_a_little_beyond_the_last_untreated_have_like_and_those_far_beyo
             1 / (1 + np.exp(-moved)), is_treated, estimand="att"
         ).share_off_support_treated
 
-    # the tenth largest untreated logit is .91, and a fifth of the deviation within the arms .17
-    assert share(0.0) == pytest.approx(0.02, abs=0.02)
-    assert share(0.55) == pytest.approx(0.5, abs=0.05)
+    # the fourth largest of 400 untreated logits is .97, a fifth of the deviation within the arms .17
+    assert share(0.0) == 0.0
+    assert share(0.55) == pytest.approx(0.46, abs=0.03)
     assert share(3.0) == 1.0
 
 

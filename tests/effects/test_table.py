@@ -177,7 +177,7 @@ def test_the_answer_does_not_depend_on_other_columns_or_on_when_it_is_asked():
         ({"treatment": "y"}, ConfigError, "both outcome and treatment"),
         ({"controls": ["t"]}, ConfigError, "treatment t is named as a control"),
         ({"controls": ["y"]}, ConfigError, "outcome y is named as a control"),
-        ({"outcome": "colour"}, InputError, "must be numbers, found String such as"),
+        ({"outcome": "colour"}, InputError, "must be numbers or ISO dates, found String such as"),
         ({"estimators": ["magic"]}, ConfigError, "allowed are plr, irm"),
         ({"estimators": []}, ConfigError, "allowed are plr, irm"),
         ({"estimand": "att"}, ConfigError, "none of"),
@@ -346,3 +346,138 @@ def test_control_of_which_every_level_is_rare_is_said_to_adjust_for_nothing():
     )
     answer = estimate_table(frame, outcome="y", treatment="d", controls=["id"], estimators=["diff"])
     assert any("id adjusts for nothing" in note and "300" in note for note in answer["reasons"])
+
+
+def test_a_difference_beside_controls_is_no_credible_effect():
+    plr, diff = ask(make_table(np.random.default_rng(31)))["estimates"]
+    assert (plr["verdict"], diff["verdict"]) == ("credible", "weak")
+    assert "adjusts for no control" in diff["reasons"][0]
+    randomised = make_table(np.random.default_rng(31)).with_columns(
+        t=pl.Series(np.random.default_rng(1).integers(0, 2, ROWS))
+    )
+    answer = ask(randomised, is_experiment=True, estimators=["diff"])
+    assert answer["estimates"][0]["verdict"] == "credible"
+
+
+@pytest.mark.parametrize(
+    ("clusters", "verdict"), [(2, "not credible"), (5, "weak"), (300, "credible")]
+)
+def test_every_estimator_needs_clusters_enough(clusters: int, verdict: str):
+    rng = np.random.default_rng(32)
+    frame = make_table(rng).with_columns(g=pl.int_range(pl.len()) % clusters)
+    frame = frame.with_columns(t=pl.Series(rng.integers(0, 2, ROWS)))
+    answer = ask(frame, cluster="g", is_experiment=True, estimators=["diff", "lin"])
+    assert {one["verdict"] for one in answer["estimates"]} == {verdict}
+
+
+def test_a_stray_code_in_a_treatment_is_said():
+    frame = make_table(np.random.default_rng(33)).with_columns(
+        t=pl.when(pl.int_range(pl.len()) % 100 == 7).then(9).otherwise("t")
+    )
+    answer = ask(frame)
+    assert answer["verdict"] == "weak"
+    (said,) = (reason for reason in answer["reasons"] if "values from" in reason)
+    assert "3 values from 0 to 9: the effect is per unit" in said
+    assert "9 in 30 rows" in said
+
+
+def test_a_dose_of_many_values_is_no_code():
+    answer = ask(make_table(np.random.default_rng(34)), treatment="dose")
+    assert answer["verdict"] == "credible"
+    assert any("the effect is per unit" in reason for reason in answer["reasons"])
+
+
+def test_flags_of_experiments_ask_for_one():
+    frame = make_table(np.random.default_rng(35), rows=100)
+    with pytest.raises(ConfigError, match=r"--expected-share .* add --experiment"):
+        ask(frame, expected_share=0.5)
+    with pytest.raises(ConfigError, match=r"lin: .* --experiment"):
+        ask(frame, estimators=["lin"])
+
+
+def test_an_outcome_too_fine_for_arithmetic_is_refused():
+    frame = make_table(np.random.default_rng(36), rows=100)
+    with pytest.raises(EstimationError, match="in another unit"):
+        ask(frame.with_columns(y=pl.col("y") * 1e-300))
+
+
+def test_infinite_outcomes_are_dropped_by_name():
+    frame = make_table(np.random.default_rng(37), rows=200).with_columns(
+        y=pl.when(pl.int_range(pl.len()) < 3).then(float("inf"))
+        .when(pl.int_range(pl.len()) < 5).then(None).otherwise("y")
+    )  # fmt: skip
+    assert "5 rows without y were dropped, of them 3 where it is infinite" in ask(frame)["reasons"]
+
+
+def test_clusters_that_are_no_number_are_dropped_and_counted():
+    frame = make_table(np.random.default_rng(38), rows=400).with_columns(
+        g=pl.when(pl.int_range(pl.len()) % 2 == 0)
+        .then(float("nan"))
+        .otherwise(pl.col("g").cast(float))
+    )
+    answer = ask(frame, cluster="g")
+    assert answer["n"] == 200
+    assert "200 rows without g were dropped" in answer["reasons"]
+
+
+@pytest.mark.parametrize("kind", [pl.Float64, pl.String])
+def test_a_control_that_is_missing_in_many_rows_makes_an_estimate_weak(kind):
+    frame = make_table(np.random.default_rng(39))
+    half = frame.with_columns(
+        x=pl.when(pl.int_range(pl.len()) % 2 == 0).then("x").round(0).cast(kind)
+    )
+    answer = ask(half, estimators=["plr"])
+    assert answer["verdict"] == "weak"
+    assert any("x is missing in 50% of the rows" in reason for reason in answer["reasons"])
+    few = frame.with_columns(
+        x=pl.when(pl.int_range(pl.len()) % 50 != 0).then("x").round(0).cast(kind)
+    )
+    answer = ask(few, estimators=["plr"])
+    assert answer["verdict"] == "credible"
+    assert any("x is missing in 2.0% of the rows" in reason for reason in answer["reasons"])
+
+
+def test_a_column_that_is_there_twice_is_refused_where_it_is_asked_for(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("y,t,x,x\n" + "1.5,0,1,2\n2,1,2,1\n" * 10)
+    frame = read_table(tmp_path / "a.csv")
+    with pytest.raises(InputError, match="x is there more than once"):
+        ask(frame)
+    assert ask(frame, controls=[], estimators=["diff"])["n"] == 20
+
+
+def test_dates_of_a_csv_are_dates(tmp_path: Path):
+    (tmp_path / "a.csv").write_text(
+        "day,at,bad,us,name\n"
+        "2024-01-31,2024-01-31T10:00,2024-02-30,01/31/2024,2024-01-31 or so\n"
+        ",2024-02-01 10:00,2024-01-31,02/01/2024,\n"
+    )
+    frame = read_table(tmp_path / "a.csv")
+    assert frame["day"].to_list() == [dt.date(2024, 1, 31), None]
+    assert frame["at"].dtype == pl.Datetime("us", "UTC")
+    assert frame["at"].null_count() == 0
+    assert {frame[name].dtype for name in ("bad", "us", "name")} == {pl.String}
+
+
+def test_quotes_in_the_name_of_a_column_are_single(tmp_path: Path):
+    (tmp_path / "a.csv").write_text('"my ""x"" col",y\n1,2\n')
+    assert read_table(tmp_path / "a.csv").columns == ['my "x" col', "y"]
+
+
+@pytest.mark.parametrize(("sign", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_another_separator_is_named(tmp_path: Path, sign: str, word: str):
+    (tmp_path / "a.csv").write_text(sign.join("ytx") + "\n" + sign.join("123") + "\n")
+    with pytest.raises(InputError, match=f"is it separated by {word}"):
+        read_table(tmp_path / "a.csv")
+
+
+def test_untreated_who_never_are_treated_do_not_speak_against_the_effect_on_the_treated():
+    rng = np.random.default_rng(40)
+    x = np.r_[rng.normal(size=500), rng.normal(-8, 0.5, 500)]
+    t = (rng.random(1000) < 1 / (1 + np.exp(-x))).astype(int)
+    frame = pl.DataFrame({"x": x, "t": t, "y": x + t + rng.normal(size=1000)})
+    asked = {"estimators": ["irm", "forest", "ipw"], "max_levels": 20}
+    for one in ask(frame, estimand="att", **asked)["estimates"]:
+        assert not any("chance of treatment" in reason for reason in one["reasons"])
+        assert one["clipped"] == 0
+    for one in ask(frame, **asked)["estimates"]:
+        assert any("have a chance of treatment beyond" in reason for reason in one["reasons"])

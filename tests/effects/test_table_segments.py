@@ -1,5 +1,7 @@
 """Segments and tests of one table."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -106,3 +108,61 @@ def test_a_test_that_cannot_be_estimated_is_listed_and_not_pooled():
         estimate_tests(frame.head(500), "t", outcome="y", treatment="d", is_experiment=True)
     with pytest.raises(InputError, match="no column"):
         estimate_tests(frame, "trial", outcome="y", treatment="d", is_experiment=True)
+
+
+@pytest.mark.parametrize("estimand", ["att", "atc"])
+def test_segments_answer_the_average_that_is_asked_for(estimand):
+    """Within a group the effect grows with x, and so does the chance of treatment."""
+    rng = np.random.default_rng(11)
+    n = 3000
+    group, x = rng.integers(0, 2, n), rng.normal(size=n)
+    d = (rng.random(n) < 1 / (1 + np.exp(-x))).astype(int)
+    effect = (1 + group) * (1 + x)
+    y = effect * d + x + 2 * group + rng.normal(size=n)
+    names = np.where(group == 1, "b", "a")
+    frame = pl.DataFrame({"x": x, "d": d, "y": y, "group": names})
+    question = ask(
+        frame, outcome="y", treatment="d", controls=["x"], cluster=None, folds=5, max_levels=20
+    )
+    found = estimate_table_segments(question, replace(OPTIONS, estimand=estimand), frame["group"])
+    assert (found["estimator"], found["estimand"]) == ("irm", estimand)
+    is_asked = d == (estimand == "att")
+    for level in found["levels"]:
+        truth = effect[is_asked & (names == level["level"])].mean()
+        assert abs(level["estimate"] - truth) < 3 * level["std_error"]
+        assert level["std_error"] < 0.25
+        assert abs(level["estimate"] - (2 if level["level"] == "b" else 1)) > 2 * level["std_error"]
+    assert found["heterogeneity"]["p_value"] < 0.01
+
+
+def test_segments_with_equal_effects_on_the_treated_are_seldom_said_to_differ():
+    said = 0
+    for seed in range(8):
+        frame = make_table(np.random.default_rng(100 + seed), n=600, effects=(0.5, 0.5))
+        question = ask(
+            frame, outcome="y", treatment="d", controls=["x"], cluster=None, folds=5, max_levels=20
+        )
+        found = estimate_table_segments(
+            question, replace(OPTIONS, estimand="att", repeats=1), frame["group"]
+        )
+        said += found["heterogeneity"]["p_value"] < 0.05
+    assert said <= 2
+
+
+def test_a_segment_whose_arm_is_thin_has_no_effect_on_the_treated():
+    frame = make_table(np.random.default_rng(12), n=400).with_columns(
+        d=pl.when(pl.col("group") == "g1")
+        .then(pl.int_range(pl.len()) < 6)
+        .otherwise(pl.col("d") == 1)
+        .cast(pl.Int64)
+    )
+    question = ask(
+        frame, outcome="y", treatment="d", controls=["x"], cluster=None, folds=5, max_levels=20
+    )
+    found = estimate_table_segments(
+        question, replace(OPTIONS, estimand="att", repeats=1), frame["group"]
+    )
+    (thin,) = (level for level in found["levels"] if level["level"] == "g1")
+    assert thin["estimate"] is None
+    assert "10 are needed" in thin["reason"]
+    assert found["heterogeneity"] is None

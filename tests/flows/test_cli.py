@@ -206,6 +206,24 @@ def test_drivers_read_attributes_and_find_what_moves_the_rating(shop: Path) -> N
     assert driver["contrast"] == "negative_to_positive"
     assert (driver["n_positive"], driver["n_negative"]) == (100, 100)
     assert driver["estimate"] == pytest.approx(3, abs=0.3)
+    assert driver["verdict"] == "weak"
+    shown = call(
+        "drivers",
+        "reviews.jsonl",
+        "--text",
+        "body",
+        "--outcome",
+        "stars",
+        "--attributes",
+        "food,noise",
+    )
+    lines = shown.stdout.splitlines()
+    (row,) = (line for line in lines if "│ food" in line)
+    assert "100 / 100" in row
+    assert "weak" in row
+    assert sum("no controls" in line for line in lines) == 1
+    assert "- noise: noise is mentioned positively in 0 reviews; 10 are needed" in shown.stdout
+    assert "whyrec__" not in shown.stdout
 
 
 def test_extract_writes_one_row_per_text_and_attribute(shop: Path) -> None:
