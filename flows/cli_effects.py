@@ -216,7 +216,7 @@ def show_answer(answer: dict[str, Any]) -> None:
     )
     for segment in answer.get("segments", []):
         print_table(
-            f"by {segment['segment']}",
+            f"by {segment['segment']} ({segment['estimator']}, {segment['estimand']})",
             ("level", "estimate", "low", "high", "n", ""),
             [
                 (

@@ -8,12 +8,21 @@ from tasks.effects.answer import Options
 from tasks.effects.answer_linear import MIN_ARM_ROWS
 from tasks.effects.credibility import Finding
 from tasks.effects.experiment import check_balance, check_sample_ratio
-from tasks.effects.overlap import Overlap, check_overlap
+from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
 from tasks.effects.question import Question
 
 THIN_ROWS: Final = 50
 _CODES: Final = 10
 _MAIN_SHARE: Final = 0.8
+
+
+def find_overlap(question: Question, options: Options) -> Overlap | None:
+    """Overlap of a two-valued treatment for the average that is asked for; None for any other."""
+    if question.is_treated is None:
+        return None
+    fold = question.deal_folds()[question.cluster]
+    propensity = fit_propensity(question.controls, question.is_treated, fold, question.folds)
+    return measure_overlap(propensity, question.is_treated, estimand=options.estimand)
 
 
 def check_question(

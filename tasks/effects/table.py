@@ -38,10 +38,10 @@ from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Rules, Verdict
 from tasks.effects.estimand import ESTIMANDS, NAMES, Estimand, check_estimand
 from tasks.effects.intervals import Interval
-from tasks.effects.overlap import Overlap, fit_propensity, measure_overlap
+from tasks.effects.overlap import Overlap
 from tasks.effects.penalty import Penalty
 from tasks.effects.question import Question, ask
-from tasks.effects.question_checks import check_question
+from tasks.effects.question_checks import check_question, find_overlap
 from tasks.platform.errors import ConfigError, EstimationError
 from tasks.platform.numbers import tell_signed
 
@@ -133,7 +133,7 @@ def estimate_table(
     names = choose_estimators(estimators, question, options)
     replies = [reply(name, question, options) for name in names]
     naive = question.scale(fit_naive(question).interval(ONE, confidence=confidence))
-    overlap = _measure_overlap(question, options)
+    overlap = find_overlap(question, options)
     shared = check_question(question, overlap, options, expected_share)
     shown = [_show(one, shared, naive, question, overlap, options) for one in replies]
     headline = _choose_headline(shown, options)
@@ -204,14 +204,6 @@ def collect_effects(question: Question, options: Options) -> dict[str, Any]:
         "cate": [{"row": row, "cate": value} for row, value in enumerate(effects)],
         "heterogeneity": describe_effects(question, fit),
     }
-
-
-def _measure_overlap(question: Question, options: Options) -> Overlap | None:
-    if question.is_treated is None:
-        return None
-    fold = question.deal_folds()[question.cluster]
-    propensity = fit_propensity(question.controls, question.is_treated, fold, question.folds)
-    return measure_overlap(propensity, question.is_treated, estimand=options.estimand)
 
 
 def _show(

@@ -15,6 +15,7 @@ from tasks.effects.intervals import Interval, make_interval
 from tasks.effects.moments import IntArray
 from tasks.effects.plr import Fit
 from tasks.effects.question import Question, stretch
+from tasks.effects.question_checks import check_question, find_overlap
 from tasks.effects.refute import VERDICTS, RefuteRules, Result, describe_benchmarks, grade
 from tasks.effects.sensitivity import Benchmark, benchmark_controls, group_controls
 from tasks.platform.errors import EstimationError
@@ -78,7 +79,8 @@ def refute_question(
         *try_negatives(trial),
         try_sensitivity(trial),
     ]
-    own = list(answer_plr(question, options).findings)
+    shared = check_question(question, find_overlap(question, options), options, None)
+    own = [*answer_plr(question, options).findings, *shared]
     found: list[Finding] = [
         (VERDICTS[line["result"]], line["reason"]) for line in lines if line["reason"]
     ]

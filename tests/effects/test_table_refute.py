@@ -15,7 +15,7 @@ OPTIONS = Options("ate", 0.95, 1.0, is_experiment=False, rules=Rules())
 def make_table(rng, n=2000, *, effect=0.5):
     """x1 causes treatment and outcome; the naive slope is off by 2 cov(x1, d) / var(d)."""
     x1, x2 = rng.normal(size=(2, n))
-    d = (x1 + rng.normal(size=n) > 0).astype(int)
+    d = (0.6 * x1 + rng.normal(size=n) > 0).astype(int)
     y = effect * d + 2 * x1 + rng.normal(size=n)
     day, user = np.arange(n) % 30, rng.integers(0, 200, n)
     return pl.DataFrame({"x1": x1, "x2": x2, "d": d, "y": y, "day": day, "user": user})
@@ -108,3 +108,14 @@ def test_what_cannot_be_tried_says_why():
     frame = make_table(np.random.default_rng(7)).with_columns(gap=pl.lit(None, dtype=pl.Float64))
     _, lines = refuted(frame, negatives=("gap",))
     assert "gaps" in lines["negative_control"]["note"]
+
+
+def test_what_speaks_against_an_estimate_speaks_against_one_that_is_tried():
+    frame = make_table(np.random.default_rng(21))
+    randomised = frame.with_columns(d=pl.Series(np.random.default_rng(1).integers(0, 2, 2000)))
+    answer, lines = refuted(randomised, controls=())
+    assert "failed" not in {line["result"] for line in lines.values()}
+    assert answer["verdict"] == "weak"
+    assert any("no controls" in reason for reason in answer["reasons"])
+    few = randomised.with_columns(user=pl.int_range(pl.len()) % 2)
+    assert refuted(few, cluster="user")[0]["verdict"] == "not credible"

@@ -276,7 +276,7 @@ def trial(tmp_path: Path) -> Path:
     """x causes treatment and rating; treatment adds half a star; z is caused by x before both."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=600)
-    d = (x + rng.normal(size=600) > 0).astype(int)
+    d = (0.5 * x + rng.normal(size=600) > 0).astype(int)
     frame = pl.DataFrame(
         {
             "x": x, "z": x + rng.normal(size=600), "promoted": d, "day": np.arange(600) % 30,
