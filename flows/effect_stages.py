@@ -61,7 +61,7 @@ def conclude_effects(
     panels = make_panels(night, periods, attributes, texts)
     bases = freeze_bases(night, panels)
     moments = make_moments(night, panels, bases)
-    windows = estimate_windows(night, panels, moments)
+    windows = estimate_windows(night, panels, bases, moments)
     beside = {
         "refutations": refute_windows(night, windows, panels, bases, moments),
         "opinions": (
@@ -190,7 +190,10 @@ def change_moments(
 
 
 def estimate_windows(
-    night: Night, panels: Mapping[PeriodRef, PanelRef], moments: Mapping[PeriodRef, FileRef]
+    night: Night,
+    panels: Mapping[PeriodRef, PanelRef],
+    bases: Mapping[str, FileRef],
+    moments: Mapping[PeriodRef, FileRef],
 ) -> list[Windowed]:
     """Effects of every attribute, for each source and window."""
     settings, periods = night.settings.effects, list(panels)
@@ -213,6 +216,7 @@ def estimate_windows(
             "start": window[0].start,
             "end": night.as_of,
             "moments": tuple(moments[period] for period in window),
+            "basis": bases[source],
             "left_out": sum(period.rows - panels[period].rows.rows for period in window),
             "attribute_names": night.settings.extract.names,
             "settings": settings,

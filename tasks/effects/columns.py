@@ -18,6 +18,7 @@ from tasks.effects.basis import (
     read_levels,
     read_numbers,
 )
+from tasks.effects.gaps import MUCH
 from tasks.effects.moments import IntArray, factorise
 from tasks.effects.read import TWICE
 from tasks.effects.text_controls import Components, reduce_vectors
@@ -29,8 +30,6 @@ SMALL_ROWS: Final = 200
 _LEVEL_ROWS: Final = 20
 """So many rows of a table allow one level of a category a column of its own."""
 _MOST_LEVELS: Final = 200
-_MUCH: Final = 0.1
-"""Share of rows in levels without a column of their own that speaks against an estimate."""
 _SHOWN: Final = 8
 
 
@@ -149,10 +148,10 @@ def _count_missing(series: pl.Series) -> int:
 def _describe_missing(holes: Mapping[str, float], *, few: bool) -> list[str]:
     """Controls with values missing, in few rows or in many: a column of its own says which."""
     return [
-        f"control {name} is missing in {share:.{1 if share < _MUCH else 0}%} of the rows: these are told "
+        f"control {name} is missing in {share:.{1 if share < MUCH else 0}%} of the rows: these are told "
         "apart from the others, but not adjusted for what it was"
         for name, share in holes.items()
-        if share > 0 and (share <= _MUCH) == few
+        if share > 0 and (share <= MUCH) == few
     ]
 
 
@@ -167,7 +166,7 @@ def _describe_rest(frame: pl.DataFrame, basis: Basis, least_rows: int) -> list[s
         levels = read_levels(frame[term.name])
         levels = levels.filter(levels != MISSING)
         rest = levels.filter(~levels.is_in(list(term.levels)))
-        if rest.len() <= _MUCH * frame.height:
+        if rest.len() <= MUCH * frame.height:
             continue
         if int(levels.value_counts()["count"].to_numpy().max()) < least_rows:
             how = f"adjusts for nothing: none of its {levels.n_unique():,} levels has {least_rows} rows"

@@ -7,8 +7,10 @@ import numpy as np
 
 from tasks.effects.basis import fit_basis
 from tasks.effects.change import Batches, add_change_q_values, compare_windows
+from tasks.effects.credibility import weigh_row
 from tasks.effects.estimate import Method, Row, Window, estimate_effects
 from tasks.effects.exposures import estimate_positions
+from tasks.effects.gaps import find_gaps
 from tasks.effects.gold import Labelled, correct_panel, find_labels, refuse_window
 from tasks.effects.item_texts import add_text_scores, fit_item_directions
 from tasks.effects.judge import judge_effects
@@ -155,6 +157,7 @@ def estimate_window(
     start: date,
     end: date,
     moments: tuple[FileRef, ...],
+    basis: FileRef,
     left_out: int,
     attribute_names: tuple[str, ...],
     settings: EffectsSettings,
@@ -163,17 +166,21 @@ def estimate_window(
 ) -> EffectsRef:
     """Effects of every attribute over one window of one source, by re-summing stored moments.
 
-    `left_out` reviews of the window were not read; the rows say so beside their `n`.
+    `basis` is the one that they were made with. `left_out` reviews of the window were not read; the rows say so beside their `n`.
     """
     lake = run.site.lake
+    total = sum_moments(Moments.from_bytes(lake.read_bytes(ref)) for ref in moments)
     rows = estimate_effects(
-        sum_moments(Moments.from_bytes(lake.read_bytes(ref)) for ref in moments),
+        total,
         window=Window(source=source, name=window, start=start, end=end),
         attributes=attribute_names,
         outcome=settings.outcome,
         method=make_method(settings),
     )
-    ref = put_rows(run, "effects", [{**row, "n_left_out": left_out} for row in rows])
+    gaps = find_gaps(read_basis(run, basis), total)
+    ref = put_rows(
+        run, "effects", [{**weigh_row(row, gaps), "n_left_out": left_out} for row in rows]
+    )
     return EffectsRef(source=source, window=window, file=ref, code=code, rows=len(rows))
 
 
