@@ -64,9 +64,10 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
 }  # fmt: skip
 """Estimators by name. Without an experiment `diff` adjusts for nothing and is the naive figure."""
 
-DEFAULTS: Final = ("plr", "irm", "diff")
+DEFAULTS: Final = ("plr", "balance", "irm", "diff")
 LARGE_ROWS: Final = 20_000
-"""Larger tables are asked for irm by name only: it takes minutes there."""
+"""Larger tables are asked for irm and balance by name only: they take minutes there."""
+_SLOW: Final = ("balance", "irm")
 _TRUSTED: Final = ("balance", "irm", "forest", "plr", "ipw", "diff")
 _TRUSTED_IN_EXPERIMENTS: Final = ("lin", "cuped", "diff")
 """Which estimate the verdict over all is about: the first of these that has a result."""
@@ -160,7 +161,7 @@ def choose_estimators(
         wanted = _TRUSTED_IN_EXPERIMENTS if options.is_experiment else DEFAULTS
         able = [n for n in wanted if ESTIMATORS[n].refuse(question, options) is None]
         is_large = question.n > LARGE_ROWS and options.estimand == "ate"
-        return [n for n in able if not (is_large and n == "irm")]
+        return [n for n in able if not (is_large and n in _SLOW)]
     unknown = [name for name in names if name not in ESTIMATORS]
     if unknown or not names:
         raise ConfigError(f"--estimators {','.join(names)}: allowed are {', '.join(ESTIMATORS)}")

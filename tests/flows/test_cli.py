@@ -180,7 +180,7 @@ def test_estimate_answers_in_the_contracts_shape(shop: Path) -> None:
         "verdict",
         "reasons",
     } <= set(answer)
-    assert {e["estimator"] for e in answer["estimates"]} == {"plr", "irm", "diff"}
+    assert {e["estimator"] for e in answer["estimates"]} == {"plr", "balance", "irm", "diff"}
     for estimate in answer["estimates"]:
         assert estimate["ci_low"] < 2 < estimate["ci_high"] + 0.1
 
