@@ -12,7 +12,8 @@ from tasks.effects.credibility import Finding
 from tasks.effects.experiment import estimate_cuped, estimate_lin, estimate_means
 from tasks.effects.intervals import Interval, t_quantile
 from tasks.effects.naive import estimate_naive_rows
-from tasks.effects.plr import Fit, average_fits, fit_rows, robustness_value
+from tasks.effects.plr import Fit, robustness_value
+from tasks.effects.plr_rows import average_fits, fit_rows
 from tasks.effects.question import Question
 from tasks.effects.ridge import fit_ridge_arm
 from tasks.platform.errors import EstimationError

@@ -27,7 +27,7 @@ from tasks.effects.estimate import (
 from tasks.effects.impute import Gold, Labels, Reading
 from tasks.effects.measured import MIN_GOLD, OUTCOME, Table, table_moments
 from tasks.effects.moments import IntArray
-from tasks.effects.plr import assign_folds
+from tasks.effects.plr_rows import assign_folds
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import UNDECIDED, read_labels, to_sides
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.moments import INTERCEPT, IntArray, Moments
-from tasks.effects.plr import Fit, Residuals, Variance, solve_residuals, solve_rows
+from tasks.effects.plr import Fit, Residuals, Variance, solve_residuals
+from tasks.effects.plr_rows import solve_rows
 from tasks.effects.ridge import locate
 
 

@@ -16,7 +16,7 @@ from tasks.effects.basis import FloatArray, read_levels
 from tasks.effects.columns import build_controls, check_columns, read_clusters, read_column
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import IntArray, factorise
-from tasks.effects.plr import assign_folds
+from tasks.effects.plr_rows import assign_folds
 from tasks.platform.errors import ConfigError, EstimationError, InputError
 
 MIN_ROWS: Final = 50

@@ -18,7 +18,7 @@ from tasks.effects.columns import (
 )
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
-from tasks.effects.plr import assign_folds
+from tasks.effects.plr_rows import assign_folds
 from tasks.effects.text_words import Text
 from tasks.platform.errors import ConfigError, EstimationError
 

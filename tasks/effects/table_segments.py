@@ -15,7 +15,7 @@ from tasks.effects.intervals import make_interval
 from tasks.effects.irm import CLIP, put_together, score_irm
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import Nuisances
-from tasks.effects.plr import assign_folds
+from tasks.effects.plr_rows import assign_folds
 from tasks.effects.question import Question
 from tasks.effects.segments import (
     SegmentedContrast,

@@ -6,7 +6,8 @@ from sklearn.linear_model import Ridge
 
 from tasks.effects.moments import compute_moments
 from tasks.effects.penalty import GRID, choose_penalties, cross_validate
-from tasks.effects.plr import assign_folds, average_fits, estimate_plr, fit_rows
+from tasks.effects.plr import estimate_plr
+from tasks.effects.plr_rows import assign_folds, average_fits, fit_rows
 from tasks.effects.ridge import fit_projections
 from tasks.platform.errors import EstimationError
 from tests.effects.worlds import CONTROLS, make_world

@@ -10,14 +10,8 @@ from sklearn.linear_model import Ridge
 from tasks.effects.intervals import contrast, t_quantile
 from tasks.effects.moments import Moments, compute_moments, sum_moments
 from tasks.effects.panel import treatment_names
-from tasks.effects.plr import (
-    Fit,
-    assign_folds,
-    average_fits,
-    estimate_plr,
-    fit_rows,
-    robustness_value,
-)
+from tasks.effects.plr import Fit, estimate_plr, robustness_value
+from tasks.effects.plr_rows import assign_folds, average_fits, fit_rows
 from tasks.platform.errors import EstimationError
 from tests.effects.worlds import CONTROLS, TRUTH, World, make_world
 
@@ -145,7 +139,7 @@ def test_clusters_in_small_blocks_give_the_same_errors(monkeypatch):
         "treatments": TREATMENTS, "penalty": PENALTY,
     }  # fmt: skip
     whole = fit_rows(world.design, **given)
-    monkeypatch.setattr("tasks.effects.plr._CHUNK_CELLS", 49 * 30)
+    monkeypatch.setattr("tasks.effects.plr_rows._CHUNK_CELLS", 49 * 30)
     blocks = fit_rows(world.design, **given)
     np.testing.assert_allclose(blocks.cov, whole.cov, rtol=1e-10)
     assert blocks.clusters == whole.clusters == len(np.unique(world.user))
