@@ -78,7 +78,8 @@ def answer_ipw(question: Question, options: Options) -> Answer:
     splits = learn(question, options)
     fit = estimate_ipw(
         average_nuisances(splits).propensity, question.raw_outcome, question.arms,
-        cluster=question.cluster, basis=question.controls, estimand=options.estimand,
+        cluster=question.cluster, basis=question.controls, features=question.features,
+        estimand=options.estimand,
     )  # fmt: skip
     clipped, findings = check_clipped(question, options)
     details = {

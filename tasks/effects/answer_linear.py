@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tasks.effects import credibility
 from tasks.effects.answer import Answer, Options
 from tasks.effects.basis import FloatArray
+from tasks.effects.columns import SMALL_ROWS
 from tasks.effects.credibility import Finding
 from tasks.effects.experiment import estimate_cuped, estimate_lin, estimate_means
 from tasks.effects.intervals import Interval, t_quantile
@@ -16,6 +17,7 @@ from tasks.effects.plr import Fit, robustness_value
 from tasks.effects.plr_rows import average_fits, fit_rows
 from tasks.effects.question import Question
 from tasks.effects.ridge import fit_ridge_arm
+from tasks.effects.smooth import bend_controls
 from tasks.platform.errors import EstimationError
 from tasks.platform.numbers import tell_signed
 
@@ -36,6 +38,20 @@ def fit_naive(question: Question) -> Fit:
     return estimate_naive_rows(columns, question.cluster, treatments=("treatment",))
 
 
+def widen_controls(question: Question) -> FloatArray:
+    """The controls (n, p + w) with those of their bends that treatment or outcome follow besides.
+
+    The control basis bends little; tables too small for bends of their own keep it as it is.
+    """
+    if question.n < SMALL_ROWS or not question.features.shape[1]:
+        return question.controls
+    if "bends" not in question.memo:
+        question.memo["bends"] = bend_controls(
+            question.features, question.controls, question.outcome, question.treatment
+        )
+    return np.column_stack([question.controls, question.memo["bends"]])
+
+
 def fit_plr(
     question: Question,
     options: Options,
@@ -47,12 +63,13 @@ def fit_plr(
 ) -> Fit:
     """Partially linear regression, in the question's scaled units.
 
-    `treatment`, `outcome` (n,) and `controls` (n, p) stand in for the question's own.
+    `treatment`, `outcome` (n,) and `controls` (n, p) stand in for the question's own, which are its
+    controls and their bends (`widen_controls`).
     """
     design = np.column_stack(
         [
             np.ones(question.n),
-            question.controls if controls is None else controls,
+            widen_controls(question) if controls is None else controls,
             question.treatment if treatment is None else treatment,
             question.outcome if outcome is None else outcome,
         ]
@@ -78,7 +95,7 @@ def answer_plr(question: Question, options: Options) -> Answer:
     fit = fit_plr(question, options)
     interval = fit.interval(ONE, confidence=options.confidence)
     findings = credibility.check_fit(
-        fit, ONE, interval, n_columns=2 + question.controls.shape[1], rules=options.rules
+        fit, ONE, interval, n_columns=2 + widen_controls(question).shape[1], rules=options.rules
     )
     value = robustness_value(fit, ONE)
     note = (
@@ -144,7 +161,7 @@ def impute_average(question: Question, *, penalty: float) -> tuple[float, FloatA
     """
     if question.is_treated is None or question.controls.shape[1] == 0:
         return None
-    x = np.column_stack([np.ones(question.n), question.controls])
+    x = np.column_stack([np.ones(question.n), widen_controls(question)])
     fold = question.deal_folds()[question.cluster]
     gap, pull = np.zeros(question.n), np.zeros(question.n)
     for arm, sign in ((1, 1.0), (0, -1.0)):

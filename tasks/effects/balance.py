@@ -6,11 +6,14 @@ poor, these weights are few, large and wrong. Here each arm's weights are worked
 are for: that the arm, so weighted, resembles the rows asked about in whatever its residuals could
 still depend on (Hirshberg & Wager 2021, "Augmented minimax linear estimation"; Ben-Michael, Feller,
 Hirshberg & Zubizarreta 2021, "The balancing act in causal inference"). What they could depend on
-are taken to be smooth functions of three scores of a row: its expected outcome under each
-treatment and the logit of its propensity (as in the doubly robust matching of Antonelli, Cefalu,
-Palmer & Agniel 2018). The weights minimise
+are the controls and their bends that treatment or outcome follow (`tasks.effects.smooth`). Where
+overlap is poor no weights balance so much, and they are taken to be smooth functions of three scores
+of a row: its expected outcome under each treatment and the logit of its propensity (as in the doubly
+robust matching of Antonelli, Cefalu, Palmer & Agniel 2018). Elsewhere scores are the worse choice:
+learned out of fold, they lean away from a row's own fold, and weights follow that too. The weights
+minimise
 
-    worst imbalance^2 over functions of norm 1 in the scores + |w - h|^2 / TRUST
+    worst imbalance^2 over functions of norm 1 + |w - h|^2 / trust
 
 from the inverse-propensity weights h (held within `HOLD`, summing to one), so that a right
 propensity needs no right outcome model, and a right outcome model no right propensity. No row
@@ -28,11 +31,11 @@ from tasks.effects.estimand import Estimand, check_estimand
 from tasks.effects.irm import CLIP, IrmFit, Score, put_together
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import Nuisances, check_arms
+from tasks.effects.smooth import HOLD, limit_penalty
 
 TRUST: Final = 0.3
-"""Variance, beside that of the noise, of what the outcome models may have missed."""
-HOLD: Final = 0.05
-"""Propensities are held within this and one minus this for the weights started from."""
+"""Variance, beside that of the noise, of what the outcome models may have missed: of scores; bends
+have theirs in `tasks.effects.smooth`."""
 _LOGIT_HOLD: Final = 0.005
 _REACH: Final = 5.0
 _RANK: Final = 200
@@ -70,10 +73,14 @@ def score_balance(
     effect = nuisances.treated - nuisances.untreated
     average = float(asked @ effect)
     influence = asked * effect
-    factor = factor_kernel(make_scores(nuisances))
+    columns = nuisances.columns
+    factor = factor_kernel(make_scores(nuisances)) if columns is None else columns
     for arm, predicted in ((1, nuisances.treated), (0, nuisances.untreated)):
         rows = np.flatnonzero(is_treated == arm)
-        weights = weigh_arm(nuisances.propensity, is_treated, arm, asked, factor, estimand=estimand)
+        weights = weigh_arm(
+            nuisances.propensity, is_treated, arm, asked, factor, estimand=estimand,
+            trust=TRUST if columns is None else 1 / limit_penalty(columns[rows]),
+        )  # fmt: skip
         residual = outcome[rows] - predicted[rows]
         correction = weights * residual if arm == 1 else -weights * residual
         average += float(correction.sum())

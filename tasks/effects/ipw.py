@@ -6,9 +6,10 @@ smoother than the true ones, and weights made of them alone leave a part of ever
 there they are moved, as little as need be, until the means of the controls agree, and those of smooth
 functions of the controls (calibration, as Zubizarreta 2015, "Stable weights that balance covariates",
 whose weights are not held above zero here; of functions, as Wong & Chan 2018, "Kernel-based covariate
-functional balancing"). The functions are random features of a Gaussian kernel (Rahimi & Recht 2007).
-The estimate looks at no outcome model; beside the doubly robust one it shows how much of that is owed
-to the outcome models. Its variance does: what the balanced columns explain of the outcome cannot vary
+functional balancing"). The functions are random features of a Gaussian kernel (Rahimi & Recht 2007)
+and the bends of `tasks.effects.smooth`. The estimate looks at no outcome model (outcomes only help to
+choose among the bends); beside the doubly robust one it shows how much of that is owed to the
+outcome models. Its variance does: what the balanced columns explain of the outcome cannot vary
 with the draw of an arm any more, so that only what a ridge on them leaves counts there (as in the
 calibration estimators of survey sampling: Deville & Saerndal 1992, section 3).
 """
@@ -25,6 +26,7 @@ from tasks.effects.estimand import Estimand, check_estimand
 from tasks.effects.irm import CLIP, cluster_error, count_clipped
 from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import check_arms
+from tasks.effects.smooth import bend_controls, is_overlapping, limit_penalty
 
 Mask = NDArray[np.bool_]
 
@@ -39,6 +41,9 @@ _FUNCTIONS: Final = 100
 _PULL: Final = 5.0
 """How much rather the weights spread than leave the controls apart, for all columns together; for all
 functions together it is one."""
+_SHARE: Final = 0.3
+"""Degrees of freedom for each row of an arm, where bends are to agree beside the controls: with more,
+few rows carry all the weight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +74,7 @@ def estimate_ipw(
     *,
     cluster: IntArray,
     basis: FloatArray | None = None,
+    features: FloatArray | None = None,
     estimand: Estimand = "ate",
     clip: float = CLIP,
 ) -> IpwFit:
@@ -76,19 +82,27 @@ def estimate_ipw(
 
     `propensity` (n,) are chances of treatment, from rows other than their own; `cluster` (n,) holds
     codes 0 to G - 1. `basis` (n, p) are centred and scaled controls whose means are to agree; None
-    leaves the weights to the propensities. Raises EstimationError for an empty arm.
+    leaves the weights to the propensities. With `features` (n, f), the same controls as raw numbers,
+    their bends are to agree as well, unless many rows have no like in an arm. Raises
+    EstimationError for an empty arm.
     """
     check_estimand(estimand)
     check_arms(outcome, is_treated)
     asked = share_asked(is_treated, estimand=estimand)
-    pulled = None if basis is None or not basis.shape[1] else _pull_columns(basis)
+    pulled, has_bends = None, False
+    if basis is not None and basis.shape[1]:
+        bends = np.zeros((len(outcome), 0))
+        if features is not None and is_overlapping(propensity):
+            bends = bend_controls(features, basis, outcome, is_treated)
+        pulled, has_bends = _pull_columns(basis, np.column_stack([basis, bends])), bends.size > 0
     factor = np.zeros((len(outcome), 0)) if pulled is None else pulled.factor
     weights = np.zeros(len(outcome))
     arms = [is_treated == 0, is_treated == 1]
     for value, arm in enumerate(arms):
         own = weigh_arm(
-            propensity, is_treated, value, asked, factor, estimand=estimand, trust=1.0, hold=clip
-        )
+            propensity, is_treated, value, asked, factor, estimand=estimand, hold=clip,
+            trust=1 / limit_penalty(factor[arm], share=_SHARE) if has_bends else 1.0,
+        )  # fmt: skip
         weights[arm] = own / own.sum()
     means = [float(weights[arm] @ outcome[arm]) for arm in arms]
     influence = np.zeros(len(outcome))
@@ -122,17 +136,18 @@ class _Pulled:
     pulls: FloatArray
 
 
-def _pull_columns(basis: FloatArray) -> _Pulled:
-    """Of the controls `basis` (n, p)."""
+def _pull_columns(basis: FloatArray, columns: FloatArray) -> _Pulled:
+    """Of functions of the controls `basis` (n, p), and `columns` (n, q) of any scale."""
     from sklearn.kernel_approximation import RBFSampler
 
     n, width = basis.shape
     kernel = RBFSampler(gamma=0.5 / width, n_components=_FUNCTIONS, random_state=0)
     functions = kernel.fit_transform(basis)
-    scale = 1 / np.sqrt(width)
+    scale = 1 / np.sqrt(columns.shape[1])
+    columns = columns / np.sqrt(max(float(columns.var(axis=0).mean()), 1e-12))
     return _Pulled(
-        factor=np.column_stack([_PULL * scale * basis, functions, np.ones(n)]),
-        pulls=np.repeat([_PULL * scale, scale], [width, _FUNCTIONS]),
+        factor=np.column_stack([_PULL * scale * columns, functions, np.ones(n)]),
+        pulls=np.repeat([_PULL * scale, scale], [columns.shape[1], _FUNCTIONS]),
     )
 
 

@@ -7,7 +7,8 @@ checkpoint of its growth, which replaces early stopping on a share of the rows.
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from tasks.effects.basis import FloatArray
 from tasks.effects.gaussian import Kernel, predict_process, standardise
 from tasks.effects.single_index import fit_single_index
+from tasks.effects.smooth import BASIS_SCALE, Bends, choose_bends
 
 Mask = NDArray[np.bool_]
 Predictions = dict[str, FloatArray]
@@ -24,6 +26,7 @@ MIN_ARM: Final = 8
 """Fewer training rows of an arm get no model of their own."""
 _PENALTIES: Final = np.logspace(-1, 5, 13)
 _LOGIT_C: Final = (0.003, 0.03, 0.3)
+_BENT_C: Final = (0.3, 3.0)
 _FREE: Final = 30.0
 """Scale of the treatment column in ridge designs, so that the penalty hardly touches it."""
 _PRODUCTS: Final = 150
@@ -40,8 +43,8 @@ class Split:
     `features` (n, f) and `filled` (n, f): raw numbers with NaN, and the same standardised with 0 for
     NaN. `basis` (n, p); `outcome` (n,) of mean 0 and deviation 1; `is_treated` (n,) is 0.0 or 1.0;
     `train` and `held` are masks (n,). `steps` are the checkpoints of boosting, `rate` its learning
-    rate; `kernels` of the Gaussian
-    processes (both arms, untreated, treated) are None for tables too small for them.
+    rate; `kernels` of the Gaussian processes (both arms, untreated, treated) are None for tables too
+    small for them; `bends` are waves of the controls, of which the training rows choose.
     """
 
     features: FloatArray
@@ -54,6 +57,7 @@ class Split:
     steps: tuple[int, ...]
     rate: float
     kernels: tuple[Kernel, Kernel, Kernel] | None
+    bends: Bends
     seed: int
 
     def arm(self, value: int) -> Mask:
@@ -65,6 +69,16 @@ class Split:
     def has_arms(self) -> bool:
         """Whether each arm has rows enough for a model of its own."""
         return min(int(self.arm(0).sum()), int(self.arm(1).sum())) >= MIN_ARM
+
+    @cached_property
+    def bent(self) -> dict[str, FloatArray]:
+        """The basis "waves" (n, q) with the waves that the training rows call for, and with products."""
+        waves, products = choose_bends(
+            self.bends, self.basis, self.outcome, self.is_treated, self.train
+        )
+        wide = np.column_stack([BASIS_SCALE * self.basis, waves])
+        found = {"waves": wide, "waves_products": np.column_stack([wide, products])}
+        return {name: columns for name, columns in found.items() if columns.shape[1]}
 
     @property
     def share(self) -> float:
@@ -93,6 +107,22 @@ def predict_ridges(split: Split) -> Predictions:
         arms = [split.arm(0), split.arm(1)]
         fits = [RidgeCV(_PENALTIES).fit(split.basis[a], split.outcome[a]) for a in arms]
         found["ridge_arm"] = np.stack([fit.predict(held) for fit in fits])
+    return found
+
+
+def predict_waves(split: Split) -> Predictions:
+    """Ridges on the basis and on the bends that treatment or outcome follow, with one effect for all.
+
+    Effects that bend as freely as that would run away where an arm has no rows.
+    """
+    from sklearn.linear_model import RidgeCV
+
+    found: Predictions = {}
+    for name, basis in split.bent.items():
+        wide = replace(split, basis=basis)
+        design = _design(wide, split.train, split.is_treated, is_bent=False)
+        model = RidgeCV(_PENALTIES).fit(design, split.outcome[split.train])
+        found[name] = _predict_both(wide, model, is_bent=False)
     return found
 
 
@@ -213,7 +243,10 @@ def _thin(split: Split) -> NDArray[np.int64]:
 
 
 def predict_chances(split: Split) -> Predictions:
-    """Chances of treatment, shape (h,): their share, logistic ridges, boosting and random trees."""
+    """Chances of treatment, shape (h,): their share, logistic ridges, boosting and random trees.
+
+    Ridges are of the basis, and of the bends that treatment or outcome follow.
+    """
     treated = split.is_treated[split.train]
     held = int(split.held.sum())
     found = {"share": np.full(held, split.share)}
@@ -251,18 +284,21 @@ def grow_boosts(
 
 
 LEARNERS: Final[tuple[Callable[[Split], Predictions], ...]] = (
-    predict_ridges, predict_indexes, predict_boosts, predict_arm_boosts, predict_trees, predict_gaussian,
+    predict_ridges, predict_waves, predict_indexes, predict_boosts, predict_arm_boosts, predict_trees, predict_gaussian,
 )  # fmt: skip
 
 
 def _predict_logits(split: Split) -> Predictions:
     from sklearn.linear_model import LogisticRegression
 
+    designs: list[tuple[str, FloatArray, Sequence[float]]] = [("logit", split.basis, _LOGIT_C)]
+    designs += [(name, columns, _BENT_C) for name, columns in split.bent.items()]
     found: Predictions = {}
-    for strength in _LOGIT_C if split.basis.shape[1] else ():
-        model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
-        model.fit(split.basis[split.train], split.is_treated[split.train])
-        found[f"logit_{strength:g}"] = model.predict_proba(split.basis[split.held])[:, 1]
+    for name, design, strengths in designs:
+        for strength in strengths if design.shape[1] else ():
+            model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
+            model.fit(design[split.train], split.is_treated[split.train])
+            found[f"{name}_{strength:g}"] = model.predict_proba(design[split.held])[:, 1]
     return found
 
 

@@ -5,7 +5,9 @@ Every row is predicted by learners that saw none of its fold, and the learners a
 a little wrong make a difference that is very wrong. The stack of each arm gives the mean outcome
 m = e g1 + (1 - e) g0; the effect t is then chosen among the learners' own differences and one
 constant by the R-loss, the squared error of (y - m) - (d - e) t (Nie & Wager 2021, "Quasi-oracle
-estimation of heterogeneous treatment effects"); and g0 = m - e t, g1 = m + (1 - e) t.
+estimation of heterogeneous treatment effects"); and g0 = m - e t, g1 = m + (1 - e) t. What
+that leaves of each arm's outcomes is then looked at once more, by a few columns and next to no
+penalty: see `tasks.effects.smooth`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +27,13 @@ from tasks.effects.learners import (
     predict_means,
 )
 from tasks.effects.moments import IntArray
+from tasks.effects.smooth import (
+    bend_controls,
+    is_overlapping,
+    make_bends,
+    mend_predictions,
+    widen_basis,
+)
 from tasks.effects.stacking import stack_chances, stack_squares
 from tasks.platform.errors import EstimationError
 from tasks.platform.threads import hold_threads_for
@@ -46,6 +55,9 @@ class Nuisances:
     difference (n,) of the two arms, in outcome units. `weights` gives the stacks ("untreated",
     "treated", "propensity", "effect"): learner to weight, those below 0.005 left out. `skills` are
     each learner's share in [0, 1] of what the arms' means leave of the outcome, out of fold.
+    `columns` (n, q) are the controls and their bends, by which the outcomes were mended (see
+    `tasks.effects.smooth`) and arms can be balanced; None where there are none, and where many rows
+    have no like in an arm.
     """
 
     untreated: FloatArray
@@ -54,6 +66,7 @@ class Nuisances:
     effects: Mapping[str, FloatArray]
     weights: Mapping[str, Mapping[str, float]]
     skills: Mapping[str, float] = field(default_factory=dict)
+    columns: FloatArray | None = None
 
     @property
     def mean(self) -> FloatArray:
@@ -87,10 +100,12 @@ def cross_fit_nuisances(
         return _without_controls(outcome, treated)
     with hold_threads_for(len(outcome)):
         arms, chances = _predict_all(features, basis, scaled, treated, fold, folds, seed)
-    low, high = float(scaled.min()), float(scaled.max())
-    slack = 0.0 if len(np.unique(outcome)) == 2 else _BEYOND * (high - low)
-    arms = {name: np.clip(values, low - slack, high + slack) for name, values in arms.items()}
-    found = _settle(arms, chances, scaled, treated)
+        low, high = float(scaled.min()), float(scaled.max())
+        slack = 0.0 if len(np.unique(outcome)) == 2 else _BEYOND * (high - low)
+        arms = {name: np.clip(values, low - slack, high + slack) for name, values in arms.items()}
+        found = _settle(arms, chances, scaled, treated)
+        bends = bend_controls(features, basis, scaled, is_treated)
+        found = _mend(found, widen_basis(basis, bends), scaled, is_treated)
     return replace(
         found,
         untreated=found.untreated * scale + centre,
@@ -126,6 +141,7 @@ def average_nuisances(nuisances: Sequence[Nuisances]) -> Nuisances:
             name: float(np.mean([one.skills.get(name, 0.0) for one in nuisances]))
             for name in first.skills
         },
+        columns=first.columns,
     )
 
 
@@ -171,33 +187,34 @@ def _predict_all(
     steps, rate = _SMALL_STEPS if len(outcome) < _SMALL_ROWS else _LARGE_STEPS
     every = Split(
         features, filled, basis, outcome, treated, fold != -1, fold == -1, steps, rate,
-        _tune(filled, treated, outcome, seed), seed,
+        _tune(filled, treated, outcome, seed), make_bends(features), seed,
     )  # fmt: skip
-    arms = _cross_fit(every, _predict_outcomes, "mean", fold, folds)
-    return arms, _cross_fit(every, predict_chances, "share", fold, folds)
+    splits = _deal(every, fold, folds)
+    arms = _cross_fit(splits, _predict_outcomes, "mean")
+    return arms, _cross_fit(splits, predict_chances, "share")
+
+
+def _deal(every: Split, fold: IntArray, folds: int) -> list[Split]:
+    """One split for each fold that has rows."""
+    splits = []
+    for k in range(folds):
+        held = fold == k
+        if held.any():
+            train = ~held if not held.all() else held
+            splits.append(replace(every, train=train, held=held, seed=every.seed + k))
+    return splits
 
 
 def _cross_fit(
-    every: Split,
-    learner: Callable[[Split], Predictions],
-    plainest: str,
-    fold: IntArray,
-    folds: int,
+    splits: Sequence[Split], learner: Callable[[Split], Predictions], plainest: str
 ) -> Predictions:
     """Out-of-fold predictions (..., n) of all that `learner` offers.
 
     What it does not offer in a fold (an arm too thin) is filled by `plainest`, which it always has.
     """
-    parts: list[tuple[FloatArray, Predictions]] = []
-    for k in range(folds):
-        held = fold == k
-        if held.any():
-            train = ~held if not held.all() else held
-            parts.append(
-                (held, learner(replace(every, train=train, held=held, seed=every.seed + k)))
-            )
+    parts = [(split.held, learner(split)) for split in splits]
     names = list(dict.fromkeys(name for _, found in parts for name in found))
-    shape = (*parts[0][1][plainest].shape[:-1], len(fold))
+    shape = (*parts[0][1][plainest].shape[:-1], len(splits[0].held))
     store = {name: np.empty(shape) for name in names}
     for held, found in parts:
         for name, values in store.items():
@@ -243,6 +260,21 @@ def _settle(
         weights={side: _name(labels[side], stack) for side, stack in stacks.items()},
         skills=_measure_skills(arms, outcome, treated),
     )
+
+
+def _mend(
+    found: Nuisances, columns: FloatArray, outcome: FloatArray, is_treated: IntArray
+) -> Nuisances:
+    """The outcomes with what `columns` (n, q) say they lack, in each arm by itself."""
+    untreated, treated = (
+        mend_predictions(columns, predicted, outcome, is_treated == arm, chance)
+        for arm, predicted, chance in (
+            (0, found.untreated, 1 - found.propensity),
+            (1, found.treated, found.propensity),
+        )
+    )
+    kept = columns if is_overlapping(found.propensity) else None
+    return replace(found, untreated=untreated, treated=treated, columns=kept)
 
 
 def _measure_skills(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tasks.effects import credibility
 from tasks.effects.answer import Options
-from tasks.effects.answer_linear import ONE, answer_plr, fit_plr
+from tasks.effects.answer_linear import ONE, answer_plr, fit_plr, widen_controls
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.intervals import Interval, make_interval
@@ -131,7 +131,9 @@ def try_random_cause(trial: Trial) -> Line:
     """One more control, of pure noise: the estimate must stay where it is."""
     question = trial.question
     noise = np.random.default_rng(trial.options.seed).normal(size=question.n)
-    fit = fit_plr(question, trial.options, controls=np.column_stack([question.controls, noise]))
+    fit = fit_plr(
+        question, trial.options, controls=np.column_stack([widen_controls(question), noise])
+    )
     moved = abs(float(fit.theta[0] - trial.fit.theta[0])) / float(trial.fit.std_error[0])
     result = grade(moved, trial.rules.weak_move, trial.rules.failed_move)
     said = f"a control of pure noise moves it by {moved:.1f} standard errors"

@@ -148,6 +148,7 @@ def _take(nuisances: Nuisances, rows: IntArray) -> Nuisances:
         treated=nuisances.treated[rows],
         propensity=nuisances.propensity[rows],
         effects={name: effect[rows] for name, effect in nuisances.effects.items()},
+        columns=None,
     )
 
 

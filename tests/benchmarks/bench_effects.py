@@ -125,7 +125,8 @@ def run(draw: Draw, seed: int, repeats: int | None, *, has_only_averages: bool) 
     irm = estimate_irm(x, basis, draw.y, draw.d, cluster=rows, splits=splits)
     seconds = time.process_time() - start
     balance = estimate_balance(draw.y, draw.d, splits=splits, cluster=rows)
-    ipw = estimate_ipw(irm.nuisances.propensity, draw.y, draw.d, cluster=rows, basis=basis)
+    ipw = estimate_ipw(irm.nuisances.propensity, draw.y, draw.d, cluster=rows, basis=basis,
+                       features=x)  # fmt: skip
     fits = {"irm": irm, "balance": balance, "ipw": ipw}
     if not has_only_averages:
         forest = estimate_forest(x, draw.y, draw.d, irm.nuisances, cluster=rows, seed=seed)

@@ -38,6 +38,19 @@ def test_both_outcomes_and_the_propensity_are_close_to_the_truth(world, found):
     assert np.mean((found.propensity - world.e) ** 2) < 0.3 * np.var(world.e)
 
 
+def test_a_wave_that_learners_flatten_is_mended():
+    """What is left of a confounding wave: trees, lines and kernels leave a quarter of it in each arm."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.uniform(-3, 3, 700), rng.normal(size=(700, 7))])
+    wave = np.cos(2 * x[:, 0])
+    d = (rng.random(700) < 1 / (1 + np.exp(-1.2 * wave))).astype(np.int64)
+    found = learn(x, 2 * wave + d + rng.normal(size=700), d)
+    turned = wave - wave.mean()
+    for arm, learned in enumerate((found.untreated, found.treated)):
+        left = turned @ (2 * wave + arm - learned) / (2 * turned @ turned)
+        assert abs(left) < 0.1
+
+
 def test_weights_are_shares(found):
     for stack in found.weights.values():
         assert all(weight > 0 for weight in stack.values())

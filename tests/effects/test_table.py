@@ -160,7 +160,8 @@ def test_an_effect_that_differs_between_rows_is_said():
     frame = pl.DataFrame({"x": x, "t": t, "y": t * (1 + 2 * x**2) + rng.normal(size=6000)})
     answer = ask(frame)  # the average effect is 3, among the undecided it is less
     assert answer["verdict"] == "weak"
-    assert "puts the average at +2.7" in answer["reasons"][0]
+    said = answer["reasons"][0].partition("puts the average at ")[2]
+    assert 2.7 < float(said) < 3.2
 
 
 def test_the_answer_does_not_depend_on_other_columns_or_on_when_it_is_asked():
