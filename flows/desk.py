@@ -8,10 +8,12 @@ from typing import Final
 import polars as pl
 from pydantic import ValidationError
 
+from flows.console import print_note
 from tasks.effects.read import read_table
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import DistilledSettings, ExtractSettings, Settings, load_settings
 from tasks.platform.site import resolve_site
+from tasks.text.concepts import check_names, describe_names
 from tasks.text.distilled import take_labels
 from tasks.text.extract import AttributeLike, Embed, Extraction, Extractor, name_attributes
 from tasks.text.extractors import BY_LABELS, DISTILLED, MODELS, learn_extractor, make_extractor
@@ -142,9 +144,14 @@ def open_reader(
 
     A distilled one is fitted to labels, if there are any, or to what its teacher reads out of a
     sample of the reviews; like that of a night it is kept from texts in other languages. `ids` are
-    what labels call the reviews. Raises ConfigError and InputError.
+    what labels call the reviews. Names that are read as another, or as themselves alone, are told on
+    standard error. Raises ConfigError and InputError.
     """
     name = extractor or desk.settings.extract.extractor
+    if name != "llm":
+        check_names(desk.attributes)
+        for note in describe_names(desk.attributes):
+            print_note(note)
     settings = change_teaching(desk.settings.extract, teaching)
     if name != DISTILLED:
         return Reader(name, make_extractor(settings, name, kept=desk.kept))

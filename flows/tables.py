@@ -124,8 +124,7 @@ def find_drivers(
     """Read attributes out of the texts and estimate what each does to the outcome, all at once.
 
     With a `gold` file of labelled reviews the effects are corrected for misreading. Reviews that
-    were not read (in another language, say) are left out as if they had no outcome, and
-    `left_out` says how many and why.
+    were not read (in another language, say) are left out, and `left_out` says how many and why.
     """
     frame = read_texts(path)
     check_column(frame, outcome)
@@ -135,13 +134,12 @@ def find_drivers(
     reader = open_reader(desk, extractor, reviews, list_ids(frame, None))
     read = read_attributes(desk, reader, reviews)
     unread = number_rows(read.skipped)["row"].to_list()
-    is_read = ~pl.int_range(pl.len()).is_in(unread)
-    known = frame.with_columns(pl.when(is_read).then(pl.col(outcome)).alias(outcome))
     found = estimate_drivers(
-        widen_readings(known, number_rows(read.frame), desk.names),
+        widen_readings(frame, number_rows(read.frame), desk.names),
         outcome=outcome,
         attributes=desk.names,
         prefix=_PREFIX,
+        unread=unread,
         controls=controls,
         cluster=cluster,
         gold=labels,

@@ -10,14 +10,20 @@ from typing import Final
 
 import numpy as np
 
+from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.impute import Labels
+from tasks.effects.moments import IntArray
 
 _DEALS: Final = 400
+_FEW: Final = 10
 _SEED: Final = 20240301
 _SURE: Final = 3.0
 _VERY_SURE: Final = 6.0
 _SMALL: Final = 0.2
+_REVERSED_P: Final = 1e-4
+_ODD_P: Final = 0.01
+_STRANGE_P: Final = 1e-5
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,21 @@ def measure_agreement(read: Labels, labels: Labels) -> Agreement | None:
     return Agreement(share, by_chance, excess / room, spread / room, excess / spread)
 
 
+def check_sides(read: Labels, labels: Labels) -> list[Finding]:
+    """Whether labels call praise what was read as blame, and the reverse; both (g, k)."""
+    from scipy.stats import binomtest
+
+    is_both = (read != 0) & (labels != 0)
+    count, alike = int(is_both.sum()), int((read == labels)[is_both].sum())
+    if not count or binomtest(alike, count, 0.5, alternative="less").pvalue >= _REVERSED_P:
+        return []
+    said = (
+        f"of {count:,} cases that were read and labelled as praise or complaint only {alike:,} agree: "
+        "are the signs of the labels reversed? 1 is praise, -1 a complaint"
+    )
+    return [("not credible", said)]
+
+
 def check_agreement(found: Agreement | None) -> list[Finding]:
     """What a want of agreement says against an estimate that rests on the labels."""
     if found is None or found.is_found:
@@ -69,6 +90,35 @@ def check_agreement(found: Agreement | None) -> list[Finding]:
     )
     is_none = found.kappa + 2 * found.error < _SMALL
     return [("not credible" if is_none else "weak", said)]
+
+
+def check_sample(labelled: IntArray, outcome: FloatArray, controls: FloatArray) -> list[Finding]:
+    """Whether the rows `labelled` (g,) can be a random sample of the n of `outcome` and `controls`.
+
+    Their outcomes' distribution, and the means of outcome and of each control, are compared with
+    those of the other rows (Kolmogorov-Smirnov, Welch; Bonferroni over all): what is drawn by chance
+    agrees but for chance, whatever the rows have to do with one another.
+    """
+    from scipy.stats import ks_2samp, ttest_ind
+
+    is_labelled = np.zeros(len(outcome), dtype=bool)
+    is_labelled[labelled] = True
+    if is_labelled.all() or is_labelled.sum() < _FEW or (~is_labelled).sum() < _FEW:
+        return []
+    columns = np.column_stack([outcome, controls])
+    columns = columns[:, (np.ptp(columns[is_labelled], axis=0) > 0)]
+    means = ttest_ind(columns[is_labelled], columns[~is_labelled], equal_var=False, axis=0).pvalue
+    shape = ks_2samp(outcome[is_labelled], outcome[~is_labelled]).pvalue
+    p_value = min(1.0, float(min([*np.atleast_1d(means), shape])) * (columns.shape[1] + 1))
+    if p_value >= _ODD_P:
+        return []
+    own, other = outcome[is_labelled].mean(), outcome[~is_labelled].mean()
+    said = (
+        f"the labelled reviews are no random sample of all: outcome {own:.2f} on average, {other:.2f} "
+        f"in the others, or controls that differ (p = {p_value:.1g}); a correction holds for reviews "
+        "drawn at random only"
+    )
+    return [("not credible" if p_value < _STRANGE_P else "weak", said)]
 
 
 def is_elsewhere(own: Agreement | None, other: Agreement | None) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from tasks.effects.agreement import check_agreement, measure_agreement
+from tasks.effects.agreement import check_agreement, check_sample, check_sides, measure_agreement
 from tasks.effects.credibility import Rules, weigh_row
 from tasks.effects.estimate import Method, Row, add_q_values, contrast_weights, fill_row
 from tasks.effects.impute import Gold, Reading
@@ -33,7 +33,13 @@ def correct_rows(
     corrected = correct_effects(
         table, reading, gold, method=method, rng=np.random.default_rng(_SEED)
     )
-    agreement = measure_agreement(reading.polarity[gold.rows], gold.polarity)
+    read = reading.polarity[gold.rows]
+    agreement = measure_agreement(read, gold.polarity)
+    against = [
+        *check_agreement(agreement),
+        *check_sides(read, gold.polarity),
+        *check_sample(gold.rows, table.outcome, table.controls),
+    ]
     note = f"corrected for misreading with {corrected.n_gold:,} labelled reviews"
     if agreement is not None:
         note += f", which agree with what was read in {agreement.share:.0%} of their labels"
@@ -55,7 +61,7 @@ def correct_rows(
         )
         weights = corrected.fit.weights(contrast_weights(name, row["contrast"]))
         found = fill_row(base, corrected.fit, weights, interval, None, rules, width)
-        filled.append(weigh_row(found, [*check_agreement(agreement), ("credible", note)]))
+        filled.append(weigh_row(found, [*against, ("credible", note)]))
     return add_q_values(filled, confidence=method.confidence)
 
 

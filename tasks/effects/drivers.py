@@ -39,7 +39,7 @@ CONFIDENCE: Final = "__confidence"
 """Ending of the column that says how sure the reading of an attribute is; null: not mentioned."""
 _ROW: Final = "__row"
 _NO_CONTROLS: Final = (
-    "no controls: who wrote about what, such as buyers of cheap items, is taken for an effect; name "
+    "no controls that vary: who wrote about what, such as buyers of cheap items, is taken for an effect; name "
     "what precedes the review with --controls"
 )
 _NEIGHBOURS: Final = {1: "the row before", -1: "the row after"}
@@ -68,6 +68,7 @@ def estimate_drivers(
     rules: Rules | None = None,
     gold: pl.DataFrame | None = None,
     prefix: str = "",
+    unread: Sequence[int] = (),
 ) -> list[dict[str, Any]]:
     """Effect of each attribute's polarity on `outcome`, negative to positive, all at once.
 
@@ -77,7 +78,8 @@ def estimate_drivers(
     columns `row` (position in `frame`) and one for each attribute; with it the effects are
     corrected for misreading (`tasks.effects.measured`), and `frame` needs a column of confidences
     (`<attribute>__confidence`, in [0, 1], null where not mentioned) beside each attribute. `prefix`
-    stands before the attributes' names in the names of these columns.
+    stands before the attributes' names in the names of these columns. `unread` rows of `frame` are
+    left out.
 
     Keys of a row: attribute, contrast, estimate, std_error, ci_low, ci_high, naive, naive_ci_low,
     naive_ci_high, n, n_positive, n_negative, verdict, reasons, p_value, q_value, robustness_value;
@@ -90,6 +92,7 @@ def estimate_drivers(
     prepared = _prepare(
         frame, outcome=outcome, attributes=attributes, controls=controls, cluster=cluster,
         folds=method.folds, max_levels=max_levels, prefix=prefix,
+        unread=unread,
     )  # fmt: skip
     columns = [prefix + name for name in attributes]
     read = _read_labels(prepared.frame, columns)
@@ -110,15 +113,29 @@ def estimate_drivers(
         reading = _read_confidence(prepared.frame, read, columns)
         rows = correct_rows(rows, prepared.table, reading, sample, method=method, rules=rules)
     findings: list[Finding] = [("weak", gap) for gap in prepared.gaps]
-    if not controls:
+    if prepared.table.controls.shape[1] == 0:
         findings.append(("weak", _NO_CONTROLS))
-    rows = [weigh_row(row, findings) for row in rows]
+    rows = [weigh_row(row, [*findings, *_tell_robustness(row)]) for row in rows]
     dropped_keys = ("source", "window", "window_start", "window_end", "outcome", "estimator")
     return [
         {key: value for key, value in row.items() if key not in dropped_keys}
         | {"reasons": [*row["reasons"], *notes]}
         for row in rows
     ]
+
+
+def _tell_robustness(row: dict[str, Any]) -> list[Finding]:
+    """How strong a confounder would have to be, of an effect that is told from 0."""
+    value = row["robustness_value"]
+    if row["estimate"] is None or value is None or row["ci_low"] <= 0 <= row["ci_high"]:
+        return []
+    if any(reason.startswith("an unobserved confounder") for reason in row["reasons"]):
+        return []
+    said = (
+        f"an unobserved confounder explaining {value:.1%} of what is left of mention and outcome would "
+        "bring it to 0"
+    )
+    return [("credible", said)]
 
 
 def _prepare(
@@ -131,16 +148,19 @@ def _prepare(
     folds: int,
     max_levels: int,
     prefix: str,
+    unread: Sequence[int],
 ) -> _Prepared:
     """Rows that have what is needed, one bucket a cluster as far as memory allows."""
     _check_roles(outcome, attributes, controls)
     columns = [prefix + name for name in attributes]
     check_columns(frame, [outcome, *columns, *controls, *([cluster] if cluster else [])])
-    numbered = frame.with_row_index(_ROW)
+    numbered = frame.with_row_index(_ROW).filter(~pl.col(_ROW).is_in(list(unread)))
     kept, notes = drop_incomplete(numbered, [outcome], cluster)
     kept, undecided = _drop_undecided(kept, columns)
     if kept.height == 0:
-        raise InputError(f"none of {frame.height} rows has {outcome} and its attributes")
+        raise InputError(
+            f"none of {numbered.height} rows that were read has {outcome} and its attributes"
+        )
     built = build_controls(kept, list(controls), max_levels=max_levels)
     codes, clusters = read_clusters(kept, cluster)
     width = 2 + built.matrix.shape[1] + 2 * len(attributes)

@@ -4,12 +4,13 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import product
 from typing import Final
 
+from tasks.platform.errors import ConfigError
 from tasks.text.extract import Attribute, AttributeLike
 from tasks.text.polarity import PhraseIndex, split_words
 
@@ -118,6 +119,16 @@ def _plan_targets(attributes: tuple[Attribute, ...]) -> tuple[Target, ...]:
     concepts = load_concepts()
     asked = {name for a in attributes if (name := find_concept(a.name)) is not None}
     requested = [_make_requested(attribute, asked) for attribute in attributes]
+    literal = frozenset(
+        term
+        for attribute, target in zip(attributes, requested, strict=True)
+        if find_concept(attribute.name) is None
+        for term in target.terms
+    )
+    requested = [
+        target if find_concept(target.name) is None else _without(target, literal)
+        for target in requested
+    ]
     taken = set(asked)
     for name in asked:
         taken.update(_list_parts(name))
@@ -133,12 +144,56 @@ def _plan_targets(attributes: tuple[Attribute, ...]) -> tuple[Target, ...]:
         for rival in rivals
         if asked or not any(len(term) == 1 and term in words for term in rival.terms)
     ]
-    return (*requested, *kept)
+    return (*requested, *(_without(rival, literal) for rival in kept))
+
+
+def _without(target: Target, terms: frozenset[tuple[str, ...]]) -> Target:
+    """A target less the words that are an attribute of their own: a room without its bed."""
+    return replace(target, terms=target.terms - terms) if terms & target.terms else target
+
+
+def check_names(attributes: Sequence[AttributeLike]) -> None:
+    """Raise ConfigError when two attributes are names of one concept: they would be read alike."""
+    names: dict[str, str] = {}
+    for attribute in attributes:
+        concept = find_concept(attribute.name)
+        if concept is None:
+            continue
+        if concept in names:
+            raise ConfigError(
+                f"{names[concept]} and {attribute.name} are read as one thing ({concept}), so that "
+                "their effects cannot be told apart; name one of them"
+            )
+        names[concept] = attribute.name
+
+
+def describe_names(attributes: Sequence[AttributeLike]) -> list[str]:
+    """How names are read that are not a concept's own: as another, or as nothing but themselves."""
+    notes = []
+    for attribute in attributes:
+        concept = find_concept(attribute.name)
+        if concept is None and not attribute.seeds:
+            notes.append(
+                f"{attribute.name} is not in the thesaurus: only these words themselves are looked "
+                "for; name others that mean it as its seeds in whyrec.toml (extract.attributes)"
+            )
+        elif concept is not None and not _is_form(attribute.name, concept):
+            notes.append(f"{attribute.name} is read as {concept}")
+    return notes
+
+
+def _is_form(name: str, concept: str) -> bool:
+    wanted = _spell(name)
+    return wanted in (concept, f"{concept}s") or wanted.removesuffix("s") == concept
+
+
+def _spell(name: str) -> str:
+    return name.lower().replace(" ", "_").replace("-", "_")
 
 
 def find_concept(name: str) -> str | None:
     """The concept that `name` (or its plural) stands for."""
-    wanted = name.lower().replace(" ", "_").replace("-", "_")
+    wanted = _spell(name)
     for form in (wanted, wanted.removesuffix("s")):
         for concept in load_concepts().values():
             if form == concept.name or form in concept.aliases:

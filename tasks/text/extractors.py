@@ -10,6 +10,7 @@ import numpy as np
 from tasks.platform.errors import ConfigError
 from tasks.platform.settings import DistilledSettings, ExtractSettings, LlmSettings
 from tasks.text.clauses import ClauseExtractor
+from tasks.text.concepts import check_names
 from tasks.text.distilled import DistilledExtractor, Lesson, fit_distilled, teach
 from tasks.text.extract import AttributeLike, Embed, Extractor
 from tasks.text.language import OneLanguageExtractor
@@ -86,6 +87,8 @@ def revise_extractor(settings: ExtractSettings, *, labels: str = "") -> str:
 
     `labels` is the hash of the file of labels that a distilled one is taught by.
     """
+    if settings.extractor != "llm":
+        check_names(settings.attributes)
     if settings.extractor != DISTILLED:
         return make_extractor(settings).revision
     distilled = settings.distilled

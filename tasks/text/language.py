@@ -4,6 +4,7 @@ py3langid (BSD-3-Clause), a naive Bayes over bytes of 1 to 4 letters; Lui and Ba
 Off-the-shelf Language Identification Tool, ACL 2012.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,11 +13,16 @@ from typing import Any, Final
 
 import polars as pl
 
+from tasks.text.concepts import inflect, load_concepts
 from tasks.text.extract import AttributeLike, Embed, Extraction, Extractor
+from tasks.text.polarity import load_lexicon
 
 UNKNOWN: Final = "und"
 """The code of ISO 639-2 for a language that is not determined."""
 MIN_SURE: Final = 0.5
+_SURE_ALONE: Final = 0.95
+_SURE_BESIDE: Final = 0.7
+_WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _NO_LANGUAGE: Final = "zxx"
 _READ_CHARS: Final = 2000
 """How much of a text is looked at, from its start."""
@@ -47,8 +53,42 @@ def identify_languages(texts: Sequence[str]) -> list[str]:
     return found
 
 
+@cache
+def _load_english() -> frozenset[str]:
+    """Words that English reviews are made of: function words, praise and blame, the thesaurus."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    phrases: list[str] = []
+    for concept in load_concepts().values():
+        named = (concept.name.replace("_", " "), *concept.aliases)
+        terms = (*named, *concept.terms, *concept.hints, *concept.good_words, *concept.bad_words)
+        phrases += [" ".join(form) for term in terms for form in inflect(term.replace("_", " "))]
+        phrases += [*concept.good, *concept.bad, *concept.plain]
+    words = {word for phrase in phrases for word in _WORD.findall(phrase.lower())}
+    return frozenset(words | load_lexicon().words | ENGLISH_STOP_WORDS)
+
+
+def looks_english(text: str) -> bool:
+    """Whether a text whose language is not determined may be taken for English.
+
+    Where most of its words are English ones, or half of them and the identifier does not doubt it, or
+    the identifier is all but sure by itself; English and any other language are a toss-up beforehand.
+    """
+    words = _WORD.findall(text[:_READ_CHARS].lower())
+    known = sum(word in _load_english() for word in words)
+    if not words or 2 * known > len(words):
+        return True
+    identifier = _open_identifier()
+    chance = float(dict(identifier.rank(text[:_READ_CHARS])).get("en", 0.0))
+    odds = chance * (len(identifier.labels) - 1)
+    belief = odds / (odds + 1 - chance)
+    return belief >= _SURE_ALONE or (2 * known == len(words) and belief >= _SURE_BESIDE)
+
+
 def name_refusal(language: str) -> str:
     """Why a review in a language that an extractor does not read is skipped."""
+    if language == UNKNOWN:
+        return "its language cannot be told, and its words are mostly not English"
     return f"language {language} is not read"
 
 
@@ -56,8 +96,9 @@ def name_refusal(language: str) -> str:
 class OneLanguageExtractor:
     """An extractor that knows one language, kept from reading others.
 
-    A review surely in another language is skipped with that reason, so that it does not pass for
-    one that mentions nothing; one whose language is not determined is read.
+    A review in another language is skipped with that reason, so that it does not pass for one that
+    mentions nothing, or for praise because of one word that looks familiar ("Slechte service"). Of
+    those whose language is not determined, an English one reads what looks English.
     """
 
     reader: Extractor
@@ -68,6 +109,9 @@ class OneLanguageExtractor:
         """Changes with the reader and with what tells languages apart."""
         return f"{self.reader.revision}-{self.language}{version('py3langid')}"
 
+    def _may_read(self, text: str) -> bool:
+        return self.language != "en" or looks_english(text)
+
     def extract(
         self,
         reviews: Sequence[tuple[str, str]],
@@ -77,7 +121,10 @@ class OneLanguageExtractor:
     ) -> Extraction:
         """What the reader finds in reviews of its language; the others are in `skipped`."""
         languages = identify_languages([text for _, text in reviews])
-        is_read = [language in (self.language, UNKNOWN) for language in languages]
+        is_read = [
+            language == self.language or (language == UNKNOWN and self._may_read(text))
+            for (_, text), language in zip(reviews, languages, strict=True)
+        ]
         asked = [review for review, is_in in zip(reviews, is_read, strict=True) if is_in]
         found = self.reader.extract(asked, attributes=attributes, embed=embed)
         refused = [

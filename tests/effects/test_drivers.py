@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.effects.agreement import check_sample
 from tasks.effects.drivers import estimate_drivers
 from tasks.effects.estimate import Method
 from tasks.platform.errors import ConfigError, InputError
@@ -146,7 +147,7 @@ def test_without_controls_no_effect_is_credible():
     assert {row["verdict"] for row in drive(frame)} == {"credible"}
     for row in drive(frame, controls=[]):
         assert row["verdict"] == "weak"
-        assert "no controls" in row["reasons"][0]
+        assert "no controls that vary" in row["reasons"][0]
 
 
 def test_a_control_that_is_adjusted_for_in_part_makes_effects_weak():
@@ -190,3 +191,60 @@ def test_columns_may_be_named_with_a_prefix_that_is_not_shown():
         0
     ]
     assert reason.startswith("sound is mentioned")
+
+
+def test_a_control_that_does_not_vary_is_none():
+    frame = make_table(np.random.default_rng(20)).with_columns(shop=pl.lit("only"), one=pl.lit(1))
+    for row in drive(frame, controls=["shop", "one"]):
+        assert row["verdict"] == "weak"
+        assert any("no controls that vary" in reason for reason in row["reasons"])
+
+
+def test_effects_say_how_strong_a_confounder_would_have_to_be():
+    for row in drive(make_table(np.random.default_rng(21))):
+        is_told = any("an unobserved confounder explaining" in reason for reason in row["reasons"])
+        assert is_told == (not row["ci_low"] <= 0 <= row["ci_high"])
+
+
+def test_unread_rows_are_left_out_and_labels_keep_their_places():
+    frame, gold = make_misread(np.random.default_rng(22))
+    first = int(gold["row"][0])
+    rows = drive(frame, gold=gold, unread=[0, first])
+    assert {row["n"] for row in rows} == {1498 - (first == 0)}
+    reasons = rows[0]["reasons"]
+    assert not any("without rating" in reason for reason in reasons)
+    assert "gold: 1 labelled reviews are not among the rows that are used" in reasons
+
+
+def test_labels_of_a_part_of_the_reviews_make_no_effect_credible():
+    frame, _ = make_misread(np.random.default_rng(23))
+    true = make_table(np.random.default_rng(23), rows=1500).select(TRUTH)
+    rng = np.random.default_rng(1)
+    happy = np.flatnonzero(frame["rating"].to_numpy() > frame["rating"].median())
+    for rows, verdicts in ((happy, {"not credible"}), (np.arange(1500), {"credible"})):
+        sample = np.sort(rng.choice(rows, 200, replace=False))
+        gold = true[sample].with_columns(row=pl.Series(sample))
+        found = drive(frame, gold=gold)
+        assert {row["verdict"] for row in found} == verdicts
+        said = [any("no random sample" in reason for reason in row["reasons"]) for row in found]
+        assert set(said) == {verdicts == {"not credible"}}
+
+
+def test_random_samples_are_seldom_called_odd():
+    rng = np.random.default_rng(2)
+    outcome, controls = rng.integers(1, 6, 3000).astype(float), rng.normal(size=(3000, 12))
+    odd = sum(
+        bool(check_sample(rng.choice(3000, 200, replace=False), outcome, controls))
+        for _ in range(200)
+    )
+    assert odd <= 6
+
+
+def test_labels_with_their_signs_reversed_make_no_effect_credible():
+    frame, gold = make_misread(np.random.default_rng(24))
+    swapped = gold.with_columns(
+        pl.col(name).replace({"Positive": "Negative", "Negative": "Positive"}) for name in TRUTH
+    )
+    for row in drive(frame, gold=swapped):
+        assert row["verdict"] == "not credible"
+        assert any("are the signs of the labels reversed?" in reason for reason in row["reasons"])

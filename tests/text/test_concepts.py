@@ -2,8 +2,11 @@
 
 import pytest
 
+from tasks.platform.errors import ConfigError
 from tasks.platform.settings import default_attributes
 from tasks.text.concepts import (
+    check_names,
+    describe_names,
     find_concept,
     hash_data,
     inflect,
@@ -91,3 +94,42 @@ def test_the_thesaurus_is_whole() -> None:
         assert concept.good or concept.plain
         assert not set(concept.good) & set(concept.bad)
     assert len(hash_data()) == 16
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "word"),
+    [
+        ("bed", "room", "bed"),
+        ("parking", "location", "parking"),
+        ("wine", "drinks", "wine"),
+        ("warranty", "customer_support", "warranty"),
+        ("packaging", "shipping", "packaging"),
+        ("bluetooth", "compatibility", "bluetooth"),
+    ],
+)
+def test_what_belongs_to_a_thing_is_not_that_thing(narrow: str, wide: str, word: str) -> None:
+    assert find_concept(narrow) is None
+    assert find_concept(wide) == wide
+    alone = plan_targets([Attribute(narrow)])[0]
+    assert alone.terms == inflect(word)
+    whole = plan_targets([Attribute(wide)])[0]
+    assert (word,) in whole.terms
+    parted = plan_targets([Attribute(wide), Attribute(narrow)])
+    assert (word,) not in parted[0].terms
+    assert (word,) in parted[1].terms
+    rivals = plan_targets([Attribute("food"), Attribute(narrow)])[2:]
+    assert not any((word,) in rival.terms for rival in rivals)
+
+
+def test_two_names_of_one_thing_are_refused() -> None:
+    check_names(name_attributes(["price", "food", "bed", "room", "parking"]))
+    with pytest.raises(ConfigError, match=r"price and cost are read as one thing \(price\)"):
+        check_names(name_attributes(["price", "food", "cost"]))
+
+
+def test_names_that_are_read_as_another_or_as_nothing_else_are_said() -> None:
+    assert describe_names(name_attributes(["price", "Prices", "battery"])) == []
+    assert describe_names(name_attributes(["flavor"])) == ["flavor is read as taste"]
+    (note,) = describe_names(name_attributes(["honesty"]))
+    assert note.startswith("honesty is not in the thesaurus")
+    assert describe_names([Attribute("honesty", ("honest", "lied"))]) == []

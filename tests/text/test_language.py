@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from tasks.text.extract import EXTRACTION_SCHEMA, Attribute, Extraction
-from tasks.text.language import UNKNOWN, OneLanguageExtractor, identify_languages
+from tasks.text.language import UNKNOWN, OneLanguageExtractor, identify_languages, looks_english
 
 MIN_ACCURACY = 0.9
 """Of the table: a few sentences of near relatives (Galician, Malay) are mixed up or left open."""
@@ -63,3 +64,38 @@ def test_reviews_in_another_language_are_skipped_by_name_and_unsure_ones_are_rea
         ("b", "language de is not read"),
         ("d", "language ja is not read"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Slechte service", "Mauvais service", "Péssimo service", "Eten goed, service slecht",
+        "A comida era boa", "Servis berbat", "Comida fria", "Pizza fria, servicio lento",
+        "Maten var god men servicen var dålig", "Bad Service, nie wieder",
+    ],
+)  # fmt: skip
+def test_short_texts_of_foreign_words_do_not_look_english(text: str) -> None:
+    assert not looks_english(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ok", "Great service", "Nice", "Good product.", "Love it!!", "terrible food", "fast delivery",
+        "Perfect gift card. kathy", "A+", "5/5", "", "👍👍", "works great.", "no problems",
+        "Good stocking stuffer", "So freaking good",
+    ],
+)  # fmt: skip
+def test_short_english_texts_look_english(text: str) -> None:
+    assert looks_english(text)
+
+
+def test_short_foreign_reviews_are_skipped_and_counted() -> None:
+    reviews = [("a", "Slechte service"), ("b", "Terrible service")]
+    found = OneLanguageExtractor(_Reader()).extract(
+        reviews, attributes=[Attribute("service")], embed=lambda texts: None
+    )
+    assert found.frame["review_id"].to_list() == ["b"]
+    ((name, reason),) = found.skipped.rows()
+    assert name == "a"
+    assert "cannot be told" in reason
