@@ -110,10 +110,9 @@ def compare(
     }
 
 
-TABLE = (
-    "attribute", "n", "macro F1, 95%", "majority", "praise F1", "blame F1", "mention", "calibration",
-)  # fmt: skip
-"""`mention` is precision / recall, `calibration` the expected error of confidence."""
+TABLE = ("attribute", "n", "macro F1", "95%", "majority", "praise", "blame", "mention", "off")
+"""`majority`, `praise` and `blame` are F1, `mention` is precision / recall, `off` the expected error
+of confidence."""
 
 
 def list_scores(document: dict[str, Any]) -> list[list[Any]]:
@@ -122,11 +121,12 @@ def list_scores(document: dict[str, Any]) -> list[list[Any]]:
         [
             row["attribute"],
             row["n"],
-            f"{show(row['macro_f1'])} ({show(row['low'])}-{show(row['high'])})",
+            show(row["macro_f1"]),
+            f"{show(row['low'])}-{show(row['high'])}",
             show(row["majority_f1"]),
             show(row["sides"]["positive"]["f1"]),
             show(row["sides"]["negative"]["f1"]),
-            f"{show(row['mention']['precision'])} / {show(row['mention']['recall'])}",
+            f"{show(row['mention']['precision'])}/{show(row['mention']['recall'])}",
             show(row["calibration"]["error"]),
         ]
         for row in document["attributes"]
@@ -150,6 +150,8 @@ def discover_file(
     path: str, *, text: str, most: int, out: str | None, config: str | None
 ) -> dict[str, Any]:
     """Propose attributes from a file's texts, as a part of whyrec.toml in `out`; the JSON document."""
+    if out is not None and not Path(out).parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {Path(out).parent}; make it first")
     frame = read_texts(path)
     texts = [body for _, body in list_reviews(frame, text)]
     proposals = discover_attributes(texts, clear_desk(config).embed, most=most)

@@ -1,5 +1,6 @@
 """What the commands on a file of texts share: the file, the attributes asked for, and a reader of them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from flows.console import print_note
-from tasks.effects.read import read_table
+from tasks.effects.read import SUFFIXES, check_encoding, read_table
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import DistilledSettings, ExtractSettings, Settings, load_settings
 from tasks.platform.site import resolve_site
@@ -31,22 +32,43 @@ def read_texts(path: str) -> pl.DataFrame:
     Raises InputError when it is absent or cannot be read as what it is called.
     """
     file = Path(path)
-    if not file.name.lower().endswith(JSON_SUFFIXES):
+    name = file.name.lower()
+    if file.is_file() and not name.endswith((*SUFFIXES, *JSON_SUFFIXES)):
+        allowed = ", ".join((*SUFFIXES, *JSON_SUFFIXES))
+        raise ConfigError(f"{file.name} is of an unknown kind; allowed are {allowed}")
+    if not name.endswith(JSON_SUFFIXES):
         return read_table(file)
     if not file.is_file():
         raise InputError(f"there is no file {file}; check the path")
+    check_encoding(file)
     try:
         return pl.read_ndjson(file, infer_schema_length=None)
     except Exception as error:
-        first = str(error).splitlines()[0][:200]
+        told = _find_bad_line(file) or str(error).splitlines()[0][:200]
         raise InputError(
-            f"{file} could not be read as JSON lines ({first}); one object a line is expected"
+            f"{file} could not be read as JSON lines ({told}); one object a line is expected"
         ) from error
 
 
+def _find_bad_line(file: Path) -> str | None:
+    """The first line that is no JSON object, in words."""
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                is_object = not line.strip() or isinstance(json.loads(line), dict)
+            except ValueError:
+                is_object = False
+            if not is_object:
+                return f"line {number:,} holds none: {line[:60].decode(errors='replace')!r}"
+    return None
+
+
 def list_reviews(frame: pl.DataFrame, text: str) -> list[tuple[str, str]]:
-    """(row number, text) of every row; raises InputError when there is no such column."""
+    """(row number, text) of every row; raises InputError when there is no such column of texts."""
     check_column(frame, text)
+    kind = frame.schema[text]
+    if kind.is_nested() or kind.is_numeric() or kind == pl.Boolean:
+        raise InputError(f"column {text} holds {kind} and no texts; name the column of the texts")
     texts = frame[text].cast(pl.String).fill_null("").to_list()
     return [(str(row), body) for row, body in enumerate(texts)]
 
@@ -161,14 +183,16 @@ def open_reader(
         named = Path(settings.distilled.labels)
         table = read_label_file(named if teaching.labels else desk.settings.root / named)
         known = list(zip(ids, texts, strict=True))
-        lesson = take_labels(
-            *match_lesson(table, known, names=desk.names, columns=teaching.columns), name=BY_LABELS
-        )
+        try:
+            taught = match_lesson(table, known, names=desk.names, columns=teaching.columns)
+        except InputError as error:
+            raise InputError(f"labels to learn from in {named.name}: {error}") from error
+        lesson = take_labels(*taught, name=BY_LABELS)
     learned = learn_extractor(
         settings, texts, desk.attributes, desk.embed, lesson=lesson, kept=desk.kept
     )
-    taught = frozenset(lesson.texts if lesson else ())
-    return Reader(name, OneLanguageExtractor(learned), learned.probe, taught)
+    known_texts = frozenset(lesson.texts if lesson else ())
+    return Reader(name, OneLanguageExtractor(learned), learned.probe, known_texts)
 
 
 def read_attributes(desk: Desk, reader: Reader, reviews: Sequence[tuple[str, str]]) -> Extraction:

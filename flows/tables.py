@@ -1,6 +1,7 @@
 """Commands on a file of texts: extract, drivers. No warehouse, no schedule."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from flows.desk import (
     read_texts,
 )
 from tasks.effects.drivers import CONFIDENCE, estimate_drivers
-from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.errors import ConfigError, InputError, StorageError
+from tasks.platform.labels import read_labels
 from tasks.text.extract import Extraction, name_attributes
 from tasks.text.labelled import ID_KEY, ROW_KEY, check_column, find_places
 
@@ -49,6 +51,7 @@ def extract_file(
     is_json: bool,
 ) -> None:
     """Extract from a file, by an extractor that is taught first if it has to be, and write the rows."""
+    check_out(out)
     frame = read_texts(path)
     desk = open_desk(attributes, config)
     reviews = list_reviews(frame, text)
@@ -99,14 +102,22 @@ def describe_left_out(found: Extraction) -> str:
     return f"of the texts: {', '.join(parts)}" if parts else ""
 
 
+def check_out(out: str | None) -> None:
+    """Raise ConfigError for a file that cannot be written, before anything is read."""
+    if out is None:
+        return
+    if not out.endswith((".parquet", ".csv")):
+        raise ConfigError(f"--out {out}: write to a .csv or .parquet file")
+    if not Path(out).parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {Path(out).parent}; make it first")
+
+
 def write_rows(rows: pl.DataFrame, out: str) -> None:
     """Write CSV or Parquet, by the name's suffix."""
-    if out.endswith(".parquet"):
-        rows.write_parquet(out)
-    elif out.endswith(".csv"):
-        rows.write_csv(out)
-    else:
-        raise ConfigError(f"--out {out}: write to a .csv or .parquet file")
+    try:
+        rows.write_parquet(out) if out.endswith(".parquet") else rows.write_csv(out)
+    except OSError as error:
+        raise StorageError(f"{out} could not be written ({error})") from error
 
 
 def find_drivers(
@@ -178,6 +189,7 @@ def read_gold(path: str, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFr
     spelled = {name_attributes([column])[0].name: column for column in gold.columns if column}
     for name in names:
         check_column(gold, spelled.get(name, name), file=path)
+        read_labels(gold[spelled[name]])  # what is no label is told by the column's own name
     return pl.DataFrame({
         "row": _find_rows(gold, frame, path),
         **{_PREFIX + name: gold[spelled[name]] for name in names},

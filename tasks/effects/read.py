@@ -1,5 +1,7 @@
 """Tables in files: CSV, TSV, Parquet and Stata, read into one frame."""
 
+import codecs
+import csv
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,13 +31,42 @@ def read_table(path: str | Path) -> pl.DataFrame:
         raise InputError(f"{path} is not a file; name a single file ({', '.join(SUFFIXES)})")
     if not name.endswith(SUFFIXES):
         raise ConfigError(f"{path.name} is of an unknown kind; allowed are {', '.join(SUFFIXES)}")
+    check_encoding(path)
     try:
         return _read_known(path, name)
     except InputError as error:
         raise InputError(f"{path} could not be read: {error}") from None
     except Exception as error:
-        text = f"{type(error).__name__}: {error}"[:200]
-        raise InputError(f"{path} could not be read ({text}); is it whole?") from error
+        told = _find_ragged(path, name) or f"{type(error).__name__}: {error}"[:200]
+        raise InputError(f"{path} could not be read ({told}); is it whole?") from error
+
+
+def check_encoding(path: Path) -> None:
+    """Raise InputError for a text file in UTF-16, which begins with a mark of its own."""
+    with path.open("rb") as file:
+        mark = file.read(2)
+    if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise InputError(f"{path} is written in UTF-16; save it as UTF-8")
+
+
+def _find_ragged(path: Path, name: str) -> str | None:
+    """The first record of a CSV file that has more fields than its header, in words."""
+    if not name.endswith((".csv", ".tsv")):
+        return None
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        records = csv.reader(file, delimiter=_separate(name))
+        try:
+            width = len(next(records, []))
+            for record in records:
+                if len(record) > width:
+                    return f"line {records.line_num:,} has {len(record)} fields, the header {width}"
+        except csv.Error as error:
+            return f"line {records.line_num:,}: {error}"
+    return None
+
+
+def _separate(name: str) -> str:
+    return "\t" if name.endswith(".tsv") else ","
 
 
 def _read_known(path: Path, name: str) -> pl.DataFrame:
@@ -45,7 +76,7 @@ def _read_known(path: Path, name: str) -> pl.DataFrame:
         return _read_stata(path)
     frame = pl.read_csv(
         path,
-        separator="\t" if name.endswith(".tsv") else ",",
+        separator=_separate(name),
         infer_schema_length=None,
         null_values=_NULLS,
         encoding="utf8-lossy",

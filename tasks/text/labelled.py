@@ -102,9 +102,12 @@ def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64
     if table[column].is_duplicated().any():
         twice = table[column].filter(table[column].is_duplicated())[0]
         raise InputError(f"{column} {twice!r} is labelled more than once; leave one line of it")
+    asked = table[column]
+    if column == ROW_KEY and asked.dtype.is_float():
+        asked = asked.cast(pl.Int64, strict=False)  # "487.0", as spreadsheets and pandas write it
     known = ids if column == ID_KEY else [str(row) for row in range(len(ids))]
     rows = {value: row for row, value in enumerate(known)}
-    places = [rows.get(value, -1) for value in table[column].cast(pl.String).to_list()]
+    places = [rows.get(value, -1) for value in asked.cast(pl.String).to_list()]
     if not any(place >= 0 for place in places):
         raise InputError(
             f"none of the {table.height} labelled lines is of a review that is read; "

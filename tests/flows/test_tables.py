@@ -5,8 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.tables import read_gold, widen_readings
-from tasks.platform.errors import InputError
+from flows.desk import list_reviews, read_texts
+from flows.tables import check_out, read_gold, widen_readings
+from tasks.platform.errors import ConfigError, InputError
 
 REVIEWS = pl.DataFrame({"id": ["a", "b", "c"], "body": ["good food", "bad food", "hm"]})
 
@@ -18,7 +19,7 @@ def write(path: Path, frame: pl.DataFrame) -> str:
 
 @pytest.mark.parametrize(
     "keys",
-    [{"review_id": ["c", "a"]}, {"id": ["c", "a"]}, {"row": [2, 0]}],
+    [{"review_id": ["c", "a"]}, {"id": ["c", "a"]}, {"row": [2, 0]}, {"row": ["2.0", "0.0"]}],
 )
 def test_labels_find_their_reviews_by_id_or_row(tmp_path: Path, keys: dict[str, list[str]]) -> None:
     path = write(tmp_path / "g.csv", pl.DataFrame({**keys, "Food": ["Negative", "Positive"]}))
@@ -39,6 +40,7 @@ def test_a_review_id_is_a_row_number_where_the_reviews_have_no_ids(tmp_path: Pat
         ({"review_id": ["a", "a"], "food": ["Positive"] * 2}, "'a' is labelled more than once"),
         ({"review_id": ["a"], "service": ["Positive"]}, "no column 'food'; .*g.csv has review_id"),
         ({"food": ["Positive"]}, "no column review_id and none called row"),
+        ({"row": [0], "food": ["n/a?"]}, r"^food holds \['n/a\?'\]; allowed are Positive"),
     ],
 )
 def test_labels_that_cannot_be_joined_are_refused(
@@ -60,3 +62,38 @@ def test_readings_stand_beside_the_rows_that_they_were_read_from() -> None:
     assert wide["whyrec__food"].to_list() == [1, -1, None]
     assert wide["whyrec__food__confidence"].to_list() == [0.9, 0.8, None]
     assert wide["whyrec__noise"].null_count() == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "message"),
+    [
+        ("r.xlsx", b"PK", ConfigError, "allowed are .*[.]dta.*[.]jsonl"),
+        ("r.jsonl", b'{"body": "a"}\n\n["b"]\n', InputError, "line 3 holds none: .*b"),
+        ("r.csv", b"body,stars\na,1\nb,2,3\n", InputError, "line 3 has 3 fields, the header 2"),
+        ("r.csv", "body,stars\na,1\n".encode("utf-16"), InputError, "UTF-16; save it as UTF-8"),
+        ("r.jsonl", '{"body": "a"}'.encode("utf-16"), InputError, "UTF-16; save it as UTF-8"),
+    ],
+)
+def test_files_that_cannot_be_read_say_where_and_what_to_do(
+    tmp_path: Path, name: str, content: bytes, error: type[Exception], message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(error, match=message):
+        read_texts(str(tmp_path / name))
+
+
+def test_a_column_without_texts_is_refused() -> None:
+    frame = pl.DataFrame({"tags": [["a", "b"]], "stars": [5], "flag": [True], "body": ["good"]})
+    for name in ("tags", "stars", "flag"):
+        with pytest.raises(InputError, match=f"column {name} holds .* and no texts"):
+            list_reviews(frame, name)
+    assert list_reviews(frame, "body") == [("0", "good")]
+
+
+def test_where_nothing_can_be_written_nothing_is_read(tmp_path: Path) -> None:
+    check_out(None)
+    check_out(str(tmp_path / "a.csv"))
+    with pytest.raises(ConfigError, match=r"there is no folder .*none; make it first"):
+        check_out(str(tmp_path / "none" / "a.csv"))
+    with pytest.raises(ConfigError, match=r"write to a .csv or .parquet file"):
+        check_out(str(tmp_path / "a.txt"))
