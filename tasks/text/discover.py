@@ -15,11 +15,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from tasks.text.concepts import inflect, load_concepts
 from tasks.text.extract import Embed
 from tasks.text.polarity import find_opinions
 from tasks.text.segments import Parsed, Segment, parse_text, word_set
@@ -70,6 +72,14 @@ _MIN_LIFT: Final = 0.6
 """Least share of a candidate's clauses with praise or blame, against that of all clauses."""
 MAX_DISTANCE: Final = 0.6
 """Groups farther apart than this mean cosine distance are not joined."""
+_LARGE: Final = 0.04
+"""Share of the reviews that name a phrase, from which on it stands for something of its own."""
+_APART: Final = 1.5
+_TOGETHER: Final = 0.6
+_NEVER: Final = 1e6
+_FARTHEST: Final = 6.0
+_MIN_GERUND_SHARE: Final = 0.35
+"""The same of words in -ing, most of which are verbs: "after considering", but "the seating"."""
 _MAX_CANDIDATES: Final = 400
 _MAX_REVIEWS: Final = 20_000
 _MAX_SEEDS: Final = 12
@@ -129,19 +139,65 @@ def discover_attributes(
     if not candidates:
         return ()
     vectors = embed([candidate.phrase for candidate in candidates])
-    groups = group_phrases(vectors)
+    pulls = weigh_distances(
+        [candidate.phrase for candidate in candidates],
+        np.array([len(candidate.reviews) for candidate in candidates]) / n_reviews,
+    )
+    groups = group_phrases(vectors, pulls)
     proposals = [_propose([candidates[at] for at in group], vectors[group]) for group in groups]
     ranked = sorted(proposals, key=lambda one: (-one.n_reviews, one.name))
     return _name_apart(ranked[:most])
 
 
-def group_phrases(vectors: npt.NDArray[np.float32]) -> list[list[int]]:
-    """Rows of unit vectors, grouped by average linkage up to `MAX_DISTANCE` (cosine)."""
+def weigh_distances(
+    phrases: Sequence[str], shares: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """What the cosine distances of n phrases are multiplied by, shape (n, n).
+
+    Words of one concept of the thesaurus are drawn together and words of two kept apart, and so are
+    two that a good part of the reviews (`shares`, (n,)) name each: people speak of both.
+    """
+    concepts = [_find_concept_of(phrase) for phrase in phrases]
+    is_known = np.array([one is not None for one in concepts])
+    is_same = np.array([[one == other for other in concepts] for one in concepts])
+    both_known = is_known[:, None] & is_known[None, :]
+    is_large = shares >= _LARGE
+    pulls = np.where(is_large[:, None] & is_large[None, :], _APART, 1.0)
+    pulls = np.where(both_known & is_same, _TOGETHER, pulls)
+    found: npt.NDArray[np.float64] = np.where(both_known & ~is_same, _NEVER, pulls)
+    return found
+
+
+@cache
+def _map_terms() -> dict[tuple[str, ...], str]:
+    """The concept of each term that belongs to one alone."""
+    owners: dict[tuple[str, ...], set[str]] = {}
+    for concept in load_concepts().values():
+        if concept.is_background:
+            continue
+        for term in (concept.name.replace("_", " "), *concept.terms):
+            for form in inflect(term):
+                owners.setdefault(form, set()).add(concept.name)
+    return {form: next(iter(names)) for form, names in owners.items() if len(names) == 1}
+
+
+def _find_concept_of(phrase: str) -> str | None:
+    return _map_terms().get(tuple(phrase.split()))
+
+
+def group_phrases(
+    vectors: npt.NDArray[np.float32], pulls: npt.NDArray[np.float64] | float = 1.0
+) -> list[list[int]]:
+    """Rows of unit vectors, grouped by average linkage up to `MAX_DISTANCE` (cosine).
+
+    Distances are multiplied by `pulls` (n, n).
+    """
     from sklearn.cluster import AgglomerativeClustering
 
     if len(vectors) == 1:
         return [[0]]
-    distances = np.clip(1.0 - vectors @ vectors.T, 0.0, 2.0).astype(np.float64).round(5)
+    distances = np.clip(1.0 - vectors @ vectors.T, 0.0, 2.0).astype(np.float64)
+    distances = np.minimum(distances * pulls, _FARTHEST).round(5)
     labels = AgglomerativeClustering(
         n_clusters=None,
         metric="precomputed",
@@ -256,7 +312,8 @@ def _pick_candidates(
     kept: dict[str, _Candidate] = {}
     for phrase, tally in sorted(tallies.items()):
         is_lifted = tally.n_opinion >= _MIN_LIFT * opinion_share * tally.n_clauses
-        is_noun = tally.n_noun >= _MIN_NOUN_SHARE * tally.n and 2 * tally.n_judging < tally.n
+        needed = _MIN_GERUND_SHARE if _is_gerund(phrase) else _MIN_NOUN_SHARE
+        is_noun = tally.n_noun >= needed * tally.n and 2 * tally.n_judging < tally.n
         if len(tally.judged) >= least and is_lifted and is_noun:
             kept[phrase] = _Candidate(phrase, frozenset(tally.named), tuple(tally.clauses))
     merged: dict[str, _Candidate] = {}
@@ -270,6 +327,10 @@ def _pick_candidates(
         )
     ranked = sorted(merged.values(), key=lambda one: (-len(one.reviews), one.phrase))
     return ranked[:_MAX_CANDIDATES]
+
+
+def _is_gerund(phrase: str) -> bool:
+    return phrase.endswith("ing") and _find_concept_of(phrase) is None
 
 
 def _find_singular(phrase: str, known: dict[str, _Candidate]) -> str:

@@ -10,7 +10,13 @@ import numpy.typing as npt
 import pytest
 
 from tasks.platform.settings import AttributeSettings, load_settings
-from tasks.text.discover import Proposal, discover_attributes, group_phrases, write_toml
+from tasks.text.discover import (
+    Proposal,
+    discover_attributes,
+    group_phrases,
+    weigh_distances,
+    write_toml,
+)
 from tests.text.toy import embed
 
 Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
@@ -113,3 +119,28 @@ def test_real_restaurant_reviews_name_their_aspects_and_a_small_change_moves_lit
 def test_what_stands_where_no_noun_does_is_not_proposed() -> None:
     texts = [f"{number}. What arrived was great. The lamp was great." for number in range(30)]
     assert names(discover_attributes(texts, embed)) == {"lamp"}
+
+
+def test_words_of_two_concepts_are_kept_apart_and_of_one_drawn_together() -> None:
+    phrases = ["sound", "tone", "shipping", "zeppelin"]
+    pulls = weigh_distances(phrases, np.array([0.2, 0.01, 0.1, 0.01]))
+    assert pulls[0, 1] < 1 < pulls[0, 2]
+    assert pulls[0, 3] == pulls[1, 3] == 1
+    near = np.array([[1, 0], [0.9, 0.436], [0.95, 0.312]], dtype=np.float32)
+    groups = group_phrases(near, pulls[:3, :3])
+    assert sorted(map(sorted, groups)) == [[0, 1], [2]]
+
+
+def test_two_phrases_that_many_reviews_name_are_not_one_for_being_akin() -> None:
+    akin = np.array([[1, 0], [0.5, 0.866]], dtype=np.float32)
+    rare = weigh_distances(["zeppelin", "airship"], np.array([0.01, 0.3]))
+    frequent = weigh_distances(["zeppelin", "airship"], np.array([0.2, 0.3]))
+    assert len(group_phrases(akin, rare)) == 1
+    assert len(group_phrases(akin, frequent)) == 2
+
+
+def test_verbs_in_ing_are_no_attributes() -> None:
+    texts = [f"The seating was great. I was looking great at number {n}." for n in range(60)]
+    seeds = {seed for one in discover_attributes(texts, embed) for seed in one.seeds}
+    assert "seating" in seeds
+    assert "looking" not in seeds
