@@ -199,7 +199,21 @@ def _find_unusable(residuals: Residuals) -> dict[str, str]:
     if found:
         return found
     tied = [residuals.treatments[i] for i in find_collinear(residuals.grams.sum(axis=0)[:-1, :-1])]
-    return {name: f"cannot be told apart from {sorted(set(tied) - {name})}" for name in tied}
+    return {
+        name: f"{_call(name)} cannot be told apart from {_list_others(name, tied)}" for name in tied
+    }
+
+
+def _call(treatment: str) -> str:
+    attribute, _, side = treatment.rpartition("__")
+    return f"praise of {attribute}" if side == "positive" else f"complaint about {attribute}"
+
+
+def _list_others(treatment: str, tied: Sequence[str]) -> str:
+    """What goes with a treatment, in words; at most three."""
+    others = [_call(name) for name in sorted(tied) if name != treatment]
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return ", ".join(others[:3]) + more
 
 
 def _fit_naive(moments: Moments, treatments: Sequence[str], outcome: str) -> dict[str, Fit]:
