@@ -231,7 +231,8 @@ def judge_arms(
             world.y, world.d, splits=splits, estimand=e, **shared
         ),
         "ipw": lambda e: estimate_ipw(
-            splits[0].propensity, world.y, world.d, basis=basis, estimand=e, **shared
+            splits[0].propensity, world.y, world.d, basis=basis, features=world.x, estimand=e,
+            **shared,
         ),
         "forest": lambda e: estimate_forest(
             world.x, world.y, world.d, splits[0], estimand=e, **shared
