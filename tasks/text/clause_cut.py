@@ -1,14 +1,17 @@
 """Clauses of a review: runs of words, none about two attributes that are judged apart."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tasks.text.clause_model import Model
-from tasks.text.polarity import PhraseIndex, find_opinions
+from tasks.text.clause_stance import PLAIN, Stance, Told, take_stances
+from tasks.text.polarity import PhraseIndex, find_mark, find_opinions, has_mark
 from tasks.text.segments import MAX_CLAUSE_WORDS, Joint, Parsed, Segment, word_set
 
 _MAX_CLAUSE_CHARS: Final = 1000
+_LIST_MARK: Final = re.compile(r"\s*(?:[:\n]|-\s|$)")
 _COPULAS: Final = word_set("was were is are")
 _PRONOUNS: Final = word_set(
     "it its they he she this that these those which who them all both everything"
@@ -17,7 +20,10 @@ _PRONOUNS: Final = word_set(
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """Words [`first`, `last`) of a review; `hits` holds word positions by target number."""
+    """Words [`first`, `last`) of a review; `hits` holds word positions by target number.
+
+    `stance` says whether its praise and blame are meant as they stand.
+    """
 
     review: int
     first: int
@@ -29,11 +35,15 @@ class Clause:
     hints: frozenset[int]
     refers_back: bool
     is_judging: bool
+    stance: Stance = PLAIN
 
 
 @dataclass(slots=True)
 class _Draft:
-    """A clause that is being put together from segments; `is_told`: it has a verb of its own."""
+    """A clause that is being put together from segments; `is_told`: it has a verb of its own.
+
+    `is_marked`: it ends in a mark ("4/5"), which closes it.
+    """
 
     first: int
     last: int
@@ -42,6 +52,7 @@ class _Draft:
     hits: dict[int, list[int]]
     is_judging: bool
     is_told: bool
+    is_marked: bool
 
 
 def cut_clauses(
@@ -55,8 +66,38 @@ def cut_clauses(
             _join(drafts[-1], draft)
         else:
             drafts.append(draft)
-    for draft in drafts:
-        yield _finish_clause(number, review, forms, draft, model)
+    stances = take_stances(_tell(review, forms, drafts))
+    for draft, stance in zip(drafts, stances, strict=True):
+        yield _finish_clause(number, review, forms, draft, stance, model)
+
+
+def _tell(review: Parsed, forms: Sequence[str], drafts: Sequence[_Draft]) -> list[Told]:
+    """Drafts as their stance is taken."""
+    asking = {d.sentence for d in drafts if "?" in _read_mark(review.view, review, d)}
+    return [
+        Told(
+            forms=tuple(forms[draft.first : draft.last]),
+            sentence=draft.sentence,
+            names={target: min(at) - draft.first for target, at in draft.hits.items()},
+            is_judging=draft.is_judging,
+            is_asked=draft.sentence in asking,
+            is_contrast=draft.joint is Joint.CONTRAST,
+            is_listing=_is_listing(review, draft),
+        )
+        for draft in drafts
+    ]
+
+
+def _read_mark(view: str, review: Parsed, draft: _Draft) -> str:
+    """The mark that closes a draft."""
+    end = review.words[draft.last - 1].end
+    return view[end : _extend_to_mark(view, end)]
+
+
+def _is_listing(review: Parsed, draft: _Draft) -> bool:
+    """Whether one of the first two words of a draft stands before a colon or the end of a line."""
+    words = review.words[draft.first : min(draft.last, draft.first + 2)]
+    return any(_LIST_MARK.match(review.view, word.end) for word in words)
 
 
 def is_telling(clause: Clause, model: Model) -> bool:
@@ -71,13 +112,25 @@ def _draft_segment(segment: Segment, forms: Sequence[str], model: Model) -> _Dra
     for target, position in _find_phrases(model.terms, forms, segment):
         hits.setdefault(target, []).append(position)
     opinions = find_opinions(forms, segment.first, segment.last)
-    is_judging = bool(opinions) or any(
-        find_opinions(forms, segment.first, segment.last, own=model.targets[target].own)
-        for target in hits
+    is_judging = (
+        bool(opinions)
+        or has_mark(forms[segment.first : segment.last])
+        or any(
+            find_opinions(forms, segment.first, segment.last, own=model.targets[target].own)
+            for target in hits
+        )
     )
     is_told = not _COPULAS.isdisjoint(forms[segment.first : segment.last])
+    is_marked = find_mark(forms[segment.last - 1]) is not None
     return _Draft(
-        segment.first, segment.last, segment.joint, segment.sentence, hits, is_judging, is_told
+        segment.first,
+        segment.last,
+        segment.joint,
+        segment.sentence,
+        hits,
+        is_judging,
+        is_told,
+        is_marked,
     )
 
 
@@ -101,6 +154,8 @@ def _belong_together(before: _Draft, after: _Draft) -> bool:
     """Whether two neighbouring drafts are one clause."""
     if after.joint <= Joint.ASIDE or before.sentence != after.sentence:
         return False
+    if before.is_marked and after.hits:
+        return False
     if after.joint is Joint.TRAIL:
         # "the food ... fabulous!" is one thought; "great food ... would not come back" is two.
         return bool(before.hits) and not before.is_judging and not after.hits
@@ -120,13 +175,19 @@ def _belong_together(before: _Draft, after: _Draft) -> bool:
 
 def _join(before: _Draft, after: _Draft) -> None:
     before.last = after.last
+    before.is_marked = after.is_marked
     before.is_judging = before.is_judging or after.is_judging
     for target, positions in after.hits.items():
         before.hits.setdefault(target, []).extend(positions)
 
 
 def _finish_clause(
-    number: int, review: Parsed, forms: Sequence[str], draft: _Draft, model: Model
+    number: int,
+    review: Parsed,
+    forms: Sequence[str],
+    draft: _Draft,
+    stance: Stance,
+    model: Model,
 ) -> Clause:
     start = review.words[draft.first].start
     end = _extend_to_mark(review.view, review.words[draft.last - 1].end)
@@ -144,6 +205,7 @@ def _finish_clause(
         hits={target: tuple(positions) for target, positions in draft.hits.items()},
         hints=hints,
         is_judging=draft.is_judging,
+        stance=stance,
         refers_back=(first_form in _PRONOUNS and not _names_early(draft, forms))
         or (not draft.hits and draft.joint is not Joint.SENTENCE),
     )

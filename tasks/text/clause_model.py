@@ -27,7 +27,8 @@ class ClauseRules:
     opinion. Opinions fade with the words between, over `reach` in a clause about several
     attributes and `lone_reach` else; a clause that refers back weighs `carried`, one about former times or the
     usual ("it used to be good") `former`, one that names the whole ("the food") and not a part of
-    it ("the soup") `whole`; an opinion nearer to another name counts `others`; `ridge` is the probe's penalty.
+    it ("the soup") `whole`, a view of others that the writer corrects `surpassed`; what is named in a
+    list of pros or cons and not judged scores `listed`; an opinion nearer to another name counts `others`; `ridge` is the probe's penalty.
     """
 
     known: float = 0.15
@@ -46,6 +47,8 @@ class ClauseRules:
     carried: float = 0.5
     former: float = 0.3
     whole: float = 2.0
+    surpassed: float = 0.1
+    listed: float = 0.5
     nearest: int = 2
     ridge: float = 8.0
 

@@ -6,12 +6,13 @@ from typing import Final
 
 from tasks.text.clause_cut import Clause
 from tasks.text.clause_model import ClauseRules, Model
+from tasks.text.clause_stance import turn_opinions
 from tasks.text.polarity import (
     Opinion,
     find_opinions,
-    has_negator,
     is_noncommittal,
     score_opinions,
+    turns_round,
 )
 from tasks.text.segments import word_set
 
@@ -33,7 +34,12 @@ def score_clause(
     rules: ClauseRules,
 ) -> float:
     """Polarity in [-1, 1] of what a clause (its words are `forms`) says of a target."""
+    stance = clause.stance
     opinions = find_opinions(forms, 0, len(forms), own=model.targets[target].own)
+    opinions = turn_opinions(opinions, stance.turns)
+    if not opinions and (stance.heading or stance.turns):
+        is_missed = any(turn.is_praise_only for turn in stance.turns)
+        return rules.listed * stance.heading or -rules.listed * is_missed
     if target in clause.hits:
         opinions = _take_nearest(opinions, clause, forms, target, rules)
     if is_noncommittal(forms) and not find_opinions(forms, 0, len(forms)):
@@ -43,8 +49,9 @@ def score_clause(
     spoken = score_opinions(opinions)
     # The embedding of a clause about several things says nothing of any one of them, and encoders
     # hardly see negation (Ettinger 2020, https://doi.org/10.1162/tacl_a_00298).
-    is_plain = len(clause.hits) < 2 and not has_negator(forms)
+    is_plain = len(clause.hits) < 2 and not turns_round(forms)
     probe = rules.probe if is_plain else rules.shared_probe
+    probe = 0.0 if stance.turns else probe
     return (1.0 - probe) * spoken + probe * probed
 
 
@@ -54,7 +61,9 @@ def weigh_clause(
     """How much a clause counts: more when it names the whole, less when it tells of former times."""
     heads = model.targets[target].heads
     is_whole = any(forms[place - clause.first] in heads for place in clause.hits.get(target, ()))
-    return (rules.whole if is_whole else 1.0) * (rules.former if _is_former(forms) else 1.0)
+    share = rules.whole if is_whole else 1.0
+    share *= rules.former if _is_former(forms) else 1.0
+    return share * (rules.surpassed if clause.stance.is_surpassed else 1.0)
 
 
 def is_echo(forms: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ import polars as pl
 from tasks.text.clause_cut import Clause, cut_clauses, is_telling
 from tasks.text.clause_model import ClauseRules, Model, prepare_model
 from tasks.text.clause_opinion import is_echo, score_clause, weigh_clause
+from tasks.text.clause_stance import hash_patterns
 from tasks.text.concepts import hash_data
 from tasks.text.extract import EXTRACTION_SCHEMA, AttributeLike, Embed, Extraction
 from tasks.text.segments import parse_text
@@ -49,9 +50,10 @@ class ClauseExtractor:
 
     @property
     def revision(self) -> str:
-        """Hash of the word lists and rules."""
+        """Hash of the word lists, rules and patterns."""
         rules = ",".join(f"{key}={value}" for key, value in vars(self.rules).items())
-        return f"clauses-{hash_data()}-{hashlib.sha256(rules.encode()).hexdigest()[:8]}"
+        said = f"{rules};{hash_patterns()}"
+        return f"clauses-{hash_data()}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
     def extract(
         self,
@@ -139,7 +141,7 @@ def _attribute_clauses(
             mentions = {target: weight * rules.carried for target, weight in previous.items()}
         elif mentions or clause.hits:
             previous = mentions
-        yield clause, mentions
+        yield clause, {} if clause.stance.is_unsaid else mentions
 
 
 def _find_mentions(

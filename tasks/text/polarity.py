@@ -2,15 +2,18 @@
 
 The words of VADER (Hutto and Gilbert 2014, https://doi.org/10.1609/icwsm.v8i1.14550), phrases that
 people use in reviews, negation within three words times -0.74 and boosters as VADER has them, and
-beyond it: "too" with an adjective, wishes and conditions.
+beyond it: "too" with an adjective, wishes, conditions, expectations, negated comparatives
+("you won't find a better one") and marks ("4/5").
 """
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
 from tasks.text.segments import word_set
@@ -34,13 +37,74 @@ _BOOSTERS: Final = {
     ),
 }
 _WISHES: Final = word_set(
-    "wish wished wishes wishing hoped hoping expect expected expecting supposed thought hope"
+    "wish wished wishes wishing hoped hoping expect expected expecting supposed hope"
 )
+_FEARS: Final = word_set("expected expecting feared worried afraid")
+_DREAD: Final = word_set("feared worried afraid fear")
+_BELIEFS: Final = word_set(
+    "thought figured assumed imagined believed guessed feared worried afraid"
+)
+"""Expectations only of what would be: "I thought it was good" is an opinion."""
+_EXPECTING: Final = _FEARS | _BELIEFS
+_FUTURES: Final = word_set("would might i'd it'd they'd going")
+_NEGATED_BELIEFS: Final = word_set(
+    "expect expected expecting think thought imagine imagined believe"
+)
+"""Said not to have been there ("I did not expect it to be so good"), they assert what follows."""
+_RAISING: Final = word_set("think thought believe")
+"""Their negation is meant of what follows ("I did not think it was good"), unless it would be."""
+_EXPECTATION_REACH: Final = 5
+_BELIEF_REACH: Final = 7
+_SPEAKERS: Final = word_set("i we i'd we'd i've we've")
 _CONDITIONS: Final = word_set("should could if unless might")
-_COMPARATIVES: Final = word_set("better happier finer easier nicer sweeter cleaner beats")
-_ABSORBERS: Final = word_set("only just hesitate")
-"""After a negator they leave what follows as it is ("not only good")."""
-_NOTHING: Final = word_set("nothing never none nobody")
+_BETTER: Final = word_set(
+    """faster quicker fresher quieter brighter smoother sharper tastier kinder softer warmer livelier
+    crispier juicier politer tidier roomier comfier prettier smarter sturdier classier lovelier"""
+)
+_WORSE: Final = word_set(
+    "slower ruder noisier dirtier blander duller grumpier uglier clumsier nastier sloppier"
+)
+_COMPARATIVES: Final = (
+    word_set("better happier finer easier nicer sweeter cleaner friendlier beats worse")
+    | _BETTER
+    | _WORSE
+)
+_REVERSERS: Final = frozenset({("far", "from"), ("anything", "but")})
+_ABSORBERS: Final = word_set("only just hesitate but")
+"""After a negator they leave what follows as it is ("not only good", "nothing but good")."""
+_NOTHING: Final = word_set("nothing never none nobody nowhere rarely seldom")
+_UNMATCHED: Final = re.compile(
+    r"(?:couldn't|can't|cannot|(?:could|can) (?:not|hardly|scarcely|barely))(?: \S+){0,3}$"
+    r"|(?:won't|will not|wouldn't|would not|don't|not|never|hard|difficult|impossible|pressed)(?: to)?"
+    r" (?:find|ask for|imagine|think of|wish for|hope for|dream of|want|meet|buy|see)(?: \S+){0,3}$"
+    r"|\bit (?:doesn't|does not|never|hardly|can't|cannot)(?: really)? get(?:s)?(?: any| much)?$"
+    r"|\b(?:no one|no other)(?: \S+){0,3}$"
+)
+"""What leads to a comparative that nothing reaches ("you won't find a better ...")."""
+_FACTIVES: Final = word_set(
+    "believe imagine realize realise realized realised tell express describe overstate stress"
+)
+_MEETINGS: Final = word_set("had have been seen tasted eaten met heard felt experienced received")
+_DEGREES: Final = word_set("such so this")
+_UNMATCHED_REACH: Final = 7
+_OWN_PHRASES: Final = {
+    2.0: "leave nothing to be desired, leaves nothing to be desired, left nothing to be desired, "
+    "leaves little to be desired, left little to be desired, rave, raves, raved, raving, rave about",
+    -2.0: "no better than",
+}
+_MARK: Final = re.compile(r"(\d{1,3}(?:\.\d)?)/(5|10|100)")
+_MARK_SCALES: Final = {"5": 5.0, "five": 5.0, "10": 10.0, "ten": 10.0, "100": 100.0}
+_NUMBERS: Final = {
+    word: float(number)
+    for number, word in enumerate("zero one two three four five six seven eight nine ten".split())
+}
+_NO_MARK_BEFORE: Final = word_set("on by until since from before after")
+_NO_MARK_AFTER: Final = word_set("times of people days visits dishes meals nights of us them")
+_MARK_MIDDLE: Final = 0.6
+"""3 of 5: the middle of a scale from 1 to 5."""
+_MARK_WEIGHT: Final = 7.5
+"""5 of 5 weigh 3, as the strongest words do."""
+_LEAST_MARK: Final = 0.7
 _NOT_AFTER_TOO: Final = word_set("and but or for the i we it they is was as bad shabby")
 _FUNCTION_WORDS: Final = word_set(
     "a an the very that so too really all any at be been have had of to was were is are even remotely"
@@ -106,11 +170,13 @@ def load_lexicon() -> Lexicon:
     valences: dict[tuple[str, ...], float] = {
         (word,): valence for word, valence in _load_vader().items() if word.isalpha()
     }
-    for section in ("words", "phrases"):
-        for valence, phrases in table[section].items():
-            for phrase in phrases.split(","):
-                if phrase.strip():
-                    valences[split_words(phrase)] = float(valence)
+    sections = [*table["words"].items(), *table["phrases"].items(), *_OWN_PHRASES.items()]
+    valences.update(((word,), 2.0) for word in _BETTER)
+    valences.update(((word,), -2.0) for word in _WORSE)
+    for valence, phrases in sections:
+        for phrase in phrases.split(","):
+            if phrase.strip():
+                valences[split_words(phrase)] = float(valence)
     negators = frozenset(word.strip() for word in table["negators"]["words"].split(","))
     good, bad, plain = (tuple(table["anchors"][side]) for side in ("good", "bad", "plain"))
     neutral = {split_words(phrase): True for phrase in table["neutral"]["phrases"].split(",")}
@@ -132,12 +198,18 @@ def find_opinions(
     opinions: list[Opinion] = []
     index = first
     while index < last:
-        settled = lexicon.neutral.find(forms, index, last)
+        settled = _find_settled(lexicon, forms, first, index, last)
         if settled is not None:
-            index += settled[0]
+            length, valence = settled
+            if valence:
+                opinions.append(Opinion(index, index + length, valence))
+            index += length
             continue
         length, valence = _find_valence(lexicon, own, forms, index, last)
-        if valence:
+        if valence and _is_unmatched(forms, first, index):
+            opinions = [o for o in opinions if not has_negator(forms[o.first : o.last])]
+            opinions.append(Opinion(index, index + length, valence))
+        elif valence and not _is_dread(forms, index, last):
             valence = _modify(lexicon, forms, first, index, length, valence)
             opinions.append(Opinion(index, index + length, valence))
         elif forms[index] == "too" and _is_excess(forms, index, last):
@@ -148,16 +220,78 @@ def find_opinions(
     return opinions
 
 
+def _find_settled(
+    lexicon: Lexicon, forms: Sequence[str], first: int, index: int, last: int
+) -> tuple[int, float] | None:
+    """Length and valence of a neutral phrase or a mark at `index`."""
+    neutral = lexicon.neutral.find(forms, index, last)
+    if neutral is not None:
+        return neutral[0], 0.0
+    return _read_mark(forms, first, index, last)
+
+
+def _read_mark(forms: Sequence[str], first: int, index: int, last: int) -> tuple[int, float] | None:
+    """Length and valence of a mark that is given ("4/5", "two out of ten"); dates are none."""
+    is_split = index + 3 < last and forms[index + 1] == "out"
+    if not is_split and "/" not in forms[index]:
+        return None
+    if index > first and forms[index - 1] in _NO_MARK_BEFORE:
+        return None
+    match = find_mark(forms[index])
+    if match is not None:
+        length, given, scale = 1, float(match.group(1)), float(match.group(2))
+    elif is_split and forms[index + 2] == "of":
+        length, given = 4, _read_number(forms[index])
+        scale = _MARK_SCALES.get(forms[index + 3], 0.0)
+    else:
+        return None
+    is_count = index + length < last and forms[index + length] in _NO_MARK_AFTER
+    if is_count or not 0 <= given <= scale:
+        return None
+    valence = _MARK_WEIGHT * (given / scale - _MARK_MIDDLE) if scale else 0.0
+    return length, valence if abs(valence) >= _LEAST_MARK else 0.0
+
+
+def find_mark(form: str) -> re.Match[str] | None:
+    """A mark in one word ("4/5"), as `segments` keeps it together."""
+    return _MARK.fullmatch(form)
+
+
+def _read_number(form: str) -> float:
+    """A number in figures or words up to ten; -1 for anything else."""
+    return float(form) if form.isascii() and form.isdigit() else _NUMBERS.get(form, -1.0)
+
+
 def is_noncommittal(forms: Sequence[str]) -> bool:
     """Whether words say outright that they neither praise nor blame ("about average")."""
-    neutral = load_lexicon().neutral
-    return any(neutral.find(forms, index, len(forms)) for index in range(len(forms)))
+    lexicon, last = load_lexicon(), len(forms)
+    settled = (_find_settled(lexicon, forms, 0, index, last) for index in range(last))
+    return any(found is not None and not found[1] for found in settled)
+
+
+def has_mark(forms: Sequence[str]) -> bool:
+    """Whether words hold a mark ("4/5", "two out of ten")."""
+    marks = (_read_mark(forms, 0, index, len(forms)) for index in range(len(forms)))
+    return any(mark is not None for mark in marks)
+
+
+def is_expectation(forms: Sequence[str]) -> bool:
+    """Whether words tell of what was expected rather than found."""
+    if _EXPECTING.isdisjoint(forms):
+        return False
+    return any(_is_expected(forms, 0, index + 1) for index in range(len(forms)))
 
 
 def has_negator(forms: Sequence[str]) -> bool:
     """Whether any word turns round what follows."""
     negators = load_lexicon().negators
     return any(form in negators or form.endswith("n't") for form in forms)
+
+
+def turns_round(forms: Sequence[str]) -> bool:
+    """Whether words hold a negator or tell of what was expected: what an encoder hardly sees."""
+    is_reversed = any(pair in _REVERSERS for pair in pairwise(forms))
+    return is_reversed or has_negator(forms) or is_expectation(forms)
 
 
 def score_opinions(opinions: Sequence[Opinion]) -> float:
@@ -187,13 +321,15 @@ def _modify(
         valence *= _BOOSTERS.get(forms[index - 1], 1.0)
     if index > first and forms[index - 1] == "too" and valence > 0 and length == 1:
         valence = -abs(valence)
-    if valence > 0 and forms[index] in _COMPARATIVES and _is_unmatched(forms, first, index):
-        return abs(valence)
+    if any(rule(forms, first, index) for rule in (_is_unexpected, _is_unheard, _is_exclaimed)):
+        return valence
+    before = forms[max(first, index - _EXPECTATION_REACH) : index]
     if _is_lessened(forms, first, index) or _is_negated(lexicon, forms, first, index):
         # What already holds its negation ("no complaints") is only dampened by another.
-        return valence * NEGATION
-    before = forms[max(first, index - 5) : index]
-    if valence > 0 and any(form in _WISHES for form in before):
+        return valence if valence < 0 and "wish" in before else valence * NEGATION
+    if valence > 0 and any(form in _WISHES for form in _after_as(before)):
+        return -0.6 * valence
+    if not _EXPECTING.isdisjoint(forms) and _is_expected(forms, first, index):
         return -0.6 * valence
     if valence > 0 and any(form in _CONDITIONS for form in before):
         return 0.3 * valence
@@ -206,10 +342,71 @@ def _is_lessened(forms: Sequence[str], first: int, index: int) -> bool:
     return bool(before) and (before[-1] == "less" or tuple(before) == ("less", "than"))
 
 
+def _is_expected(forms: Sequence[str], first: int, index: int) -> bool:
+    """Whether what stands at `index` was expected rather than found ("I thought it would be bad")."""
+    before = _after_as(forms[max(first, index - _BELIEF_REACH) : index])
+    if any(form in _FEARS and "to" in before[place:] for place, form in enumerate(before)):
+        return True
+    return any(
+        form in _BELIEFS and not _FUTURES.isdisjoint(before[place:])
+        for place, form in enumerate(before)
+    )
+
+
+def _is_dread(forms: Sequence[str], index: int, last: int) -> bool:
+    """Whether the word at `index` tells of dread of what would be, which is no blame itself."""
+    after = forms[index : min(last, index + 1 + _EXPECTATION_REACH)]
+    return forms[index] in _DREAD and not _FUTURES.isdisjoint(after)
+
+
+def _after_as(before: Sequence[str]) -> Sequence[str]:
+    """Words after "as expected" or "than I expected", which are no mere expectation."""
+    for place, form in enumerate(before):
+        if form in ("as", "than") and not _WISHES.isdisjoint(before[place + 1 : place + 3]):
+            return before[place + 3 :]
+    return before
+
+
+def _is_unexpected(forms: Sequence[str], first: int, index: int) -> bool:
+    """Whether the writer did not expect what stands at `index`, but found it ("never thought ...")."""
+    if _NEGATED_BELIEFS.isdisjoint(forms):
+        return False
+    for place in range(max(first + 2, index - 7), index):
+        before = forms[place - 2 : place]
+        if forms[place] not in _NEGATED_BELIEFS or not has_negator(before):
+            continue
+        is_past = "don't" not in before and "do" not in before
+        is_own = any(form in _SPEAKERS for form in forms[max(first, place - 3) : place])
+        is_plain = forms[place] not in _RAISING or "would" in forms[place:index]
+        return is_past and is_own and is_plain
+    return False
+
+
+def _is_exclaimed(forms: Sequence[str], first: int, index: int) -> bool:
+    """Whether an exclamation holds what stands at `index` ("you won't believe how good")."""
+    if index == first or forms[index - 1] != "how":
+        return False
+    return not _FACTIVES.isdisjoint(forms[max(first, index - 4) : index - 1])
+
+
+def _is_unheard(forms: Sequence[str], first: int, index: int) -> bool:
+    """Whether nothing like what stands at `index` was met before ("never had such good soup")."""
+    before = forms[max(first, index - _EXPECTATION_REACH) : index]
+    if "never" not in before:
+        return False
+    after = before[before.index("never") + 1 :]
+    return not _MEETINGS.isdisjoint(after) and not _DEGREES.isdisjoint(after)
+
+
 def _is_unmatched(forms: Sequence[str], first: int, index: int) -> bool:
-    """Whether nothing is said to be better ("never sounded better", "nothing beats it")."""
+    """Whether nothing is said to be more so ("never sounded better", "nothing beats it")."""
+    if forms[index] not in _COMPARATIVES and forms[index - (index > first)] != "more":
+        return False
     before = forms[max(first, index - 4) : index]
-    return any(form in _NOTHING or form in ("couldn't", "can't", "cannot") for form in before)
+    if any(form in _NOTHING for form in before):
+        return True
+    line = " ".join(forms[max(first, index - _UNMATCHED_REACH) : index])
+    return _UNMATCHED.search(line) is not None
 
 
 def _is_negated(lexicon: Lexicon, forms: Sequence[str], first: int, index: int) -> bool:
@@ -219,7 +416,7 @@ def _is_negated(lexicon: Lexicon, forms: Sequence[str], first: int, index: int) 
         form = forms[position]
         if form == "and":
             return False
-        if form == "from" and position > first and forms[position - 1] == "far":
+        if position > first and (forms[position - 1], form) in _REVERSERS:
             return True
         if has_negator((form,)):
             return forms[position + 1] not in _ABSORBERS

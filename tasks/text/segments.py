@@ -24,7 +24,10 @@ _ADDRESS: Final = re.compile(r"https?://\S{1,2000}")
 _UNREADABLE: Final = re.compile(
     r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]"
 )
-_WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_WORD: Final = re.compile(
+    r"(?<![\d/.])\d{1,3}(?:\.\d)?/(?:5|10|100)(?![\d/])"  # a mark, as one word
+    r"|[^\W_]+(?:'[^\W_]+)*"
+)
 _SENTENCE_END: Final = re.compile(
     r"[.!?\u2026]+[\"'\)\]\u201d]*(?=\s|$)"  # ends before a blank
     r"|(?<=[a-z\)])[.!?]+(?=[A-Z])"  # "good.The"
@@ -43,6 +46,8 @@ _BRACKET: Final = re.compile(r"[()\[\]]")
 _CONTRASTS: Final = word_set(
     "but however although though yet whereas except despite nevertheless nonetheless"
 )
+_EXCEPTED: Final = word_set("anything nothing")
+"""Before "but" they make an exception of what follows, no contrast ("anything but good")."""
 _CONJUNCTIONS: Final = word_set("and plus while & n whilst also")
 MAX_CLAUSE_WORDS: Final = 40
 """Longer runs without any mark are cut here: nobody writes them, machines do."""
@@ -174,6 +179,8 @@ def _cut_sentence(
 def _find_joint(view: str, words: list[Word], index: int, first: int) -> Joint | None:
     """What parts word `index` from the one before, if anything does."""
     form = words[index].form
+    if form == "but" and index > first and words[index - 1].form in _EXCEPTED:
+        return None
     if form in _CONTRASTS:
         return Joint.CONTRAST
     if form in _CONJUNCTIONS:

@@ -1,5 +1,6 @@
 """Hostile texts: every extractor gives a result or a counted refusal, and spans inside the text."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -79,4 +80,6 @@ def test_a_file_of_hostile_texts_is_read_to_its_end(tmp_path: Path) -> None:
         env={"WHYREC_PATHS__HOME": str(tmp_path / "var")},
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert pl.read_csv(out)["row"].n_unique() + done.output.count("language ar") == len(texts)
+    skipped = sum(int(count) for count in re.findall(r"(\d+) skipped", done.output))
+    assert pl.read_csv(out)["row"].n_unique() + skipped == len(texts)
+    assert skipped <= 2
