@@ -120,7 +120,9 @@ def attributes_evaluate(
             print_json(document)
             return
         print_table(f"Read by {document['extractor']}", TABLE, list_scores(document))
-        print_line("majority, praise, blame: F1; mention: precision/recall; off: error of confidence")
+        print_line(
+            "majority, praise, blame: F1; mention: precision/recall; off: error of confidence"
+        )
         if document["taught"]:
             print_line(tell_agreement(document["taught"]))
         if said := tell_dropped(document):
