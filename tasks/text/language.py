@@ -22,6 +22,7 @@ UNKNOWN: Final = "und"
 MIN_SURE: Final = 0.5
 _SURE_ALONE: Final = 0.95
 _SURE_BESIDE: Final = 0.7
+_TAG: Final = re.compile(r"<[^<>]{0,200}>")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _NO_LANGUAGE: Final = "zxx"
 _READ_CHARS: Final = 2000
@@ -74,7 +75,7 @@ def looks_english(text: str) -> bool:
     Where most of its words are English ones, or half of them and the identifier does not doubt it, or
     the identifier is all but sure by itself; English and any other language are a toss-up beforehand.
     """
-    words = _WORD.findall(text[:_READ_CHARS].lower())
+    words = _WORD.findall(_TAG.sub(" ", text[:_READ_CHARS]).lower())
     known = sum(word in _load_english() for word in words)
     if not words or 2 * known > len(words):
         return True

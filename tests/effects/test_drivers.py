@@ -218,16 +218,15 @@ def test_unread_rows_are_left_out_and_labels_keep_their_places():
 
 def test_labels_of_a_part_of_the_reviews_make_no_effect_credible():
     frame, _ = make_misread(np.random.default_rng(23))
-    true = make_table(np.random.default_rng(23), rows=1500).select(TRUTH)
+    true = make_table(np.random.default_rng(23), rows=1500).select(*TRUTH)
     rng = np.random.default_rng(1)
     happy = np.flatnonzero(frame["rating"].to_numpy() > frame["rating"].median())
-    for rows, verdicts in ((happy, {"not credible"}), (np.arange(1500), {"credible"})):
+    for rows, is_part in ((happy, True), (np.arange(1500), False)):
         sample = np.sort(rng.choice(rows, 200, replace=False))
-        gold = true[sample].with_columns(row=pl.Series(sample))
-        found = drive(frame, gold=gold)
-        assert {row["verdict"] for row in found} == verdicts
-        said = [any("no random sample" in reason for reason in row["reasons"]) for row in found]
-        assert set(said) == {verdicts == {"not credible"}}
+        found = drive(frame, gold=true[sample].with_columns(row=pl.Series(sample)))
+        for row in found:
+            assert any("no random sample" in reason for reason in row["reasons"]) == is_part
+            assert (row["verdict"] == "not credible") == is_part
 
 
 def test_random_samples_are_seldom_called_odd():

@@ -114,7 +114,7 @@ def test_a_test_that_cannot_be_estimated_is_listed_and_not_pooled():
 def test_segments_answer_the_average_that_is_asked_for(estimand):
     """Within a group the effect grows with x, and so does the chance of treatment."""
     rng = np.random.default_rng(11)
-    n = 3000
+    n = 2000
     group, x = rng.integers(0, 2, n), rng.normal(size=n)
     d = (rng.random(n) < 1 / (1 + np.exp(-x))).astype(int)
     effect = (1 + group) * (1 + x)
@@ -137,8 +137,8 @@ def test_segments_answer_the_average_that_is_asked_for(estimand):
 
 def test_segments_with_equal_effects_on_the_treated_are_seldom_said_to_differ():
     said = 0
-    for seed in range(8):
-        frame = make_table(np.random.default_rng(100 + seed), n=600, effects=(0.5, 0.5))
+    for seed in range(4):
+        frame = make_table(np.random.default_rng(100 + seed), n=400, effects=(0.5, 0.5))
         question = ask(
             frame, outcome="y", treatment="d", controls=["x"], cluster=None, folds=5, max_levels=20
         )
@@ -146,7 +146,7 @@ def test_segments_with_equal_effects_on_the_treated_are_seldom_said_to_differ():
             question, replace(OPTIONS, estimand="att", repeats=1), frame["group"]
         )
         said += found["heterogeneity"]["p_value"] < 0.05
-    assert said <= 2
+    assert said <= 1
 
 
 def test_a_segment_whose_arm_is_thin_has_no_effect_on_the_treated():

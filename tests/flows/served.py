@@ -19,6 +19,7 @@ import polars as pl
 from tests.flows.conftest import ROOT
 
 START_S = 150
+BUSY_S = 30
 CONFIG = """
 [paths]
 home = "home"
@@ -115,10 +116,18 @@ class Served:
         return self.process.wait(90)
 
     def ask(self, path: str, document: Any = None) -> Any:
+        """What the server answers; while its database is busy (503) it is asked again, as by Prefect."""
+        deadline = time.monotonic() + BUSY_S
         with httpx.Client(base_url=self.api, timeout=30) as client:
-            answer = client.get(path) if document is None else client.post(path, json=document)
-            answer.raise_for_status()
-            return answer.json()
+            while True:
+                answer = client.get(path) if document is None else client.post(path, json=document)
+                if (
+                    answer.status_code != httpx.codes.SERVICE_UNAVAILABLE
+                    or time.monotonic() > deadline
+                ):
+                    answer.raise_for_status()
+                    return answer.json()
+                time.sleep(0.5)
 
     def find_deployment(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ask(f"/deployments/name/{name}/{name}")
