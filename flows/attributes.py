@@ -14,6 +14,7 @@ from flows.desk import (
     Desk,
     Reader,
     Teaching,
+    check_folder,
     clear_desk,
     list_ids,
     list_reviews,
@@ -150,8 +151,7 @@ def discover_file(
     path: str, *, text: str, most: int, out: str | None, config: str | None
 ) -> dict[str, Any]:
     """Propose attributes from a file's texts, as a part of whyrec.toml in `out`; the JSON document."""
-    if out is not None and not Path(out).parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {Path(out).parent}; make it first")
+    check_folder(out)
     frame = read_texts(path)
     texts = [body for _, body in list_reviews(frame, text)]
     proposals = discover_attributes(texts, clear_desk(config).embed, most=most)

@@ -8,7 +8,7 @@ from flows.cli_attack_sweep import register_sweep
 from flows.cli_attack_text import register_text
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
 from flows.options import Config, Json, parse_date, split_names
-from tasks.platform.numbers import tell_signed
+from tasks.platform.numbers import tell_estimate, tell_signed
 
 if TYPE_CHECKING:
     from flows.attack_sources import Loaded
@@ -273,7 +273,7 @@ def tell(found: dict[str, Any]) -> str:
     """An estimate with its interval."""
     if found["estimate"] is None:
         return "no result"
-    return f"{tell_signed(found['estimate'])} [{tell_signed(found['ci_low'])}, {tell_signed(found['ci_high'])}]"
+    return tell_estimate(found)
 
 
 def tell_back(found: dict[str, Any]) -> str:

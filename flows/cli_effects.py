@@ -6,7 +6,7 @@ import typer
 
 from flows.console import explain_errors, print_json, print_line, print_table
 from flows.options import Config, Json, parse_date, split_names
-from tasks.platform.numbers import tell_signed
+from tasks.platform.numbers import tell_estimate
 
 Table = Annotated[
     str,
@@ -246,7 +246,7 @@ def show_answer(answer: dict[str, Any]) -> None:
 def show_refutations(title: str, estimate: dict[str, Any], lines: list[dict[str, Any]]) -> None:
     """An estimate and what was tried on it."""
     print_line(
-        f"{title}: {tell_signed(estimate['estimate'])} [{tell_signed(estimate['ci_low'])}, {tell_signed(estimate['ci_high'])}]"
+        f"{title}: {tell_estimate(estimate)}"
         if estimate["estimate"] is not None
         else f"{title}: no result"
     )

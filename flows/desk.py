@@ -14,10 +14,17 @@ from tasks.effects.read import SUFFIXES, check_encoding, read_table
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import DistilledSettings, ExtractSettings, Settings, load_settings
 from tasks.platform.site import resolve_site
-from tasks.text.concepts import check_names, describe_names
+from tasks.text.concepts import describe_names
 from tasks.text.distilled import take_labels
 from tasks.text.extract import AttributeLike, Embed, Extraction, Extractor, name_attributes
-from tasks.text.extractors import BY_LABELS, DISTILLED, MODELS, learn_extractor, make_extractor
+from tasks.text.extractors import (
+    BY_LABELS,
+    DISTILLED,
+    MODELS,
+    check_attributes,
+    learn_extractor,
+    make_extractor,
+)
 from tasks.text.labelled import ID_KEY, check_column, match_lesson, read_label_file
 from tasks.text.language import OneLanguageExtractor
 from tasks.text.probe import Probe
@@ -61,6 +68,12 @@ def _find_bad_line(file: Path) -> str | None:
             if not is_object:
                 return f"line {number:,} holds none: {line[:60].decode(errors='replace')!r}"
     return None
+
+
+def check_folder(out: str | None) -> None:
+    """Raise ConfigError for a file in a folder that is not there, before anything is read."""
+    if out is not None and not Path(out).parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {Path(out).parent}; make it first")
 
 
 def list_reviews(frame: pl.DataFrame, text: str) -> list[tuple[str, str]]:
@@ -170,10 +183,9 @@ def open_reader(
     standard error. Raises ConfigError and InputError.
     """
     name = extractor or desk.settings.extract.extractor
-    if name != "llm":
-        check_names(desk.attributes)
-        for note in describe_names(desk.attributes):
-            print_note(note)
+    check_attributes(name, desk.attributes)
+    for note in describe_names(desk.attributes) if name != "llm" else ():
+        print_note(note)
     settings = change_teaching(desk.settings.extract, teaching)
     if name != DISTILLED:
         return Reader(name, make_extractor(settings, name, kept=desk.kept))

@@ -1,7 +1,6 @@
 """Commands on a file of texts: extract, drivers. No warehouse, no schedule."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from flows.console import print_json, print_line, print_note
 from flows.desk import (
     UNTAUGHT,
     Teaching,
+    check_folder,
     list_ids,
     list_reviews,
     open_desk,
@@ -104,12 +104,9 @@ def describe_left_out(found: Extraction) -> str:
 
 def check_out(out: str | None) -> None:
     """Raise ConfigError for a file that cannot be written, before anything is read."""
-    if out is None:
-        return
-    if not out.endswith((".parquet", ".csv")):
+    if out is not None and not out.endswith((".parquet", ".csv")):
         raise ConfigError(f"--out {out}: write to a .csv or .parquet file")
-    if not Path(out).parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {Path(out).parent}; make it first")
+    check_folder(out)
 
 
 def write_rows(rows: pl.DataFrame, out: str) -> None:

@@ -121,8 +121,6 @@ def check_sample(labelled: IntArray, outcome: FloatArray, controls: FloatArray) 
     return [("not credible" if p_value < _STRANGE_P else "weak", said)]
 
 
-def is_elsewhere(own: Agreement | None, other: Agreement | None) -> bool:
-    """Whether labels go with other rows beyond doubt, and with their own no more than by chance."""
-    if own is None or other is None:
-        return False
-    return not own.is_found and other.z >= _VERY_SURE and other.kappa > own.kappa + _SMALL
+def is_elsewhere(own: Agreement, other: Agreement) -> bool:
+    """Whether labels that go with their `own` rows no more than by chance go with `other` rows beyond doubt."""
+    return other.z >= _VERY_SURE and other.kappa > own.kappa + _SMALL

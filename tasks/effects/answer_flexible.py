@@ -13,7 +13,7 @@ from tasks.effects.credibility import Finding
 from tasks.effects.forest import estimate_forest
 from tasks.effects.intervals import Interval, make_interval
 from tasks.effects.ipw import estimate_ipw
-from tasks.effects.irm import CLIP, IrmFit, estimate_irm, split_nuisances
+from tasks.effects.irm import CLIP, IrmFit, estimate_irm, find_lonely, split_nuisances
 from tasks.effects.nuisance import Nuisances, average_nuisances
 from tasks.effects.question import Question
 
@@ -132,10 +132,11 @@ def check_clipped(question: Question, options: Options) -> tuple[int, list[Findi
     against it as little.
     """
     chance = average_nuisances(learn(question, options)).propensity
-    never, always = chance < CLIP, chance > 1 - CLIP
-    beyond = {"ate": never | always, "att": always, "atc": never}[options.estimand]
     asked = {"ate": question.n, "att": question.arms.sum(), "atc": (1 - question.arms).sum()}
-    count, of = int(beyond.sum()), int(asked[options.estimand])
+    count, of = (
+        int(find_lonely(chance, estimand=options.estimand).sum()),
+        int(asked[options.estimand]),
+    )
     if count <= WEAK_CLIPPED * of:
         return count, []
     sides = {

@@ -1,6 +1,6 @@
 """What moves the rating, from one table in memory: attributes with a polarity, and an outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -88,14 +88,14 @@ def estimate_drivers(
     Raises ConfigError, InputError and EstimationError as `estimate_table` does, InputError also for
     labels that go with other rows than their own.
     """
+    _check_roles(outcome, attributes, controls)
     method, rules = method or Method(min_mentions=10), rules or Rules()
+    columns = {name: prefix + name for name in attributes}
     prepared = _prepare(
-        frame, outcome=outcome, attributes=attributes, controls=controls, cluster=cluster,
-        folds=method.folds, max_levels=max_levels, prefix=prefix,
-        unread=unread,
+        frame, outcome=outcome, columns=columns, controls=controls, cluster=cluster,
+        folds=method.folds, max_levels=max_levels, unread=unread,
     )  # fmt: skip
-    columns = [prefix + name for name in attributes]
-    read = _read_labels(prepared.frame, columns)
+    read = _read_labels(prepared.frame, list(columns.values()))
     rows = estimate_effects(
         table_moments(prepared.table, np.arange(len(read)), read[None]),
         window=Window("table", "all", date.min, date.max),
@@ -107,10 +107,10 @@ def estimate_drivers(
     rows = [row for row in rows if row["contrast"] == HEADLINE]
     notes = list(prepared.notes)
     if gold is not None:
-        sample, dropped = _read_gold(gold, prepared, columns, frame.height)
+        sample, dropped = _read_gold(gold, prepared, list(columns.values()), frame.height)
         _check_places(sample, prepared.numbers, read)
         notes += dropped
-        reading = _read_confidence(prepared.frame, read, columns)
+        reading = _read_confidence(prepared.frame, read, list(columns.values()))
         rows = correct_rows(rows, prepared.table, reading, sample, method=method, rules=rules)
     findings: list[Finding] = [("weak", gap) for gap in prepared.gaps]
     if prepared.table.controls.shape[1] == 0:
@@ -142,35 +142,35 @@ def _prepare(
     frame: pl.DataFrame,
     *,
     outcome: str,
-    attributes: Sequence[str],
+    columns: Mapping[str, str],
     controls: Sequence[str],
     cluster: str | None,
     folds: int,
     max_levels: int,
-    prefix: str,
     unread: Sequence[int],
 ) -> _Prepared:
-    """Rows that have what is needed, one bucket a cluster as far as memory allows."""
-    _check_roles(outcome, attributes, controls)
-    columns = [prefix + name for name in attributes]
-    check_columns(frame, [outcome, *columns, *controls, *([cluster] if cluster else [])])
+    """Rows that have what is needed, one bucket a cluster as far as memory allows.
+
+    `columns` hold the attributes' polarities, by name.
+    """
+    check_columns(frame, [outcome, *columns.values(), *controls, *([cluster] if cluster else [])])
     numbered = frame.with_row_index(_ROW).filter(~pl.col(_ROW).is_in(list(unread)))
     kept, notes = drop_incomplete(numbered, [outcome], cluster)
-    kept, undecided = _drop_undecided(kept, columns)
+    kept, undecided = _drop_undecided(kept, list(columns.values()))
     if kept.height == 0:
         raise InputError(
             f"none of {numbered.height} rows that were read has {outcome} and its attributes"
         )
     built = build_controls(kept, list(controls), max_levels=max_levels)
     codes, clusters = read_clusters(kept, cluster)
-    width = 2 + built.matrix.shape[1] + 2 * len(attributes)
+    width = 2 + built.matrix.shape[1] + 2 * len(columns)
     n_buckets = max(min(len(clusters), _MAX_CELLS // width**2), folds)
     table = Table(
         controls=built.matrix,
         outcome=read_column(kept[outcome], outcome),
         bucket=assign_folds(clusters, n_buckets)[codes],
         n_buckets=n_buckets,
-        attributes=tuple(attributes),
+        attributes=tuple(columns),
     )
     numbers = kept[_ROW].to_numpy().astype(np.int64)
     return _Prepared(kept, numbers, table, (*notes, *undecided, *built.notes), built.gaps)
@@ -205,6 +205,8 @@ def _read_gold(
 def _check_places(gold: Gold, numbers: IntArray, read: Labels) -> None:
     """Raise InputError where labels go with the rows beside theirs; `read` (n, k) are of `numbers`."""
     own = measure_agreement(read[gold.rows], gold.polarity)
+    if own is None or own.is_found:
+        return
     place = {int(number): position for position, number in enumerate(numbers)}
     for step, which in _NEIGHBOURS.items():
         beside = np.array([place.get(int(numbers[row]) - step, -1) for row in gold.rows])
@@ -212,7 +214,7 @@ def _check_places(gold: Gold, numbers: IntArray, read: Labels) -> None:
         if known.sum() < MIN_GOLD:
             continue
         other = measure_agreement(read[beside[known]], gold.polarity[known])
-        if own is not None and other is not None and is_elsewhere(own, other):
+        if other is not None and is_elsewhere(own, other):
             raise InputError(
                 f"the labels agree with what was read in {own.share:.0%} of cases, as by chance "
                 f"({own.by_chance:.0%}), but with {which} in {other.share:.0%}: rows are counted from "

@@ -44,6 +44,12 @@ def make_interval(
     return Interval(estimate, std_error, estimate - reach, estimate + reach, p_value)
 
 
+def effective_size(weights: FloatArray) -> float:
+    """How many rows of equal weight are worth as much as rows of these weights (n,), after Kish; 0 for none."""
+    square = float((weights**2).sum())
+    return float(weights.sum()) ** 2 / square if square > 0 else 0.0
+
+
 def t_quantile(degrees: float, confidence: float) -> float:
     """Two-sided t quantile; raises EstimationError without a degree of freedom."""
     from scipy.special import stdtrit

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.estimand import Estimand, check_estimand
@@ -232,9 +233,7 @@ def measure_extrapolation(nuisances: Nuisances, *, estimand: Estimand, clip: flo
     e = nuisances.propensity
     # chances to be among the rows that are asked about, in proportion
     asked = {"ate": np.ones_like(e), "att": e, "atc": 1 - e}[estimand]
-    lonely = {
-        "ate": (e < clip) | (e > 1 - clip), "att": e > 1 - clip, "atc": e < clip,
-    }[estimand]  # fmt: skip
+    lonely = find_lonely(e, estimand=estimand, clip=clip)
     shares = np.array([nuisances.skills.get(name, 0.0) for name in nuisances.effects])
     if not lonely.any() or shares.sum() <= 0:
         return 0.0
@@ -244,9 +243,17 @@ def measure_extrapolation(nuisances: Nuisances, *, estimand: Estimand, clip: flo
     return float(np.sqrt(shares @ (means - shares @ means) ** 2))
 
 
+def find_lonely(
+    propensity: FloatArray, *, estimand: Estimand = "ate", clip: float = CLIP
+) -> NDArray[np.bool_]:
+    """Rows (n,) that the estimand asks about and that have next to no chance of the other treatment."""
+    never, always = propensity < clip, propensity > 1 - clip
+    return {"ate": never | always, "att": always, "atc": never}[estimand]
+
+
 def count_clipped(propensity: FloatArray, clip: float) -> int:
     """Rows whose propensity lies beyond `clip` or 1 - `clip`."""
-    return int(((propensity < clip) | (propensity > 1 - clip)).sum())
+    return int(find_lonely(propensity, clip=clip).sum())
 
 
 def _fit_doubleml(

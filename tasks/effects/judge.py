@@ -10,7 +10,7 @@ from typing import Any
 from tasks.effects.credibility import Finding, weigh_row
 from tasks.effects.estimate import Row, add_q_values
 from tasks.effects.refute import to_findings
-from tasks.platform.numbers import tell_signed
+from tasks.platform.numbers import tell_estimate, tell_signed
 
 KEY = ("source", "window", "outcome", "attribute", "contrast")
 MAIN = "plr"
@@ -52,11 +52,7 @@ def compare_opinions(row: Row, other: Row) -> list[Finding]:
     name, value = other["estimator"], other["estimate"]
     if row["ci_low"] <= other["ci_high"] and other["ci_low"] <= row["ci_high"]:
         return [("credible", f"{name} agrees: {tell_signed(value)}")]
-    said = (
-        f"{name} disagrees: {tell_signed(value)} [{tell_signed(other['ci_low'])}, {tell_signed(other['ci_high'])}], beyond "
-        "both intervals"
-    )
-    return [("weak", said)]
+    return [("weak", f"{name} disagrees: {tell_estimate(other)}, beyond both intervals")]
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Verdict
-from tasks.effects.intervals import Interval
+from tasks.effects.intervals import Interval, effective_size
 from tasks.effects.ope_log import Log
 from tasks.effects.ope_policy import Policy
 from tasks.effects.skew import skewed_interval
@@ -69,11 +69,11 @@ def measure_weights(log: Log, policy: Policy, rules: WeightRules) -> Weights:
     """Overlap of the log with the target."""
     weights = policy.chance / log.propensity
     mean = _mean_weight(log, weights, rules.mean_confidence)
-    size = _effective(weights)
+    size = effective_size(weights)
     return Weights(
         effective_sample_size=size,
         effective_share=size / log.n,
-        effective_events=_effective(weights * np.abs(log.reward)),
+        effective_events=effective_size(weights * np.abs(log.reward)),
         max_weight=float(weights.max()),
         mean_weight=mean.estimate,
         mean_low=mean.ci_low,
@@ -98,7 +98,7 @@ def check_weights(log: Log, weights: Weights, rules: WeightRules) -> list[Findin
 
 def check_clusters(log: Log, rules: WeightRules) -> list[Finding]:
     """Whether the rows come from enough clusters, told by Kish's count of them."""
-    count = _effective(np.bincount(log.cluster).astype(np.float64))
+    count = effective_size(np.bincount(log.cluster).astype(np.float64))
     if count >= rules.weak_clusters:
         return []
     return [
@@ -107,11 +107,6 @@ def check_clusters(log: Log, rules: WeightRules) -> list[Finding]:
             f"it rests on few {log.columns.cluster}, as if on {count:.1f} equal ones; log more",
         )
     ]
-
-
-def _effective(weights: FloatArray) -> float:
-    square = float((weights**2).sum())
-    return float(weights.sum()) ** 2 / square if square > 0 else 0.0
 
 
 def _mean_weight(log: Log, weights: FloatArray, confidence: float) -> Interval:

@@ -16,6 +16,7 @@ import numpy as np
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.estimand import ESTIMANDS, NAMES, Estimand
+from tasks.effects.intervals import effective_size
 from tasks.effects.moments import IntArray
 
 Arm = Literal["treated", "untreated"]
@@ -56,8 +57,8 @@ class Overlap:
     [0.01, 0.99], as one odd row would else decide it. `share_off_support_*` is the share of an arm
     whose propensity lies beyond the other's 1st or 99th percentile, or tenth smallest or largest of
     more than a thousand, by more than a fifth of the logit's deviation within the arms: of many
-    thousand untreated it is enough that some dozens are like the treated. `instead` is a narrower average that these rows could give where the one over
-    all rows ("ate") is asked for.
+    thousand untreated it is enough that some dozens are like the treated. `instead` is a narrower
+    average that these rows could give where the one over all rows ("ate") is asked for.
     """
 
     min_propensity: float
@@ -255,7 +256,7 @@ def _effective_size(chance: FloatArray, is_odds: bool = False) -> float:
     """
     chance = np.clip(chance, _WEIGHT_CLIP, 1 - _WEIGHT_CLIP)
     weights = (1 - chance) / chance if is_odds else 1 / chance
-    return float(weights.sum() ** 2 / (weights**2).sum())
+    return effective_size(weights)
 
 
 def _share_outside(arm: FloatArray, other: FloatArray) -> float:

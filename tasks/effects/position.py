@@ -18,7 +18,7 @@ import polars as pl
 
 from tasks.effects.basis import FloatArray, read_levels, read_numbers
 from tasks.effects.credibility import Finding, Verdict, decide_verdict
-from tasks.effects.intervals import Interval
+from tasks.effects.intervals import Interval, effective_size
 from tasks.effects.moments import IntArray
 from tasks.effects.ope_checks import WeightRules, check_clusters
 from tasks.effects.ope_log import Log, find_columns, read_log
@@ -264,11 +264,7 @@ def _naive(log: Log, places: Places, k: int) -> tuple[FloatArray, FloatArray]:
 
 def _effective(places: Places, k: int) -> float:
     """Kish's size of the rows at position k, or at the first if that is smaller."""
-    sizes = []
-    for code in (0, k):
-        weights = 1 / places.chance[places.place == code, code]
-        sizes.append(float(weights.sum() ** 2 / (weights**2).sum()))
-    return min(sizes)
+    return min(effective_size(1 / places.chance[places.place == code, code]) for code in (0, k))
 
 
 def _check_assumption(log: Log, is_random: bool) -> list[Finding]:

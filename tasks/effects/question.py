@@ -36,11 +36,11 @@ class Question:
     `outcome` and `treatment` (n,) are centred and scaled to unit deviation; `unit` takes an effect
     back to outcome units per unit of treatment. `controls` (n, p) are centred and scaled and called
     `control_names`; `features` (n, f) are the same controls for trees: numbers as they stand (NaN
-    where missing) and one column for each of the larger levels. `cluster` (n,) holds codes 0 to G - 1, `clusters` their G
-    names, and `folds` how many folds they are dealt into. `is_treated` (n,) is 0 or 1, None when
+    where missing) and one column for each of the larger levels. `cluster` (n,) holds codes 0 to
+    G - 1, `clusters` their G names, and `folds` how many folds they are dealt into. `is_treated` (n,) is 0 or 1, None when
     the treatment has more than two values. `row` (n,) are the rows' places in the table that came
-    in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range, `doses` its distinct values in order;
-    `gaps` say which controls are adjusted for in part. `memo` keeps what was learned, for the next
+    in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range,
+    `doses` its distinct values in order; `gaps` say which controls are adjusted for in part. `memo` keeps what was learned, for the next
     who asks.
     """
 

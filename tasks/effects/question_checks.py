@@ -8,6 +8,7 @@ from tasks.effects.answer import Options
 from tasks.effects.answer_linear import MIN_ARM_ROWS
 from tasks.effects.credibility import Finding
 from tasks.effects.experiment import check_balance, check_sample_ratio
+from tasks.effects.intervals import effective_size
 from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
 from tasks.effects.question import Question
 
@@ -58,8 +59,8 @@ def check_question(
 
 def _check_clusters(question: Question, options: Options) -> list[Finding]:
     """Whether intervals rest on clusters enough: as many equal ones as they are worth (Kish)."""
-    rows = np.bincount(question.cluster)
-    worth = float(rows.sum() ** 2 / (rows.astype(np.float64) ** 2).sum())
+    rows = np.bincount(question.cluster).astype(np.float64)
+    worth = effective_size(rows)
     if question.n < THIN_ROWS or worth >= options.rules.weak_clusters:
         return []
     said = (

@@ -14,9 +14,10 @@ from tasks.effects.answer_flexible import answer_balance, answer_forest, answer_
 from tasks.effects.credibility import Rules, decide_verdict
 from tasks.effects.estimate import HEADLINE, Method, Row, Window
 from tasks.effects.moments import hash_id
-from tasks.effects.overlap import check_overlap, fit_propensity, measure_overlap
+from tasks.effects.overlap import check_overlap
 from tasks.effects.panel import CONTROL, treatment_names
 from tasks.effects.question import Question, ask
+from tasks.effects.question_checks import find_overlap
 from tasks.platform.errors import EstimationError
 from tasks.platform.threads import hold_threads
 
@@ -61,9 +62,8 @@ def ask_opinion(
             answer = ANSWERS[opinion](question, options)
     except EstimationError:
         return []
-    fold = question.deal_folds()[question.cluster]
-    propensity = fit_propensity(question.controls, question.arms, fold, question.folds)
-    found = check_overlap(measure_overlap(propensity, question.arms))
+    overlap = find_overlap(question, options)
+    found = check_overlap(overlap) if overlap is not None else []
     verdict, reasons = decide_verdict([*answer.findings, *found])
     interval = answer.interval
     ratings, is_praised = kept[outcome].to_numpy(), kept[positive].to_numpy() == 1

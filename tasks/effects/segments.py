@@ -321,14 +321,12 @@ def _test_equality(
     hypothesis testing in fixed effects models"). None with fewer than two fits, or more of them
     than v carries.
     """
-    from scipy.special import fdtrc
-
     if len(fits) < 2:
         return None
     weights = [fit.weights(wanted) for fit in fits]
     values = np.array([w @ fit.theta for fit, w in zip(fits, weights, strict=True)])
     moved = np.column_stack([fit.influence @ w for fit, w in zip(fits, weights, strict=True)])
-    restrict = np.column_stack([-np.ones(len(fits) - 1), np.eye(len(fits) - 1)])
+    restrict = _compare_to_first(len(fits))
     working = np.column_stack(
         [_working_variance(*parts) for parts in zip(fits, squares, weights, strict=True)]
     )
@@ -336,6 +334,41 @@ def _test_equality(
         carried = _count_degrees(working, restrict)
     except np.linalg.LinAlgError:  # segments so small that nothing is left to err
         return None
+    return _test_apart(values, moved, restrict, carried)
+
+
+def check_equality(effects: FloatArray, influence: FloatArray) -> Heterogeneity | None:
+    """Whether L effects (L,) are the same; `influence` (L, G) is that of each cluster on each.
+
+    The Wald test of `SegmentFits.compare` with G - 1 degrees of freedom; None for fewer than two
+    effects, or more than the clusters carry.
+    """
+    if len(effects) < 2:
+        return None
+    count = influence.shape[-1]
+    return _test_apart(
+        effects,
+        influence.T * np.sqrt(count / (count - 1)),
+        _compare_to_first(len(effects)),
+        count - 1,
+    )
+
+
+def _compare_to_first(count: int) -> FloatArray:
+    """Restrictions (L - 1, L) that `count` effects equal the first of them."""
+    return np.column_stack([-np.ones(count - 1), np.eye(count - 1)])
+
+
+def _test_apart(
+    values: FloatArray, moved: FloatArray, restrict: FloatArray, carried: float
+) -> Heterogeneity | None:
+    """The Wald test that `restrict` (q, L) of `values` (L,) are 0, with `carried` degrees of freedom v.
+
+    `moved` (G, L) is what each cluster moves the values by. None where v does not carry the
+    restrictions or they cannot be told apart.
+    """
+    from scipy.special import fdtrc
+
     restrictions = float(len(restrict))
     left = carried - restrictions + 1
     if left < 1:
@@ -346,27 +379,6 @@ def _test_equality(
     except np.linalg.LinAlgError:
         return None
     statistic = wald * left / (carried * restrictions)
-    p_value = float(fdtrc(restrictions, left, statistic))
-    return Heterogeneity(statistic, (restrictions, left), p_value)
-
-
-def check_equality(effects: FloatArray, influence: FloatArray) -> Heterogeneity | None:
-    """Whether L effects (L,) are the same; `influence` (L, G) is that of each cluster on each.
-
-    The Wald test of `SegmentFits.compare` with G - 1 degrees of freedom; None for fewer than two
-    effects, or more than the clusters carry.
-    """
-    from scipy.special import fdtrc
-
-    restrictions, degrees = len(effects) - 1, influence.shape[-1] - 1
-    left = degrees - restrictions + 1
-    if restrictions < 1 or left < 1:
-        return None
-    restrict = np.column_stack([-np.ones(restrictions), np.eye(restrictions)])
-    cov = influence @ influence.T * (degrees + 1) / degrees
-    differ = restrict @ effects
-    wald = float(differ @ np.linalg.pinv(restrict @ cov @ restrict.T, hermitian=True) @ differ)
-    statistic = left / (degrees * restrictions) * wald
     return Heterogeneity(
         statistic, (restrictions, left), float(fdtrc(restrictions, left, statistic))
     )

@@ -43,7 +43,7 @@ from tasks.effects.penalty import Penalty
 from tasks.effects.question import Question, ask
 from tasks.effects.question_checks import check_question, find_overlap
 from tasks.platform.errors import ConfigError, EstimationError
-from tasks.platform.numbers import tell_signed
+from tasks.platform.numbers import tell_estimate
 
 _EVERY: Final = ESTIMANDS
 
@@ -260,10 +260,7 @@ def _conclude(
                 ("credible", f"{other['estimator']} has no result: {other['reasons'][0]}")
             )
         elif other["ci_low"] > main["ci_high"] or other["ci_high"] < main["ci_low"]:
-            said = (
-                f"{other['estimator']} disagrees beyond both intervals: {tell_signed(other['estimate'])} "
-                f"[{tell_signed(other['ci_low'])}, {tell_signed(other['ci_high'])}]"
-            )
+            said = f"{other['estimator']} disagrees beyond both intervals: {tell_estimate(other)}"
             findings.append(("weak", said))
     verdict, reasons = credibility.decide_verdict(findings)
     return max(verdict, main["verdict"], key=credibility.ORDER.index), reasons

@@ -10,7 +10,6 @@ import polars as pl
 from tasks.effects.answer import Options
 from tasks.effects.answer_flexible import learn
 from tasks.effects.answer_linear import MIN_ARM_ROWS, interval_or_none
-from tasks.effects.basis import FloatArray
 from tasks.effects.intervals import make_interval
 from tasks.effects.irm import CLIP, put_together, score_irm
 from tasks.effects.moments import IntArray
@@ -48,9 +47,13 @@ def estimate_table_segments(
     codes = encode_levels(own, levels)
     dummies = np.eye(len(levels))[codes]
     dummies = dummies[:, dummies.any(axis=0)][:, 1:]
+    widened = replace(
+        question, controls=np.column_stack([question.controls, dummies]),
+        features=np.column_stack([question.features, dummies]), memo={},
+    )  # fmt: skip
     is_linear = options.estimand == "ate"
     estimate = _fit_lines if is_linear else _average_scores
-    found = estimate(question, options, codes, levels, dummies)
+    found = estimate(widened, options, codes, levels)
     test = found.heterogeneity
     return {
         "segment": values.name,
@@ -72,14 +75,10 @@ def estimate_table_segments(
 
 
 def _fit_lines(
-    question: Question,
-    options: Options,
-    codes: IntArray,
-    levels: Sequence[str],
-    dummies: FloatArray,
+    question: Question, options: Options, codes: IntArray, levels: Sequence[str]
 ) -> SegmentedContrast:
-    """Partially linear effects by level; `dummies` (n, L - 1) are of `codes` (n,)."""
-    controls = np.column_stack([question.controls, dummies])
+    """Partially linear effects by level; `codes` (n,) are positions among `levels`."""
+    controls = question.controls
     names = [f"control {i}" for i in range(controls.shape[1])]
     n_buckets = max(min(len(question.clusters), MAX_BUCKETS), question.folds)
     bucket = assign_folds(question.clusters, n_buckets)[question.cluster]
@@ -101,18 +100,10 @@ def _fit_lines(
 
 
 def _average_scores(
-    question: Question,
-    options: Options,
-    codes: IntArray,
-    levels: Sequence[str],
-    dummies: FloatArray,
+    question: Question, options: Options, codes: IntArray, levels: Sequence[str]
 ) -> SegmentedContrast:
     """Doubly robust averages by level, all by the same cross-fitted predictions."""
-    widened = replace(
-        question, controls=np.column_stack([question.controls, dummies]),
-        features=np.column_stack([question.features, dummies]), memo={},
-    )  # fmt: skip
-    splits = learn(widened, options)
+    splits = learn(question, options)
     effects, thetas, influences = [], [], []
     for code, level in enumerate(levels):
         rows = np.flatnonzero(codes == code)

@@ -1,7 +1,8 @@
 """Numbers in sentences and tables: never rounded to a nought that they are not."""
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 _DECIMALS: Final = 2
 _FIGURES: Final = 2
@@ -21,3 +22,9 @@ def tell_signed(value: float) -> str:
         return f"{value:+.{_FIGURES - 1}e}"
     decimals = max(_DECIMALS, _FIGURES - 1 - math.floor(math.log10(size)))
     return f"{value:+,.{decimals}f}"
+
+
+def tell_estimate(found: Mapping[str, Any]) -> str:
+    """`estimate` with its interval: +0.38 [+0.21, +0.55]."""
+    low, high = tell_signed(found["ci_low"]), tell_signed(found["ci_high"])
+    return f"{tell_signed(found['estimate'])} [{low}, {high}]"

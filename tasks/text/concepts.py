@@ -117,18 +117,12 @@ def plan_targets(attributes: Sequence[AttributeLike]) -> tuple[Target, ...]:
 def _plan_targets(attributes: tuple[Attribute, ...]) -> tuple[Target, ...]:
     """See `plan_targets`; whoever reads in many small parts asks for the same ones each time."""
     concepts = load_concepts()
-    asked = {name for a in attributes if (name := find_concept(a.name)) is not None}
-    requested = [_make_requested(attribute, asked) for attribute in attributes]
-    literal = frozenset(
-        term
-        for attribute, target in zip(attributes, requested, strict=True)
-        if find_concept(attribute.name) is None
-        for term in target.terms
-    )
-    requested = [
-        target if find_concept(target.name) is None else _without(target, literal)
-        for target in requested
-    ]
+    found = [find_concept(attribute.name) for attribute in attributes]
+    asked = {name for name in found if name is not None}
+    made = [_make_requested(attribute, asked) for attribute in attributes]
+    own = [target for target, name in zip(made, found, strict=True) if name is None]
+    literal = frozenset(term for target in own for term in target.terms)
+    requested = [target if target in own else _without(target, literal) for target in made]
     taken = set(asked)
     for name in asked:
         taken.update(_list_parts(name))

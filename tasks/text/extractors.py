@@ -82,13 +82,17 @@ def choose_base(settings: DistilledSettings) -> Extractor | None:
     return None if settings.teacher == "clauses" else ClauseExtractor()
 
 
+def check_attributes(name: str, attributes: Sequence[AttributeLike]) -> None:
+    """Raise ConfigError for names that the extractor called `name` would read alike; a model reads all."""
+    if name != "llm":
+        check_names(attributes)
+
+
 def revise_extractor(settings: ExtractSettings, *, labels: str = "") -> str:
     """What the configured extractor's answers hang on, beyond its settings, code and texts.
 
     `labels` is the hash of the file of labels that a distilled one is taught by.
     """
-    if settings.extractor != "llm":
-        check_names(settings.attributes)
     if settings.extractor != DISTILLED:
         return make_extractor(settings).revision
     distilled = settings.distilled

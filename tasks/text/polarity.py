@@ -57,18 +57,6 @@ _EXPECTATION_REACH: Final = 5
 _BELIEF_REACH: Final = 7
 _SPEAKERS: Final = word_set("i we i'd we'd i've we've")
 _CONDITIONS: Final = word_set("should could if unless might")
-_BETTER: Final = word_set(
-    """faster quicker fresher quieter brighter smoother sharper tastier kinder softer warmer livelier
-    crispier juicier politer tidier roomier comfier prettier smarter sturdier classier lovelier"""
-)
-_WORSE: Final = word_set(
-    "slower ruder noisier dirtier blander duller grumpier uglier clumsier nastier sloppier"
-)
-_COMPARATIVES: Final = (
-    word_set("better happier finer easier nicer sweeter cleaner friendlier beats worse")
-    | _BETTER
-    | _WORSE
-)
 _REVERSERS: Final = frozenset({("far", "from"), ("anything", "but")})
 _ABSORBERS: Final = word_set("only just hesitate but")
 """After a negator they leave what follows as it is ("not only good", "nothing but good")."""
@@ -87,11 +75,6 @@ _FACTIVES: Final = word_set(
 _MEETINGS: Final = word_set("had have been seen tasted eaten met heard felt experienced received")
 _DEGREES: Final = word_set("such so this")
 _UNMATCHED_REACH: Final = 7
-_OWN_PHRASES: Final = {
-    2.0: "leave nothing to be desired, leaves nothing to be desired, left nothing to be desired, "
-    "leaves little to be desired, left little to be desired, rave, raves, raved, raving, rave about",
-    -2.0: "no better than",
-}
 _MARK: Final = re.compile(r"(\d{1,3}(?:\.\d)?)/(5|10|100)")
 _MARK_SCALES: Final = {"5": 5.0, "five": 5.0, "10": 10.0, "ten": 10.0, "100": 100.0}
 _NUMBERS: Final = {
@@ -142,7 +125,7 @@ class PhraseIndex(Generic[T]):
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Valences of words and phrases, words that negate, and example clauses for an encoder.
+    """Valences of words and phrases, words that negate or compare, and example clauses for an encoder.
 
     `words` are all that occur in the phrases.
     """
@@ -151,6 +134,7 @@ class Lexicon:
     words: frozenset[str]
     neutral: PhraseIndex[bool]
     negators: frozenset[str]
+    comparatives: frozenset[str]
     good: tuple[str, ...]
     bad: tuple[str, ...]
     plain: tuple[str, ...]
@@ -170,18 +154,25 @@ def load_lexicon() -> Lexicon:
     valences: dict[tuple[str, ...], float] = {
         (word,): valence for word, valence in _load_vader().items() if word.isalpha()
     }
-    sections = [*table["words"].items(), *table["phrases"].items(), *_OWN_PHRASES.items()]
-    valences.update(((word,), 2.0) for word in _BETTER)
-    valences.update(((word,), -2.0) for word in _WORSE)
+    comparatives = table["comparatives"]
+    known = comparatives.pop("known")
+    sections = [*comparatives.items(), *table["words"].items(), *table["phrases"].items()]
     for valence, phrases in sections:
         for phrase in phrases.split(","):
             if phrase.strip():
                 valences[split_words(phrase)] = float(valence)
-    negators = frozenset(word.strip() for word in table["negators"]["words"].split(","))
+    negators = frozenset(_split_list(table["negators"]["words"]))
     good, bad, plain = (tuple(table["anchors"][side]) for side in ("good", "bad", "plain"))
     neutral = {split_words(phrase): True for phrase in table["neutral"]["phrases"].split(",")}
     words = frozenset(word for phrase in valences for word in phrase)
-    return Lexicon(PhraseIndex(valences), words, PhraseIndex(neutral), negators, good, bad, plain)
+    return Lexicon(
+        PhraseIndex(valences), words, PhraseIndex(neutral), negators,
+        frozenset(_split_list(", ".join([known, *comparatives.values()]))), good, bad, plain,
+    )  # fmt: skip
+
+
+def _split_list(words: str) -> list[str]:
+    return [word.strip() for word in words.split(",")]
 
 
 def _load_vader() -> dict[str, float]:
@@ -400,7 +391,7 @@ def _is_unheard(forms: Sequence[str], first: int, index: int) -> bool:
 
 def _is_unmatched(forms: Sequence[str], first: int, index: int) -> bool:
     """Whether nothing is said to be more so ("never sounded better", "nothing beats it")."""
-    if forms[index] not in _COMPARATIVES and forms[index - (index > first)] != "more":
+    if forms[index] not in load_lexicon().comparatives and forms[index - (index > first)] != "more":
         return False
     before = forms[max(first, index - 4) : index]
     if any(form in _NOTHING for form in before):

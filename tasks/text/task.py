@@ -27,6 +27,7 @@ from tasks.text.extractors import (
     BY_LABELS,
     DISTILLED,
     MODELS,
+    check_attributes,
     learn_extractor,
     make_extractor,
     revise_extractor,
@@ -79,10 +80,13 @@ class ExtractorChoice(BaseModel):
 
 
 def choose_extractor(settings: ExtractSettings, labels: FileRef | None = None) -> ExtractorChoice:
-    """Name and revision of the configured extractor; raises ConfigError when it is not there.
+    """Name and revision of the configured extractor.
+
+    Raises ConfigError when it is not there, or would read two of the attributes alike.
 
     `labels` is the file that teaches a distilled one, if a person does.
     """
+    check_attributes(settings.extractor, settings.attributes)
     revision = revise_extractor(settings, labels=labels.sha256[:16] if labels else "")
     return ExtractorChoice(name=settings.extractor, revision=revision)
 

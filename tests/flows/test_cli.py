@@ -190,33 +190,15 @@ def test_drivers_read_attributes_and_find_what_moves_the_rating(shop: Path) -> N
     stars = [5, 2, 4]
     rows = [{"body": said[n % 3], "stars": stars[n % 3] + (n * 7 % 5) / 10} for n in range(300)]
     pl.DataFrame(rows).write_ndjson(shop / "reviews.jsonl")
-    result = call(
-        "drivers",
-        "reviews.jsonl",
-        "--text",
-        "body",
-        "--outcome",
-        "stars",
-        "--attributes",
-        "food",
-        "--json",
-    )
+    asked = ("drivers", "reviews.jsonl", "--text", "body", "--outcome", "stars", "--attributes")
+    result = call(*asked, "food", "--json")
     assert result.exit_code == 0, result.output
     driver = json.loads(result.stdout)["drivers"][0]
     assert driver["contrast"] == "negative_to_positive"
     assert (driver["n_positive"], driver["n_negative"]) == (100, 100)
     assert driver["estimate"] == pytest.approx(3, abs=0.3)
     assert driver["verdict"] == "weak"
-    shown = call(
-        "drivers",
-        "reviews.jsonl",
-        "--text",
-        "body",
-        "--outcome",
-        "stars",
-        "--attributes",
-        "food,noise",
-    )
+    shown = call(*asked, "food,noise")
     lines = shown.stdout.splitlines()
     (row,) = (line for line in lines if "│ food" in line)
     assert "100 / 100" in row
