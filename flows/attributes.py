@@ -23,8 +23,9 @@ from flows.desk import (
     read_attributes,
     read_texts,
 )
+from tasks.effects.agreement import check_agreement, check_sides, measure_agreement
 from tasks.platform.errors import ConfigError
-from tasks.platform.labels import UNDECIDED
+from tasks.platform.labels import UNDECIDED, to_sides
 from tasks.text.attribution import open_gradients
 from tasks.text.discover import discover_attributes, write_toml
 from tasks.text.evaluate import (
@@ -39,6 +40,8 @@ from tasks.text.labelled import join_labels, take_columns
 from tasks.text.task import open_encoder
 
 Labels = npt.NDArray[np.int64]
+FEW_LABELLED = 10
+"""Fewer labelled texts cannot tell luck from labels of other texts."""
 
 
 def list_labels(
@@ -98,17 +101,24 @@ def compare(
     """Evaluation of what was read against labels by row; reviews that were skipped are counted."""
     answers, confidence = read_answers(found.frame, names)
     rows = found.frame["review_id"].unique(maintain_order=True).cast(pl.Int64).to_numpy()
-    evaluations = evaluate_answers(
-        {name: column[rows] for name, column in truth.items()},
-        answers,
-        confidence,
-        rng=np.random.default_rng(seed),
-    )
+    labels = {name: column[rows] for name, column in truth.items()}
+    evaluations = evaluate_answers(labels, answers, confidence, rng=np.random.default_rng(seed))
     return {
         "macro_f1": mean_macro_f1(evaluations),
         "n_skipped": found.skipped.height,
+        "warnings": doubt_labels(answers, np.column_stack(list(labels.values()))),
         "attributes": [describe_evaluation(row) for row in evaluations],
     }
+
+
+def doubt_labels(answers: Labels, labels: Labels) -> list[str]:
+    """What makes labels look like those of other texts, or of the other sign; both (n, attributes)."""
+    is_decided = (labels != UNDECIDED).all(axis=1)
+    if is_decided.sum() < FEW_LABELLED:
+        return []
+    read, said = (to_sides(of[is_decided]).astype(np.int8) for of in (answers, labels))
+    found = check_sides(read, said) or check_agreement(measure_agreement(read, said))
+    return [reason for _, reason in found]
 
 
 TABLE = ("attribute", "n", "macro F1", "95%", "majority", "praise", "blame", "mention", "off")

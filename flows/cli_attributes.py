@@ -127,6 +127,8 @@ def attributes_evaluate(
             print_line(tell_agreement(document["taught"]))
         if said := tell_dropped(document):
             print_line(said)
+        for warning in document["warnings"]:
+            print_line(warning)
 
 
 def attributes_discover(

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -83,6 +84,33 @@ def test_what_was_read_is_compared_with_labels(
     shown = CliRunner().invoke(app, arguments)
     assert "food" in shown.stdout
     assert "left out: 1 texts without a decided label" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("shift", "sign", "warning"),
+    [
+        (0, 1, None),
+        (1, 1, "are they on the rows of their own reviews"),
+        (0, -1, "signs of the labels"),
+    ],
+)
+def test_labels_of_other_texts_or_of_the_other_sign_are_doubted(
+    shift: int, sign: int, warning: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = [("The food was great.", 1), ("The food was awful.", -1), ("We sat by the door.", 9)]
+    drawn = [said[n] for n in np.random.default_rng(1).integers(0, 3, 60)]
+    labels = np.roll([label for _, label in drawn], shift)
+    labels[np.abs(labels) == 1] *= sign
+    bodies = [body for body, _ in drawn]
+    label = ["unknown" if label == 9 else str(label) for label in labels]
+    pl.DataFrame({"body": bodies, "food": label}).write_csv("reviews.csv")
+    arguments = ["evaluate", "reviews.csv", "--text", "body", "--attributes", "food", "--json"]
+    result = CliRunner().invoke(app, ["attributes", *arguments])
+    assert result.exit_code == 0, result.output
+    warnings = json.loads(result.stdout)["warnings"]
+    assert len(warnings) == (0 if warning is None else 1)
+    assert warning is None or warning in warnings[0]
 
 
 def test_a_proposal_is_written_as_a_part_of_the_settings(
