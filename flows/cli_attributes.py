@@ -97,7 +97,7 @@ def attributes_evaluate(
         typer.Option(help="File of labelled reviews that teach it; they are not compared."),
     ] = None,
     sample: Sample = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the intervals of F1.")] = 0,
     config: Config = None,
     is_json: Json = False,
 ) -> None:

@@ -22,7 +22,7 @@ _ANSWERS: Final = {
     "positive": POSITIVE, "negative": NEGATIVE, "neutral": NEUTRAL, "not_mentioned": ABSENT,
 }  # fmt: skip
 N_BINS: Final = 10
-N_RESAMPLES: Final = 2000
+N_DRAWS: Final = 2000
 _TAILS: Final = (2.5, 97.5)
 
 
@@ -69,7 +69,7 @@ class Evaluation:
     """One attribute, read from `n` labelled reviews (`n_undecided` more had no majority).
 
     `macro_f1` is the mean F1 of praise, blame and neither, of those that occur in labels or answers;
-    `low` and `high` bound it with 95% (bootstrap over reviews). `majority_f1` is what always giving
+    `low` and `high` bound it with 95%. `majority_f1` is what always giving
     the most frequent label would score. `confusion[label][answer]` are counts of reviews.
     """
 
@@ -133,12 +133,13 @@ def evaluate_attribute(
     kept = labels != UNDECIDED
     y, p = to_sides(labels[kept]), to_sides(answers[kept])
     table = _count_sides(y, p)
-    low, high = _bootstrap(table, rng)
+    macro_f1 = _mean_f1(table[None])[0]
+    low, high = _bound_f1(table, macro_f1, rng)
     return Evaluation(
         attribute=attribute,
         n=int(kept.sum()),
         n_undecided=int((~kept).sum()),
-        macro_f1=_mean_f1(table[None])[0],
+        macro_f1=macro_f1,
         low=low,
         high=high,
         majority_f1=_score_majority(table),
@@ -210,7 +211,7 @@ def _count_sides(y: Labels, p: Labels) -> npt.NDArray[np.int64]:
     return np.array([[int(((y == a) & (p == b)).sum()) for b in sides] for a in sides])
 
 
-def _mean_f1(tables: npt.NDArray[np.int64]) -> list[float | None]:
+def _mean_f1(tables: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> list[float | None]:
     """Macro F1 of counts of shape (k, 3, 3); a side in neither labels nor answers is left out."""
     both = np.diagonal(tables, axis1=1, axis2=2)
     whole = tables.sum(axis=1) + tables.sum(axis=2)
@@ -228,17 +229,24 @@ def _score_majority(table: npt.NDArray[np.int64]) -> float | None:
     return _mean_f1(always[None])[0]
 
 
-def _bootstrap(
-    table: npt.NDArray[np.int64], rng: np.random.Generator
+def _bound_f1(
+    table: npt.NDArray[np.int64], macro_f1: float | None, rng: np.random.Generator
 ) -> tuple[float | None, float | None]:
-    """95% percentile interval of the macro F1: drawing n reviews anew is drawing the nine counts."""
-    n = int(table.sum())
-    if n == 0:
+    """95% interval of `macro_f1`, that of counts (3, 3): what shares of the nine cells they leave likely.
+
+    Dirichlet posterior of the shares (Goutte and Gaussier 2005,
+    https://doi.org/10.1007/978-3-540-31865-1_25), whose prior weighs one review and is even over the
+    sides that occur: drawing reviews anew gives no width at all where few were read without a fault.
+    """
+    if macro_f1 is None:
         return None, None
-    drawn = rng.multinomial(n, table.ravel() / n, size=N_RESAMPLES).reshape(-1, 3, 3)
-    values = [value for value in _mean_f1(drawn) if value is not None]
-    low, high = np.percentile(values, _TAILS)
-    return float(low), float(high)
+    occurs = (table.sum(axis=0) + table.sum(axis=1)) > 0
+    is_possible = np.outer(occurs, occurs)
+    weights = table[is_possible] + 1 / is_possible.sum()
+    drawn = np.zeros((N_DRAWS, *table.shape))
+    drawn[:, is_possible] = rng.dirichlet(weights, size=N_DRAWS)
+    low, high = np.percentile([value for value in _mean_f1(drawn) if value is not None], _TAILS)
+    return min(float(low), macro_f1), max(float(high), macro_f1)
 
 
 def _confuse(labels: Labels, answers: Labels) -> dict[str, dict[str, int]]:

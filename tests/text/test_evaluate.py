@@ -21,10 +21,10 @@ EXACT = 1e-12
 """Ratios of the same counts."""
 
 
-def draw(n: int = 400, seed: int = 0) -> tuple[npt.NDArray[np.int64], ...]:
+def draw(n: int = 400, seed: int = 0, right: float = 0.7) -> tuple[npt.NDArray[np.int64], ...]:
     rng = np.random.default_rng(seed)
     truth = rng.choice([1, -1, 0, ABSENT], size=n, p=[0.4, 0.2, 0.1, 0.3])
-    found = np.where(rng.random(n) < 0.7, truth, rng.choice([1, -1, 0, ABSENT], size=n))
+    found = np.where(rng.random(n) < right, truth, rng.choice([1, -1, 0, ABSENT], size=n))
     return truth, found, rng.random(n)
 
 
@@ -87,15 +87,23 @@ def test_without_labels_there_is_no_result() -> None:
     assert mean_macro_f1([got]) is None
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
-    whole_truth, whole_found, sure = draw(200_000, seed=5)
+@pytest.mark.parametrize(("right", "n"), [(0.7, 300), (0.97, 300), (0.97, 30)])
+def test_the_interval_holds_the_truth_as_often_as_it_says(right: float, n: int) -> None:
+    whole_truth, whole_found, sure = draw(200_000, seed=5, right=right)
     target = evaluate(whole_truth, whole_found, sure).macro_f1
     held = 0
     for seed in range(200):
-        rows = np.random.default_rng(seed).choice(len(sure), size=300)
+        rows = np.random.default_rng(seed).choice(len(sure), size=n)
         got = evaluate(whole_truth[rows], whole_found[rows], sure[rows], seed)
         held += got.low <= target <= got.high
     assert 0.90 <= held / 200 <= 0.99
+
+
+def test_few_reviews_without_a_fault_leave_doubt() -> None:
+    truth = np.array([1, -1, ABSENT])
+    got = evaluate(truth, truth, np.ones(3))
+    assert got.low < 0.7
+    assert got.high == got.macro_f1 == 1
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
