@@ -10,7 +10,7 @@ from flows.attack_target import make_target
 from flows.attack_victim import SURROGATE, VICTIMS, NightlyRecommender, plan_victim
 from tasks.platform.errors import ConfigError
 from tasks.recommend.data import Floats
-from tasks.recommend.sources import load_source
+from tasks.recommend.sources import load_training
 from tasks.robustness.recommender import Recommender
 from tasks.robustness.surrogate import RidgeFactors
 
@@ -27,7 +27,7 @@ def load_ratings(kind: str, path: str) -> Loaded:
             f"with a file or folder, --source says what it is: {' or '.join(KINDS)}, not {kind!r}; "
             "leave it out for a table of reviews, or leave the file out for the warehouse"
         )
-    ratings = load_source(kind, path).train
+    ratings, _ = load_training(kind, path)
     frame = pl.DataFrame(
         {
             "user_id": np.array(ratings.user_ids)[ratings.users],

@@ -5,7 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import PROGRESS, explain_errors, print_json, print_table, show_progress
+from flows.console import (
+    PROGRESS,
+    explain_errors,
+    print_json,
+    print_line,
+    print_table,
+    show_progress,
+)
 from flows.options import Config, Json, split_names
 from tasks.platform.numbers import tell_signed
 
@@ -21,6 +28,18 @@ User = Annotated[str, typer.Option(help="The user's id.")]
 LogFolder = Annotated[
     str | None, typer.Option(help="Folder for TensorBoard's scalars of the training.")
 ]
+Scale = Annotated[
+    str | None,
+    typer.Option(help="Lowest and highest rating, as in 1,10 or 0,1; default 1 to 5, or .5 to 5."),
+]
+Sample = Annotated[
+    str | None,
+    typer.Option(
+        "--random-sample",
+        help="Table of ratings exposed at random, not the test: propensities by naive Bayes.",
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1)]
 PARTS = ("part_mean", "part_user", "part_item", "part_interaction", "part_features")
 PART_WORDS = ("mean", "user", "item", "match", "features")
 
@@ -50,27 +69,46 @@ def recommend_fit(
     model: Annotated[
         str, typer.Option(help="Of bias, mf, mf-ips, features, ips, snips, dr, stabledr.")
     ] = "ips",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    scale: Scale = None,
+    sample: Sample = None,
+    seed: Seed = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     log_folder: LogFolder = None,
     is_json: Json = False,
 ) -> None:
-    """Fit a recommender to a file of ratings and keep it.
+    """Fit a recommender to all ratings of a file (but a random test that it brings) and keep it.
 
     Example: whyrec recommend fit data/coat --source coat --out coat.safetensors
     """
     with explain_errors(is_json=is_json):
-        from flows.recommending import fit_file
+        from flows.recommending import Given, fit_file
         from tasks.platform.devices import choose_device
         from tasks.recommend.fit import Plan
 
         plan = Plan(model=model, seed=seed, device=choose_device(read_device(device)))
         with show_progress(is_shown=not is_json):
-            card = fit_file(path, source, plan, out, log_folder=log_folder)
+            given = Given(read_options(scale), sample)
+            card = fit_file(path, source, plan, out, given=given, log_folder=log_folder)
         if is_json:
             print_json(card)
         else:
             print_table(f"recommender in {card['path']}", ("of", "is"), list(card.items()))
+
+
+def read_options(scale: str | None, relevant: float | None = None) -> Any:
+    """What is said of ratings; raises ConfigError for a scale that is no two numbers."""
+    from tasks.platform.errors import ConfigError
+    from tasks.recommend.sources import Options
+
+    if scale is None:
+        return Options(relevant=relevant)
+    try:
+        low, high = (float(part) for part in scale.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--scale {scale}: give the lowest and the highest rating, as in --scale 1,10"
+        ) from None
+    return Options((low, high), relevant)
 
 
 def read_device(name: str) -> Any:
@@ -89,6 +127,12 @@ def recommend_evaluate(
         str, typer.Option(help="Of bias, mf, mf-ips, features, ips, snips, dr, stabledr.")
     ] = "mf,features,ips,dr",
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings per model.")] = 10,
+    scale: Scale = None,
+    relevant: Annotated[
+        float | None,
+        typer.Option(help="Ratings from here on are relevant; default the middle of the scale."),
+    ] = None,
+    sample: Sample = None,
     is_json: Json = False,
 ) -> None:
     """Compare naive with debiased recommenders on randomly exposed ratings.
@@ -96,29 +140,57 @@ def recommend_evaluate(
     Example: whyrec recommend evaluate --source coat data/coat --models mf,features,ips,dr
     """
     with explain_errors(is_json=is_json):
-        from tasks.recommend.evaluate import evaluate_models
-        from tasks.recommend.sources import load_source
+        from flows.recommending import Given, evaluate_file
 
-        answer = evaluate_models(load_source(source, path), split_names(models), seeds=seeds)
+        answer = evaluate_file(
+            path, source, split_names(models), seeds=seeds,
+            given=Given(read_options(scale, relevant), sample),
+        )  # fmt: skip
         if is_json:
             print_json(answer)
         else:
             show_comparison(answer)
 
 
+ERRORS = ("mse", "mae", "auc", "ndcg_at_5", "recall_at_5")
+LISTS = ("bias", "calibration_error", "coverage", "gini", "popularity_lift")
+
+
 def show_comparison(answer: dict[str, Any]) -> None:
-    """A row per model, each figure as mean ± standard deviation over seeds."""
-    figures = ("mse", "mae", "auc", "ndcg_at_5", "recall_at_5")
-    rows = [
-        (row["model"], *(
-            f"{row[name]['mean']:.4f} ± {row[name]['sd']:.4f}" if name in row else "no result"
-            for name in figures
-        ))
-        for row in answer["models"]
-    ]  # fmt: skip
+    """Figures of every model, debiased against naive, and what the figures cannot say."""
     test = "random exposure" if answer["is_random_test"] else "held-out ratings, not random"
-    print_table(
-        f"{answer['source']}: {answer['n_test']:,} ratings, {test}", ("model", *figures), rows
+    title = f"{answer['source']}: {answer['n_test']:,} ratings, {test}"
+    for heading, figures in ((title, ERRORS), ("errors on average, and what is listed", LISTS)):
+        rows = [
+            (row["model"], *(_show_spread(row.get(name)) for name in figures))
+            for row in (*answer["models"], answer["baseline"])
+        ]
+        print_table(heading, ("model", *figures), rows)
+    for row in answer["comparisons"]:
+        print_line(tell_comparison(row))
+    print_line(
+        f"propensities: {answer['propensities']}, {answer['n_propensities_clipped']:,} of "
+        f"{answer['n_train']:,} raised to {answer['propensity_floor']:.2g}"
+    )
+    for doubt in answer["doubts"]:
+        print_line(doubt)
+
+
+def _show_spread(value: Any) -> str:
+    if value is None:
+        return "no result"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value['mean']:.4f} ± {value['sd']:.4f}"
+
+
+def tell_comparison(row: Mapping[str, Any]) -> str:
+    """A debiased model beside the naive one of the same parts, in words."""
+    words = {"better": "better", "worse": "WORSE", "no difference": "no difference beyond chance"}
+    between = "" if row["low"] is None else f" ({row['low']:+.4f} to {row['high']:+.4f})"
+    return (
+        f"{row['model']} against {row['naive']}: squared error {row['mse_gain']:+.4f}{between} less; "
+        f"{words[row['verdict']]}"
     )
 
 
@@ -131,10 +203,13 @@ def recommend_top(
         str | None, typer.Option(help="Ratings whose items are left out; with --model.")
     ] = None,
     seen_source: Annotated[str, typer.Option(help="What --seen is, as --source of fit.")] = "table",
+    scale: Scale = None,
     config: Config = None,
     is_json: Json = False,
 ) -> None:
-    """List items for a user, items rated before left out, each prediction in its parts.
+    """List items for a user, each prediction in its parts; items rated before are left out.
+
+    A recommender in a file holds no ratings: name them by --seen.
 
     Example: whyrec recommend top --user A1YMTFCRLSR8PK
     """
@@ -145,7 +220,9 @@ def recommend_top(
         if model is None:
             answer = list_stored(ask, user, top_k=top_k)
         else:
-            answer = list_fitted(ask, user, top_k=top_k, seen=read_seen(seen, seen_source))
+            answer = list_fitted(
+                ask, user, top_k=top_k, seen=read_seen(seen, seen_source, read_options(scale))
+            )
         if is_json:
             print_json(answer)
         else:
@@ -158,7 +235,10 @@ def show_list(answer: Mapping[str, Any]) -> None:
     title = f"{answer['user']}" + ("" if known else ": never seen, what suits all users")
     names = ("place", "item_id", "predicted", *(PARTS if known else ()))
     rows = [[_format(row[name]) for name in names] for row in answer["items"]]
-    print_table(title, ("place", "item", "predicted", *(PART_WORDS if known else ())), rows)
+    if rows:
+        print_table(title, ("place", "item", "predicted", *(PART_WORDS if known else ())), rows)
+    for note in answer["notes"]:
+        print_line(note)
 
 
 def _format(value: object) -> str:

@@ -89,8 +89,8 @@ def print_line(text: str) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A small table; cells are shown as they are, never as markup."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    """A small table; title and cells are shown as they are, never as markup."""
+    table = Table(title=Text(title, style="table.title"), title_justify="left", header_style="bold")
     for column in columns:
         is_number = bool(rows) and all(
             isinstance(row[columns.index(column)], (int, float)) for row in rows

@@ -8,7 +8,7 @@ from typing import Any
 from flows.state import Night
 from tasks.platform.refs import AttributesRef, FileRef, PeriodRef, RecommenderRef, VerdictsRef
 from tasks.recommend import task as recommend
-from tasks.recommend.quality import POPULARITY
+from tasks.recommend.evaluate import POPULARITY
 
 BESIDE = (POPULARITY, "bias", "features")
 """What the quality of the recommender is shown beside."""

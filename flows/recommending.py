@@ -1,8 +1,8 @@
 """Recommenders outside a night: fit one to a file or a source, list, explain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 
 from flows.console import PROGRESS
-from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.errors import ConfigError, InputError, StorageError
 from tasks.platform.settings import Settings, load_settings
 from tasks.platform.site import resolve_site
 from tasks.platform.sql import read_sql
 from tasks.platform.warehouse import fetch_dicts
 from tasks.recommend.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from tasks.recommend.data import Ratings
+from tasks.recommend.evaluate import evaluate_models
 from tasks.recommend.explain import split_prediction
 from tasks.recommend.fit import Plan, fit_recommender
 from tasks.recommend.logbook import Logbook
+from tasks.recommend.propensity import find_propensities
 from tasks.recommend.rank import pick_top
-from tasks.recommend.sources import load_source
+from tasks.recommend.sources import PLAIN, Options, load_source, load_training, read_values
 from tasks.recommend.train import Progress, Watch
 
 FOREVER = date(9999, 12, 31)
@@ -36,20 +38,58 @@ class Ask:
     config: str | None
 
 
-def fit_file(
-    path: str, kind: str, plan: Plan, target: str, *, log_folder: str | None = None
-) -> dict[str, Any]:
-    """Fit a recommender to all training ratings of a source and write it; answers its card.
+@dataclass(frozen=True)
+class Given:
+    """What is said of a file of ratings: its scale, and a file of ratings exposed at random."""
 
-    `log_folder` gets TensorBoard scalars.
+    options: Options = PLAIN
+    sample: str | None = None
+
+
+def fit_file(
+    path: str, kind: str, plan: Plan, target: str, *, given: Given, log_folder: str | None = None
+) -> dict[str, Any]:
+    """Fit a recommender to all ratings of a source but a random test, and write it; answers its card.
+
+    Propensities are those that the source gives, if any. `log_folder` gets TensorBoard scalars.
     """
-    source = load_source(kind, path)
+    place = check_target(target)
+    ratings, propensities = load_training(kind, path, options=given.options)
+    known = find_propensities(
+        ratings, given=propensities, sample=read_sample(given.sample), seed=plan.seed
+    )
     with Logbook(Path(log_folder)) if log_folder else nullcontext() as book:
-        checkpoint = fit_recommender(source.train, plan, watch=watch_steps(plan, book))
-    place = Path(target).expanduser()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(encode_checkpoint(checkpoint))
+        checkpoint = fit_recommender(ratings, plan, known=known, watch=watch_steps(plan, book))
+    try:
+        place.write_bytes(encode_checkpoint(checkpoint))
+    except OSError as error:
+        raise StorageError(f"{place} could not be written ({error})") from error
     return {**checkpoint.card, "path": str(place)}
+
+
+def check_target(target: str) -> Path:
+    """A file that can be written, its folder made; raises ConfigError before anything is fitted."""
+    place = Path(target).expanduser()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {target}: its folder cannot be made ({error})") from error
+    if place.is_dir():
+        raise ConfigError(f"--out {target} is a folder; name a file in it")
+    return place
+
+
+def evaluate_file(
+    path: str, kind: str, models: Sequence[str], *, seeds: int, given: Given
+) -> dict[str, Any]:
+    """Compare recommenders on a source's test; the JSON document."""
+    source = load_source(kind, path, options=given.options)
+    return evaluate_models(source, models, seeds=seeds, sample=read_sample(given.sample))
+
+
+def read_sample(path: str | None) -> np.ndarray | None:
+    """Ratings of a table that were exposed at random: users and items are not asked for."""
+    return None if path is None else read_values(Path(path).expanduser())
 
 
 def watch_steps(plan: Plan, book: Watch | None) -> Watch:
@@ -110,8 +150,8 @@ def list_stored(ask: Ask, user: str, *, top_k: int) -> dict[str, Any]:
     if not rows:
         checkpoint, _ = open_recommender(ask)
         rows = rank_unknown(checkpoint, top_k=top_k)
-        return {**night, "user": user, "is_known": False, "items": rows}
-    return {**night, "user": user, "is_known": True, "items": rows}
+        return {**night, "user": user, "is_known": False, "items": rows, "notes": []}
+    return {**night, "user": user, "is_known": True, "items": rows, "notes": []}
 
 
 def list_fitted(ask: Ask, user: str, *, top_k: int, seen: Ratings | None) -> dict[str, Any]:
@@ -120,18 +160,57 @@ def list_fitted(ask: Ask, user: str, *, top_k: int, seen: Ratings | None) -> dic
     names = checkpoint.names
     if user not in names.users:
         rows = rank_unknown(checkpoint, top_k=top_k)
-        return {**where, "user": user, "is_known": False, "items": rows}
+        notes = tell_list(checkpoint, user, rows, is_seen_given=True)
+        return {**where, "user": user, "is_known": False, "items": rows, "notes": notes}
     code = names.users.index(user)
-    known = seen if seen is not None else rate_nothing(checkpoint)
-    if known.user_ids != names.users or known.item_ids != names.items:
-        raise InputError(
-            "the ratings given to leave out are of other users or items than the recommender's; "
-            "give the file that it was fitted to"
-        )
+    known = rate_nothing(checkpoint) if seen is None else match_seen(checkpoint, seen)
     tops = pick_top(checkpoint.model, known, top_k=top_k, users=np.array([code]))
-    kept = np.isfinite(tops.scores[0])
-    rows = describe_pairs(checkpoint, code, tops.items[0][kept])
-    return {**where, "user": user, "is_known": True, "items": rows}
+    rows = describe_pairs(checkpoint, code, tops.listed)
+    notes = tell_list(checkpoint, user, rows, is_seen_given=seen is not None)
+    return {**where, "user": user, "is_known": True, "items": rows, "notes": notes}
+
+
+def tell_list(
+    checkpoint: Checkpoint, user: str, rows: Sequence[Mapping[str, Any]], *, is_seen_given: bool
+) -> list[str]:
+    """What a reader of the list must know, in words."""
+    notes = []
+    if not rows:
+        notes.append(
+            f"{user} has rated all {len(checkpoint.names.items):,} items that the recommender knows"
+        )
+    if not is_seen_given:
+        notes.append(
+            "items rated before are listed too; give the ratings by --seen to leave them out"
+        )
+    scale = checkpoint.card.get("scale")
+    if scale and any(not scale[0] <= row["predicted"] <= scale[1] for row in rows):
+        notes.append(
+            f"predictions are sums of parts and may pass the ends of the scale, {scale[0]:g} and "
+            f"{scale[1]:g}"
+        )
+    return notes
+
+
+def match_seen(checkpoint: Checkpoint, seen: Ratings) -> Ratings:
+    """The ratings of users and items that the recommender knows, in its codes."""
+    names = checkpoint.names
+    users, items = (
+        np.array([known.get(name, -1) for name in ids], dtype=np.int64)[codes]
+        for known, ids, codes in (
+            ({name: code for code, name in enumerate(names.users)}, seen.user_ids, seen.users),
+            ({name: code for code, name in enumerate(names.items)}, seen.item_ids, seen.items),
+        )
+    )
+    kept = (users >= 0) & (items >= 0)
+    if not kept.any():
+        raise InputError(
+            "the ratings to leave out are of no user and item that the recommender knows; it knows "
+            f"users such as {', '.join(names.users[:3])}"
+        )
+    return replace(
+        rate_nothing(checkpoint), users=users[kept], items=items[kept], ratings=seen.ratings[kept]
+    )
 
 
 def rate_nothing(checkpoint: Checkpoint) -> Ratings:
@@ -200,6 +279,6 @@ def list_praise(settings: Settings, source: str, item: str) -> list[dict[str, An
     return rows
 
 
-def read_seen(path: str | None, kind: str) -> Ratings | None:
+def read_seen(path: str | None, kind: str, options: Options = PLAIN) -> Ratings | None:
     """Ratings to leave out of lists."""
-    return None if path is None else load_source(kind, path).train
+    return None if path is None else load_training(kind, path, options=options)[0]

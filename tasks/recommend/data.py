@@ -17,6 +17,7 @@ Codes = npt.NDArray[np.int64]
 _USER_NAMES: Final = ("user", "user_id", "userid", "reviewerid")
 _ITEM_NAMES: Final = ("item", "item_id", "itemid", "movieid", "movie_id", "asin")
 _RATING_NAMES: Final = ("rating", "score", "overall", "stars")
+_TIME_NAMES: Final = ("timestamp", "time", "date", "datetime", "unixreviewtime")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Ratings:
     Codes index `user_ids` and `item_ids`, and the rows of `user_features` (users, a) and
     `item_features` (items, b); a or b is 0 where nothing is known. `scale` is the lowest and highest
     rating that exists. The names of the feature columns are `trait:level` for one-hot ones; there may
-    be none.
+    be none. `n_repeated` earlier ratings of pairs that were rated again are left out.
     """
 
     users: Codes
@@ -39,6 +40,7 @@ class Ratings:
     scale: tuple[float, float] = (1.0, 5.0)
     user_feature_names: tuple[str, ...] = ()
     item_feature_names: tuple[str, ...] = ()
+    n_repeated: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -55,8 +57,10 @@ class Ratings:
         )
 
 
-def from_matrix(values: Floats, users: Floats, items: Floats) -> Ratings:
-    """Ratings of a dense matrix (users, items) in which 0 stands for unrated."""
+def from_matrix(
+    values: Floats, users: Floats, items: Floats, *, scale: tuple[float, float] | None = None
+) -> Ratings:
+    """Ratings of a dense matrix (users, items) in which 0 stands for unrated; 1 to 5 unless told."""
     rows, columns = np.nonzero(values)
     found = values[rows, columns]
     ratings = Ratings(
@@ -67,6 +71,7 @@ def from_matrix(values: Floats, users: Floats, items: Floats) -> Ratings:
         tuple(map(str, range(values.shape[1]))),
         users,
         items,
+        scale=scale or (1.0, 5.0),
     )
     return check_ratings(ratings)
 
@@ -81,16 +86,19 @@ def check_ratings(ratings: Ratings) -> Ratings:
         example = ratings.ratings[outside][0]
         raise InputError(
             f"{int(outside.sum()):,} of {len(ratings):,} ratings lie outside [{low:g}, {high:g}] "
-            f"(such as {example:g}); rescale them or drop them"
+            f"(such as {example:g}); give their lowest and highest by --scale, as in --scale 1,10, "
+            "or correct them"
         )
     return ratings
 
 
-def from_frame(frame: "pl.DataFrame", name: object) -> Ratings:
-    """Ratings of a table; a pair rated twice keeps its last rating. Raises InputError.
+def from_frame(
+    frame: "pl.DataFrame", name: object, *, scale: tuple[float, float] | None = None
+) -> Ratings:
+    """Ratings of a table; of a pair rated twice the last counts, by time where the table tells it.
 
-    `name` is what messages call the table. The scale is taken to be 1 to 5, or 0.5 to 5 where there
-    are halves.
+    `name` is what messages call the table. Without `scale` it is taken to be 1 to 5, or 0.5 to 5
+    where there are halves. Raises InputError.
     """
     import polars as pl
 
@@ -98,22 +106,51 @@ def from_frame(frame: "pl.DataFrame", name: object) -> Ratings:
         _find_column(frame.columns, names, name)
         for names in (_USER_NAMES, _ITEM_NAMES, _RATING_NAMES)
     ]
+    times = [column for column in frame.columns if column.lower() in _TIME_NAMES][:1]
     table = frame.select(
         pl.col(columns[0]).cast(pl.String).alias("user"),
         pl.col(columns[1]).cast(pl.String).alias("item"),
-        pl.col(columns[2]).cast(pl.Float64, strict=False).alias("rating"),
+        pl.col(columns[2]).cast(pl.Float64, strict=False).fill_nan(None).alias("rating"),
+        *(pl.col(column).alias("time") for column in times),
     )
-    if bad := int(sum(table.null_count().row(0))):
+    if bad := int(sum(table.select("user", "item", "rating").null_count().row(0))):
         raise InputError(f"{bad:,} cells of {name} are empty or no number; drop those rows")
-    table = table.unique(["user", "item"], keep="last", maintain_order=True)
-    users, user_ids = encode(table["user"])
-    items, item_ids = encode(table["item"])
-    values = table["rating"].to_numpy().astype(np.float64)
+    if times:
+        table = table.with_columns(_read_time(table["time"])).sort("time", maintain_order=True)
+    once = table.unique(["user", "item"], keep="last", maintain_order=True)
+    users, user_ids = encode(once["user"])
+    items, item_ids = encode(once["item"])
+    values = once["rating"].to_numpy().astype(np.float64)
     low = 0.5 if len(values) and (values == np.floor(values)).mean() < 1 else 1.0
     nothing = np.zeros((len(user_ids), 0)), np.zeros((len(item_ids), 0))
     return check_ratings(
-        Ratings(users, items, values, user_ids, item_ids, *nothing, scale=(low, 5.0))
-    )
+        Ratings(
+            users, items, values, user_ids, item_ids, *nothing, scale=scale or (low, 5.0),
+            n_repeated=table.height - once.height,
+        )
+    )  # fmt: skip
+
+
+def take_ratings(frame: "pl.DataFrame", name: object) -> Floats:
+    """The column of ratings of a table, shape (n,); raises InputError for cells that are no number."""
+    import polars as pl
+
+    column = frame[_find_column(frame.columns, _RATING_NAMES, name)]
+    values = column.cast(pl.Float64, strict=False).fill_nan(None)
+    if bad := values.null_count():
+        raise InputError(f"{bad:,} ratings of {name} are empty or no number; drop those rows")
+    found: Floats = values.to_numpy().astype(np.float64)
+    return found
+
+
+def _read_time(values: "pl.Series") -> "pl.Series":
+    """Numbers where all are, else as they stand: ISO dates sort as text."""
+    import polars as pl
+
+    if values.dtype != pl.String:
+        return values
+    numbers = values.cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == values.null_count() else values
 
 
 def encode(values: "pl.Series", known: Sequence[str] = ()) -> tuple[Codes, tuple[str, ...]]:
@@ -156,9 +193,11 @@ def name_groups(features: Floats, names: Sequence[str]) -> dict[str, tuple[str, 
 
 
 def _find_column(columns: Sequence[str], names: Sequence[str], table: object) -> str:
-    for column in columns:
-        if column.lower() in names:
-            return column
+    found = [column for column in columns if column.lower() in names]
+    if len(found) > 1:
+        raise InputError(f"{table} has {' and '.join(found)} for {names[0]}; leave one of them")
+    if found:
+        return found[0]
     raise InputError(
         f"{table} has no column for {names[0]} (one of {', '.join(names)}); "
         f"it has {', '.join(columns[:20])}"

@@ -11,7 +11,7 @@ equals `snips`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -41,7 +41,9 @@ class Fit:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: method of METHODS, power of 1/p, rank, budget, and the priors.
+    """How to train: method of METHODS, power of 1/p, rank, budgets, and the priors.
+
+    The last of `budgets` holds for all later stages; a stage of 0 steps is left out.
 
     `variances` of the parts and the `penalty`, the variance of the noise, are shares of the variance
     of the ratings, so that stars, grades and clicks are treated alike. `is_of_rows` says that
@@ -54,13 +56,18 @@ class Recipe:
     power: float = 0.5
     penalty: float = 0.5
     rank: int = 4
-    budget: Budget = field(default_factory=Budget)
+    budgets: tuple[Budget, ...] = (Budget(),)
     device: str = "cpu"
     is_of_rows: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ConfigError(f"there is no method {self.method!r}; choose of {', '.join(METHODS)}")
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether a second stage corrects the first over all pairs."""
+        return self.method in ("dr", "stabledr")
 
 
 def weigh(
@@ -84,13 +91,16 @@ def fit_debiased(
     *,
     seed: int,
     warm: Sequence[Mapping[str, Floats]] = (),
+    stages: int = 2,
     check: Check | None = None,
     watch: Watch | None = None,
 ) -> Fit:
     """The model trained by `recipe.method` on `ratings`, whose propensities have shape (n,).
 
-    `warm` are the parameters of an earlier fit's stages, to start from.
+    `warm` are the parameters of an earlier fit's stages, to start from. Of a corrected method
+    `stages` can be 1, to leave the correction out; `check` looks at the last stage that is fitted.
     """
+    has_correction = recipe.is_corrected and stages > 1 and recipe.budgets[-1].steps > 0
     starts = [*warm, None, None]
     recipe = scale_priors(recipe, ratings)
     weights = weigh(
@@ -100,12 +110,17 @@ def fit_debiased(
         n_pairs=int(np.prod(ratings.shape)),
     )
     objective = Objective(ratings.users, ratings.items, weights, weights * ratings.ratings)
-    first = _fit(recipe, objective, inputs, seed=seed, warm=starts[0], check=check, watch=watch)
-    if recipe.method not in ("dr", "stabledr"):
+    first = _fit(
+        recipe, objective, inputs, recipe.budgets[0], seed=seed, warm=starts[0],
+        check=None if has_correction else check, watch=watch,
+    )  # fmt: skip
+    if not has_correction:
         return Fit((first,))
     objective = make_correction(recipe, ratings, propensities, first)
-    both = None if check is None else _check_sum(check, first)
-    second = _fit(recipe, objective, inputs, seed=seed, warm=starts[1], check=both, watch=watch)
+    second = _fit(
+        recipe, objective, inputs, recipe.budgets[-1], seed=seed, warm=starts[1],
+        check=None if check is None else _check_sum(check, first), watch=watch,
+    )  # fmt: skip
     return Fit((first, second))
 
 
@@ -140,11 +155,11 @@ def make_correction(
 
 
 def _fit(
-    recipe: Recipe, objective: Objective, inputs: Inputs, *, seed: int,
+    recipe: Recipe, objective: Objective, inputs: Inputs, budget: Budget, *, seed: int,
     warm: Mapping[str, Floats] | None, check: Check | None, watch: Watch | None,
 ) -> Recommender:  # fmt: skip
     return fit_model(
         objective, inputs, variances=recipe.variances, seed=seed, rank=recipe.rank,
-        penalty=recipe.penalty, budget=recipe.budget, warm=warm, check=check, watch=watch,
+        penalty=recipe.penalty, budget=budget, warm=warm, check=check, watch=watch,
         device=recipe.device,
     )  # fmt: skip

@@ -11,19 +11,15 @@ import numpy as np
 
 from tasks.platform.errors import ConfigError, EstimationError
 from tasks.recommend import scores
-from tasks.recommend.data import Floats, Ratings
+from tasks.recommend.compare import compare_errors, list_doubts
+from tasks.recommend.data import Codes, Floats, Ratings
 from tasks.recommend.debias import Recipe, fit_debiased
 from tasks.recommend.models import Recommender, choose_parts, make_inputs
-from tasks.recommend.propensity import (
-    Propensities,
-    clip_propensities,
-    estimate_logistic,
-    estimate_popularity,
-    use_given,
-)
+from tasks.recommend.propensity import Propensities, find_propensities
 from tasks.recommend.rank import pick_top
 from tasks.recommend.sources import Source
 
+POPULARITY: Final = "popularity"
 MODELS: Final[Mapping[str, tuple[str, str]]] = {
     "bias": ("bias", "naive"), "mf": ("mf", "naive"), "mf-ips": ("mf", "ips"),
     "features": ("features", "naive"), "ips": ("features", "ips"), "snips": ("features", "snips"),
@@ -38,25 +34,25 @@ def load_protocol() -> Mapping[str, Any]:
     return tomllib.loads(Path(__file__).with_name("protocol.toml").read_text(encoding="utf-8"))
 
 
-def find_propensities(source: Source, *, floor: float) -> Propensities:
-    """Given ones, else by features, else by popularity."""
-    given = source.propensities
-    if given is not None and given.ndim == 2:
-        return use_given(given, source.train, floor=floor)
-    if given is not None:
-        return replace(clip_propensities(given, source.train, floor=floor), is_of_rows=True)
-    if source.train.user_features.size and source.train.item_features.size:
-        return estimate_logistic(source.train, floor=floor)
-    return estimate_popularity(source.train, floor=floor)
+def make_recipe(
+    name: str, train: Ratings, protocol: Mapping[str, Any], *, power: float, penalty: float
+) -> Recipe:
+    """The recipe of one of MODELS for `train`; `penalty` is in units of the protocol's.
 
-
-def make_recipe(name: str, protocol: Mapping[str, Any], *, power: float, penalty: float) -> Recipe:
-    """The recipe of one of MODELS; `penalty` is in units of the protocol's."""
+    Where nothing is known of users and items, models of features have the priors of `mf`, which are
+    for that.
+    """
     base, method = MODELS[name]
-    block = protocol["variances"]["features" if base == "features" else "mf"]
+    has_features = base == "features" and is_described(train)
+    block = protocol["variances"]["features" if has_features else "mf"]
     return Recipe(
         variances=choose_parts(base, block), method=method, power=power, penalty=penalty,
     )  # fmt: skip
+
+
+def is_described(ratings: Ratings) -> bool:
+    """Whether anything is known of users or of items."""
+    return bool(ratings.user_features.size or ratings.item_features.size)
 
 
 def train_model(
@@ -72,7 +68,7 @@ def train_model(
     """One model of MODELS. Naive and debiased models stand on the same inputs."""
     inputs = make_inputs(train)
     recipe = replace(
-        make_recipe(name, protocol, power=power, penalty=penalty),
+        make_recipe(name, train, protocol, power=power, penalty=penalty),
         is_of_rows=propensities.is_of_rows,
     )
     return fit_debiased(recipe, train, inputs, propensities.values, seed=seed).model
@@ -146,28 +142,55 @@ def validate_model(
     return float(np.average((found - train.ratings) ** 2, weights=weights))
 
 
-def evaluate_models(source: Source, names: Sequence[str], *, seeds: int = 10) -> dict[str, Any]:
-    """Mean and standard deviation over seeds of every figure, per model.
+def evaluate_models(
+    source: Source, names: Sequence[str], *, seeds: int = 10, sample: Floats | None = None
+) -> dict[str, Any]:
+    """Mean and standard deviation over seeds of every figure, per model, and what they cannot say.
 
-    The deviation is that of training, not of the draw of the test. Raises ConfigError.
+    The deviation is that of training, not of the draw of the test: `comparisons` of debiased models
+    with the naive one of the same parts have intervals over test users. `sample` are randomly exposed
+    ratings to estimate propensities by. Raises ConfigError.
     """
     if unknown := [name for name in names if name not in MODELS]:
         raise ConfigError(f"no models {', '.join(unknown)}; choose of {', '.join(MODELS)}")
     if not names or seeds < 1:
         raise ConfigError("name at least one model and one seed, as in --models mf,ips --seeds 10")
     protocol = load_protocol()
-    propensities = find_propensities(source, floor=protocol["propensity_floor"])
+    propensities, method = find_propensities(
+        source.train, given=source.propensities, sample=sample, floor=protocol["propensity_floor"]
+    )
+    models, found = [], {}
+    for name in dict.fromkeys(names):
+        row, found[name] = _evaluate_one(source, name, propensities, protocol, seeds=seeds)
+        models.append(row)
     return {
         "seeds": seeds,
         "source": source.name,
         "is_random_test": source.is_random_test,
         "n_train": len(source.train),
         "n_test": len(source.test),
+        "n_repeated": source.train.n_repeated,
+        "relevant": source.relevant,
+        "propensities": method,
+        "propensity_floor": propensities.floor,
         "n_propensities_clipped": propensities.n_clipped,
-        "models": [
-            _evaluate_one(source, name, propensities, protocol, seeds=seeds) for name in names
+        "models": models,
+        "baseline": _score_popularity(source, protocol),
+        "comparisons": [
+            {"model": name, "naive": naive, **compare_errors(found[name], found[naive], source.test)}
+            for name in found
+            if (naive := find_naive(name)) in found and naive != name
         ],
-    }
+        "doubts": list_doubts(
+            source, propensities, asked=tuple(found), is_described=is_described(source.train),
+            top_k=protocol["top_k"],
+        ),
+    }  # fmt: skip
+
+
+def find_naive(name: str) -> str:
+    """The naive model of the same parts."""
+    return next(other for other, own in MODELS.items() if own == (MODELS[name][0], "naive"))
 
 
 def _evaluate_one(
@@ -177,43 +200,60 @@ def _evaluate_one(
     protocol: Mapping[str, Any],
     *,
     seeds: int,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Floats]:
     power, penalty = tune_model(name, source.train, propensities, protocol)
-    found, models = [], []
+    found, figures = [], []
     for seed in range(seeds):
         model = train_model(
             name, source.train, propensities, protocol, power=power, penalty=penalty, seed=seed
         )
-        models.append(model)
-        found.append(_predict_test(model, source))
-    figures = [_score_one(*pair, source, protocol) for pair in zip(models, found, strict=True)]
+        ranked = model.predict(source.test.users, source.test.items)
+        listed = pick_top(model, source.train, top_k=protocol["top_k"]).listed
+        figures.append(_score_one(ranked, ranked, listed, source, protocol))
+        found.append(np.clip(ranked, *source.train.scale))
     spread = {figure: _spread([row[figure] for row in figures]) for figure in figures[0]}
-    return {
+    mean: Floats = np.mean(found, axis=0)
+    row = {
         "model": name, "base": MODELS[name][0], "method": MODELS[name][1], "power": power,
         "penalty": penalty,
         **{figure: value for figure, value in spread.items() if value is not None},
         "groups": scores.describe_groups(
-            np.mean(found, axis=0), source.test, users=source.groups, items=source.providers,
+            mean, source.test, users=source.groups, items=source.providers,
             relevant=source.relevant, top_k=protocol["top_k"],
         ),
     }  # fmt: skip
+    return row, mean
 
 
-def _predict_test(model: Recommender, source: Source) -> Floats:
-    found = model.predict(source.test.users, source.test.items)
-    return np.clip(found, *source.train.scale)
+def _score_popularity(source: Source, protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """An item's mean rating as prediction, how many rated it as rank: what any model must beat."""
+    counts = np.bincount(source.train.items, minlength=source.train.shape[1])
+    top_k = protocol["top_k"]
+    listed = np.tile(np.argsort(-counts, kind="stable")[:top_k], source.train.shape[0])
+    figures = _score_one(*predict_popularity(source.train, source.test), listed, source, protocol)
+    return {"model": POPULARITY, **{name: v for name, v in figures.items() if v is not None}}
 
 
 def _score_one(
-    model: Recommender, found: Floats, source: Source, protocol: Mapping[str, Any]
+    found: Floats, ranked: Floats, listed: Codes, source: Source, protocol: Mapping[str, Any]
 ) -> dict[str, float | None]:
-    top_k = protocol["top_k"]
-    popularity = np.bincount(source.train.items, minlength=source.train.shape[1])
-    tops = pick_top(model, source.train, top_k=top_k).items
+    counts = np.bincount(source.train.items, minlength=source.train.shape[1])
     return {
-        **scores.score(found, source.test, relevant=source.relevant, top_k=top_k),
-        **scores.describe_exposure(tops, popularity.astype(np.float64)),
-    }
+        **scores.score(
+            np.clip(found, *source.train.scale), source.test, relevant=source.relevant,
+            top_k=protocol["top_k"], ranked=ranked,
+        ),
+        **scores.describe_exposure(listed, counts.astype(np.float64)),
+    }  # fmt: skip
+
+
+def predict_popularity(train: Ratings, test: Ratings) -> tuple[Floats, Floats]:
+    """An item's mean rating, shrunk by five ratings of the overall mean; and how many rated it."""
+    n_items = train.shape[1]
+    counts = np.bincount(train.items, minlength=n_items).astype(np.float64)
+    sums = np.bincount(train.items, train.ratings, minlength=n_items)
+    means = (sums + 5 * train.ratings.mean()) / (counts + 5)
+    return means[test.items], counts[test.items]
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, float] | None:

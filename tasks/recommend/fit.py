@@ -1,6 +1,6 @@
 """Fits the recommender of a source: propensities, tuning, early stopping, all ratings at last."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,8 +12,8 @@ from tasks.recommend.data import Codes, Floats, Ratings
 from tasks.recommend.debias import Recipe, fit_debiased
 from tasks.recommend.evaluate import MODELS, load_protocol, make_recipe, tune_model
 from tasks.recommend.models import Recommender, make_inputs
-from tasks.recommend.propensity import Propensities, estimate_logistic, estimate_popularity
-from tasks.recommend.train import Budget, Progress, Watch
+from tasks.recommend.propensity import Propensities, find_propensities
+from tasks.recommend.train import ROUND, Budget, Watch
 
 TUNE_RATINGS: Final = 50_000
 TUNE_FOLDS: Final = 3
@@ -33,24 +33,12 @@ class Plan:
     penalty: float | None = None
     validation_share: float = 0.1
     steps: int = 100
-    patience: int = 2
+    patience: int = 4
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
             raise ConfigError(f"no model {self.model!r}; choose of {', '.join(MODELS)}")
-
-
-def find_propensities(ratings: Ratings, *, seed: int = 0) -> tuple[Propensities, str]:
-    """Propensities of being rated and the name of the method: by features, else by popularity."""
-    floor = load_protocol()["propensity_floor"]
-    n_pairs = int(np.prod(ratings.shape))
-    has_features = ratings.user_features.size and ratings.item_features.size
-    # a pair rated by chance 1 in 100,000 must not weigh as 100,000: the floor follows the mean rate
-    floor = min(floor, max(len(ratings) / n_pairs / 10, 1e-6))
-    if has_features and len(ratings) < n_pairs:
-        return estimate_logistic(ratings, floor=floor, seed=seed), "logistic"
-    return estimate_popularity(ratings, floor=floor), "popularity"
 
 
 def fit_recommender(
@@ -73,9 +61,8 @@ def fit_recommender(
         align_parameters(stage.parameters, warm.names, names) for stage in warm.fit.stages
     ]  # fmt: skip
     steps, loss = find_steps(ratings, chances, recipe, plan, starts)
-    final = replace(recipe, budget=Budget(steps=steps, patience=plan.patience))
     fit = fit_debiased(
-        final,
+        replace(recipe, budgets=tuple(Budget(count) for count in steps)),
         ratings,
         make_inputs(ratings),
         chances.values,
@@ -85,9 +72,10 @@ def fit_recommender(
     )
     card = {
         "model": plan.model, "method": recipe.method, "power": recipe.power,
-        "penalty": recipe.penalty, "seed": plan.seed, "steps": steps, "validation_loss": loss,
+        "penalty": recipe.penalty, "seed": plan.seed, "steps": steps[0], "correction_steps": steps[1] if len(steps) > 1 else None,
+        "validation_loss": loss,
         "propensities": method, "n_propensities_clipped": chances.n_clipped,
-        "n_ratings": len(ratings), "n_users": ratings.shape[0], "n_items": ratings.shape[1],
+        "n_ratings": len(ratings), "n_repeated": ratings.n_repeated, "n_users": ratings.shape[0], "n_items": ratings.shape[1],
         "scale": list(ratings.scale), "is_warm": warm is not None,
     }  # fmt: skip
     return Checkpoint(fit, names, card)
@@ -113,8 +101,8 @@ def choose_recipe(
             chosen = tune_on_sample(ratings, known, plan)
         power = chosen[0] if power is None else power
         penalty = chosen[1] if penalty is None else penalty
-    recipe = make_recipe(plan.model, load_protocol(), power=power, penalty=penalty)
-    return replace(recipe, device=plan.device)
+    recipe = make_recipe(plan.model, ratings, load_protocol(), power=power, penalty=penalty)
+    return replace(recipe, device=plan.device, is_of_rows=known.is_of_rows)
 
 
 def tune_on_sample(ratings: Ratings, known: Propensities, plan: Plan) -> tuple[float, float]:
@@ -135,30 +123,53 @@ def find_steps(
     recipe: Recipe,
     plan: Plan,
     starts: list[dict[str, Floats]],
-) -> tuple[int, float | None]:
-    """Steps after which held-out ratings, weighted by 1/p unless naive, are predicted best.
+) -> tuple[tuple[int, ...], float | None]:
+    """Steps of each stage by held-out ratings, and their mean squared error, by 1/p unless naive.
 
-    All `plan.steps`, and no loss, where too few could be held out.
+    A stage stops early only where going on is worse beyond chance (`choose_look`); a correction that
+    is worse than none gets 0 steps. All `plan.steps`, and no loss, where too few could be held out.
     """
+    n_stages = 2 if recipe.is_corrected else 1
     held = draw_validation(len(ratings), plan)
     if not len(held):
-        return plan.steps, None
+        return (plan.steps,) * n_stages, None
     kept = np.setdiff1d(np.arange(len(ratings)), held)
     out = ratings.take(held)
     weights = np.ones(len(held)) if recipe.method == "naive" else 1 / known.values[held]
-    seen: list[Progress] = []
+    inputs, part = make_inputs(ratings), ratings.take(kept)
+    steps: tuple[int, ...] = ()
+    loss, before = 0.0, None
+    for stage in range(n_stages):
+        looks: list[Floats] = [] if before is None else [before]
 
-    def check(model: Recommender) -> float:
-        error = model.predict(out.users, out.items) - out.ratings
-        return float(np.average(error**2, weights=weights))
+        def check(model: Recommender, looks: list[Floats] = looks) -> float:
+            error = (model.predict(out.users, out.items) - out.ratings) ** 2
+            looks.append(error * weights / weights.mean())
+            return float(looks[-1].mean())
 
-    fit_debiased(
-        replace(recipe, budget=Budget(steps=plan.steps, patience=plan.patience)),
-        ratings.take(kept), make_inputs(ratings), known.values[kept], seed=plan.seed, warm=starts,
-        check=check, watch=seen.append,
-    )  # fmt: skip
-    best = min(seen, key=lambda look: np.inf if look.validation is None else look.validation)
-    return best.step, best.validation
+        budgets = (*(Budget(count) for count in steps), Budget(plan.steps, patience=plan.patience))
+        fit_debiased(
+            replace(recipe, budgets=budgets), part, inputs, known.values[kept], seed=plan.seed,
+            warm=starts, stages=stage + 1, check=check,
+        )  # fmt: skip
+        chosen = choose_look(looks)
+        loss, before = float(looks[chosen].mean()), looks[chosen]
+        steps = (*steps, (chosen + (stage == 0)) * ROUND)
+    return steps, loss
+
+
+def choose_look(looks: Sequence[Floats]) -> int:
+    """The last look that is not worse than the best beyond chance; each holds losses of shape (n,).
+
+    Worse is a mean difference of over one standard error (Breiman et al. 1984, Classification and
+    Regression Trees, section 3.4.3, turned round: what is more trained is what tuning was for).
+    """
+    best = min(range(len(looks)), key=lambda at: float(looks[at].mean()))
+    for at in range(len(looks) - 1, best, -1):
+        gap = looks[at] - looks[best]
+        if gap.mean() <= gap.std() / np.sqrt(len(gap)):
+            return at
+    return best
 
 
 def draw_validation(n: int, plan: Plan) -> Codes:

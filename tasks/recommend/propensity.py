@@ -1,6 +1,6 @@
 """The probability that a pair was rated, P(o=1): given, by popularity, naive Bayes, or logistic."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,6 +9,8 @@ from tasks.platform.errors import ConfigError, InputError
 from tasks.recommend.data import Floats, Ratings
 
 NEGATIVES_PER_RATING: Final = 3
+FLOOR: Final = 0.01
+"""Least propensity, unless pairs are rated so seldom that their mean chance is near it."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,48 @@ class Propensities:
     is_of_rows: bool = False
 
 
+def find_propensities(
+    ratings: Ratings,
+    *,
+    given: Floats | None = None,
+    sample: Floats | None = None,
+    floor: float = FLOOR,
+    seed: int = 0,
+) -> tuple[Propensities, str]:
+    """Propensities of being rated and the name of the method.
+
+    Those `given`, of all pairs (users, items) or of the rows of a log (n,); else naive Bayes where
+    there is a `sample` of randomly exposed ratings; else by features; else by popularity. The floor
+    is at most a tenth of the mean rate: a pair that is rated by chance 1 in 100,000 must not weigh as
+    100,000, and where that is the mean, not as 100 either.
+    """
+    n_pairs = int(np.prod(ratings.shape))
+    floor = min(floor, max(len(ratings) / n_pairs / 10, 1e-6))
+    if given is not None and given.ndim == 1:
+        return replace(clip_propensities(given, ratings, floor=floor), is_of_rows=True), "given"
+    if given is not None:
+        return use_given(given, ratings, floor=floor), "given"
+    if sample is not None:
+        return estimate_naive_bayes(ratings, sample, floor=floor), "naive Bayes"
+    has_features = ratings.user_features.size and ratings.item_features.size
+    if has_features and len(ratings) < n_pairs:
+        return estimate_logistic(ratings, floor=floor, seed=seed), "logistic"
+    return estimate_popularity(ratings, floor=floor), "popularity"
+
+
 def clip_propensities(values: Floats, ratings: Ratings, *, floor: float) -> Propensities:
     """Raise what is below `floor`; raises ConfigError for a bad floor, InputError for bad values."""
     if not 0 < floor < 1:
         raise ConfigError(f"the floor of propensities must lie in (0, 1), found {floor}")
-    if values.shape != (len(ratings),) or not ((values >= 0) & (values <= 1)).all():
+    if values.shape != (len(ratings),):
         raise InputError(
-            f"propensities must be one for each of {len(ratings):,} ratings and lie in [0, 1]"
+            f"propensities must be one for each of {len(ratings):,} ratings, found {values.size:,}"
+        )
+    outside = ~((values >= 0) & (values <= 1))
+    if outside.any():
+        raise InputError(
+            f"{int(outside.sum()):,} of the propensities, one for each of {len(ratings):,} ratings, lie "
+            f"outside [0, 1] (such as {values[outside][0]:g}); they are chances, not weights or scores"
         )
     return Propensities(np.maximum(values, floor), int((values < floor).sum()), floor)
 

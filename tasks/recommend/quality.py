@@ -8,12 +8,11 @@ import numpy as np
 
 from tasks.recommend import scores
 from tasks.recommend.data import Floats, Ratings, name_groups
-from tasks.recommend.evaluate import MODELS
+from tasks.recommend.evaluate import MODELS, POPULARITY, predict_popularity
 from tasks.recommend.fit import Plan, fit_recommender
 from tasks.recommend.propensity import Propensities
 from tasks.recommend.rank import pick_top
 
-POPULARITY: Final = "popularity"
 HELD_OUT: Final = 0.2
 TOP_K: Final = 5
 
@@ -42,7 +41,7 @@ def measure_model(
     counts = np.bincount(train.items, minlength=ratings.shape[1]).astype(np.float64)
     if name == POPULARITY:
         found, ranked = predict_popularity(train, test)
-        tops = np.tile(np.argsort(-counts, kind="stable")[:TOP_K], (ratings.shape[0], 1))
+        listed = np.tile(np.argsort(-counts, kind="stable")[:TOP_K], ratings.shape[0])
     else:
         own = recipe if MODELS[name][1] != "naive" else {**recipe, "power": 0.0}
         plan = Plan(
@@ -51,14 +50,15 @@ def measure_model(
         )  # fmt: skip
         part = replace(known, values=known.values[~held])
         model = fit_recommender(train, plan, known=(part, "given")).model
-        found = np.clip(model.predict(test.users, test.items), *ratings.scale)
-        ranked, tops = found, pick_top(model, train, top_k=TOP_K).items
+        ranked = model.predict(test.users, test.items)
+        found = np.clip(ranked, *ratings.scale)
+        listed = pick_top(model, train, top_k=TOP_K).listed
     return {
         "model": name,
         "n_train": len(train),
         "n_test": len(test),
         **_score(found, ranked, test, 1 / known.values[held], relevant),
-        **scores.describe_exposure(tops, counts),
+        **scores.describe_exposure(listed, counts),
         "groups": scores.describe_groups(
             found, test, relevant=relevant, top_k=TOP_K,
             users=name_groups(test.user_features, test.user_feature_names),
@@ -67,25 +67,9 @@ def measure_model(
     }  # fmt: skip
 
 
-def predict_popularity(train: Ratings, test: Ratings) -> tuple[Floats, Floats]:
-    """An item's mean rating, shrunk by five ratings of the overall mean; and how many rated it."""
-    n_items = train.shape[1]
-    counts = np.bincount(train.items, minlength=n_items).astype(np.float64)
-    sums = np.bincount(train.items, train.ratings, minlength=n_items)
-    means = (sums + 5 * train.ratings.mean()) / (counts + 5)
-    return means[test.items], counts[test.items]
-
-
 def _score(
     found: Floats, ranked: Floats, test: Ratings, weights: Floats, relevant: float
 ) -> dict[str, float | None]:
-    own = scores.score(found, test, relevant=relevant, top_k=TOP_K)
-    good = test.ratings >= relevant
-    ndcg, recall = scores.rank_users(ranked, good, test.users, top_k=TOP_K)
-    return {
-        **own,
-        f"ndcg_at_{TOP_K}": ndcg,
-        f"recall_at_{TOP_K}": recall,
-        "auc": scores.find_auc(ranked, good),
-        "mse_weighted": float(np.average((found - test.ratings) ** 2, weights=weights)),
-    }
+    own = scores.score(found, test, relevant=relevant, top_k=TOP_K, ranked=ranked)
+    error = (found - test.ratings) ** 2
+    return {**own, "mse_weighted": float(np.average(error, weights=weights))}

@@ -22,6 +22,12 @@ class Tops:
     items: Codes
     scores: Floats
 
+    @property
+    def listed(self) -> Codes:
+        """Items of all lists in one row, those left out that were rated."""
+        found: Codes = self.items[np.isfinite(self.scores)]
+        return found
+
 
 def pick_top(
     model: Recommender,

@@ -1,6 +1,7 @@
 """How good predictions and rankings are: errors, ranking, calibration, coverage, groups."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,21 @@ Flags = npt.NDArray[np.bool_]
 N_BINS = 10
 
 
-def score(found: Floats, test: Ratings, *, relevant: float, top_k: int) -> dict[str, float | None]:
-    """MSE, MAE, AUC, NDCG and recall at `top_k`, calibration; None where there is no result."""
+def score(
+    found: Floats, test: Ratings, *, relevant: float, top_k: int, ranked: Floats | None = None
+) -> dict[str, float | None]:
+    """MSE, MAE, AUC, NDCG and recall at `top_k`, calibration; None where there is no result.
+
+    Order is judged by `ranked` (n,) where it is given: predictions cut to the scale lose it there.
+    """
     error = found - test.ratings
     is_relevant = test.ratings >= relevant
-    ndcg, recall = rank_users(found, is_relevant, test.users, top_k=top_k)
+    order = found if ranked is None else ranked
+    ndcg, recall = rank_users(order, is_relevant, test.users, test.items, top_k=top_k)
     return {
         "mse": float(np.mean(error**2)),
         "mae": float(np.mean(np.abs(error))),
-        "auc": find_auc(found, is_relevant),
+        "auc": find_auc(order, is_relevant),
         f"ndcg_at_{top_k}": ndcg,
         f"recall_at_{top_k}": recall,
         "bias": float(np.mean(error)),
@@ -41,20 +48,55 @@ def find_auc(found: Floats, is_relevant: Flags) -> float | None:
 
 
 def rank_users(
-    found: Floats, is_relevant: Flags, users: Codes, *, top_k: int
+    found: Floats, is_relevant: Flags, users: Codes, items: Codes, *, top_k: int
 ) -> tuple[float | None, float | None]:
-    """Mean NDCG and recall at `top_k` over users with a relevant pair."""
-    gains = 1 / np.log2(np.arange(2, top_k + 2))
-    ndcgs, recalls = [], []
-    for user in np.unique(users[is_relevant]):
-        rows = np.flatnonzero(users == user)
-        hits = is_relevant[rows][np.argsort(-found[rows], kind="stable")][:top_k]
-        n_good = int(is_relevant[rows].sum())
-        ndcgs.append(float(hits @ gains[: len(hits)] / gains[: min(n_good, top_k)].sum()))
-        recalls.append(float(hits.sum() / n_good))
-    if not ndcgs:
+    """Mean NDCG and recall at `top_k` over users with a relevant pair.
+
+    An item takes one place however many rows show it to the user; its gain is the share of them that
+    are relevant. Items predicted alike share their places evenly, as ties do in AUC: the expectation
+    over their orders (McSherry & Najork 2008, https://doi.org/10.1007/978-3-540-78646-7_38).
+    """
+    if not is_relevant.any():
         return None, None
+    owners, counts, gains, values = _gather_pairs(found, is_relevant, users, items)
+    discounts = 1 / np.log2(np.arange(2, top_k + 2))
+    ndcgs, recalls = [], []
+    bounds = np.append(np.flatnonzero(np.diff(owners, prepend=-1)), len(owners))
+    for start, end in pairwise(bounds):
+        own, weight, value = gains[start:end], counts[start:end], values[start:end]
+        hits = own * weight
+        if not hits.any():
+            continue
+        best = np.sort(own)[::-1][:top_k]
+        shown = _share_ties(np.column_stack([own, hits]), value)[:top_k]
+        ndcgs.append(float(shown[:, 0] @ discounts[: len(shown)] / (best @ discounts[: len(best)])))
+        recalls.append(float(shown[:, 1].sum() / hits.sum()))
     return float(np.mean(ndcgs)), float(np.mean(recalls))
+
+
+def _gather_pairs(
+    found: Floats, is_relevant: Flags, users: Codes, items: Codes
+) -> tuple[Codes, Codes, Floats, Floats]:
+    """One row per user and item, sorted by user and then by prediction, best first."""
+    order = np.lexsort((items, users))
+    is_first = np.diff(users[order], prepend=-1).astype(bool)
+    is_first |= np.diff(items[order], prepend=-1).astype(bool)
+    starts = np.flatnonzero(is_first)
+    counts = np.diff(np.append(starts, len(order)))
+    gains, values = (
+        np.add.reduceat(part[order].astype(np.float64), starts) / counts
+        for part in (is_relevant, found)
+    )
+    owners = users[order][starts]
+    best = np.lexsort((-values, owners))
+    return owners[best], counts[best], gains[best], values[best]
+
+
+def _share_ties(columns: Floats, values: Floats) -> Floats:
+    """`columns` (n, c), sorted by `values`, with every run of equal values at its mean."""
+    starts = np.flatnonzero(np.diff(values, prepend=np.nan) != 0)
+    sizes = np.diff(np.append(starts, len(values)))
+    return np.repeat(np.add.reduceat(columns, starts) / sizes[:, None], sizes, axis=0)
 
 
 def find_calibration_error(found: Floats, actual: Floats) -> float:
@@ -69,15 +111,15 @@ def find_calibration_error(found: Floats, actual: Floats) -> float:
     return float(sum(gaps) / len(found))
 
 
-def describe_exposure(tops: Codes, popularity: Floats) -> dict[str, float]:
-    """What lists of `tops` (users, k) show of the catalogue; `popularity` are ratings per item.
+def describe_exposure(listed: Codes, popularity: Floats) -> dict[str, float]:
+    """What lists show of the catalogue: `listed` items of all of them, `popularity` ratings per item.
 
     `coverage`: share of items in any list. `gini`: inequality of how often items are listed, 0 for
     all alike. `popularity_lift`: mean popularity of listed items over that of rated ones in training;
     above 1 the lists favour what is already popular (Abdollahpouri et al. 2019,
     https://arxiv.org/abs/1907.13286).
     """
-    counts = np.bincount(tops.ravel(), minlength=len(popularity)).astype(np.float64)
+    counts = np.bincount(listed.ravel(), minlength=len(popularity)).astype(np.float64)
     ranks = np.arange(1, len(counts) + 1)
     total = max(counts.sum(), 1.0)
     gini = float((2 * ranks - len(counts) - 1) @ np.sort(counts) / (len(counts) * total))
@@ -116,7 +158,7 @@ def score_groups(
         ndcg = None
         if side == "user":
             good = test.ratings[mine] >= relevant
-            ndcg, _ = rank_users(found[mine], good, test.users[mine], top_k=top_k)
+            ndcg, _ = rank_users(found[mine], good, test.users[mine], test.items[mine], top_k=top_k)
         rows.append(
             {"level": level, "n": int(mine.sum()), "mse": float(np.mean(error**2)),
              "bias": float(np.mean(error)), "ndcg": ndcg}

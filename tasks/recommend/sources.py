@@ -7,11 +7,11 @@ al. 2021 (https://arxiv.org/abs/2008.07146), `table` any CSV or Parquet file of 
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from tasks.platform.errors import InputError
+from tasks.platform.errors import ConfigError, InputError
 from tasks.recommend.data import (
     Floats,
     Ratings,
@@ -21,6 +21,7 @@ from tasks.recommend.data import (
     from_matrix,
     name_groups,
     one_hot,
+    take_ratings,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["coat", "movielens", "open-bandit", "table"]
 KINDS: Final = ("coat", "movielens", "open-bandit", "table")
+_MOVIELENS: Final = ("user", "item", "rating", "time")
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,74 @@ class Source:
     relevant: float = 3.0
 
 
-def load_source(kind: str, path: str | Path, *, seed: int = 0) -> Source:
+@dataclass(frozen=True)
+class Options:
+    """What is said of a file beyond its kind: lowest and highest rating, and what counts as relevant.
+
+    Without `relevant`, ratings from the middle of the scale on are (3 of 1 to 5).
+    """
+
+    scale: tuple[float, float] | None = None
+    relevant: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ConfigError(
+                f"a scale of {self.scale[0]:g} to {self.scale[1]:g}: the lowest rating must be "
+                "below the highest, as in --scale 1,10"
+            )
+
+
+PLAIN: Final = Options()
+
+
+def load_source(kind: str, path: str | Path, *, seed: int = 0, options: Options = PLAIN) -> Source:
     """Read a source; raises InputError for an absent file or one that is not what it is called."""
+    source = _load_tested(kind, _find_place(kind, path), options)
+    if source is None:
+        source = split_source(kind, load_whole(kind, Path(path).expanduser(), options), seed=seed)
+    relevant = options.relevant
+    if relevant is None and options.scale is not None:
+        relevant = sum(options.scale) / 2
+    return source if relevant is None else replace(source, relevant=relevant)
+
+
+def load_training(
+    kind: str, path: str | Path, *, options: Options = PLAIN
+) -> tuple[Ratings, Floats | None]:
+    """All ratings to learn from and the propensities given with them; a random test is none of them."""
+    place = _find_place(kind, path)
+    source = _load_tested(kind, place, options)
+    if source is None:
+        return load_whole(kind, place, options), None
+    return source.train, source.propensities
+
+
+def _find_place(kind: str, path: str | Path) -> Path:
     place = Path(path).expanduser()
     if kind not in KINDS:
         raise InputError(f"there is no source {kind!r}; choose one of {', '.join(KINDS)}")
     if not place.exists():
         raise InputError(f"there is nothing at {place}; check the path")
+    return place
+
+
+def _load_tested(kind: str, place: Path, options: Options) -> Source | None:
+    """A source that brings a test of its own; None for one that has to be split."""
     if kind == "coat":
-        return load_coat(place)
+        return load_coat(place, scale=options.scale)
     if kind == "open-bandit":
+        if options.scale is not None:
+            raise ConfigError("clicks of open-bandit are 0 and 1; leave --scale out")
         return load_open_bandit(place)
-    ratings = load_movielens(place) if kind == "movielens" else load_table(place)
-    return split_source(kind, ratings, seed=seed)
+    return None
+
+
+def load_whole(kind: str, place: Path, options: Options) -> Ratings:
+    """All ratings of a source without a random test."""
+    if kind == "movielens":
+        return load_movielens(place, scale=options.scale)
+    return load_table(place, scale=options.scale)
 
 
 def split_source(name: str, ratings: Ratings, *, seed: int, share: float = 0.2) -> Source:
@@ -75,7 +132,7 @@ def split_source(name: str, ratings: Ratings, *, seed: int, share: float = 0.2) 
     return Source(name, ratings.take(train), ratings.take(test), is_random_test=False)
 
 
-def load_coat(folder: Path) -> Source:
+def load_coat(folder: Path, *, scale: tuple[float, float] | None = None) -> Source:
     """Self-selected training ratings, uniformly random test ratings, features and propensities."""
     train, test = (read_matrix(folder / f"{name}.ascii") for name in ("train", "test"))
     if train.shape != test.shape:
@@ -93,7 +150,7 @@ def load_coat(folder: Path) -> Source:
     item_names = _read_names(folder / "item_features_map.txt", items.shape[1])
     rated = [
         replace(
-            from_matrix(values, users, items),
+            from_matrix(values, users, items, scale=scale),
             user_feature_names=tuple(names), item_feature_names=tuple(item_names),
         )
         for values in (train, test)
@@ -119,40 +176,51 @@ def read_matrix(file: Path) -> Floats:
     return values
 
 
-def load_movielens(place: Path) -> Ratings:
+def load_movielens(place: Path, *, scale: tuple[float, float] | None = None) -> Ratings:
     """ratings.csv (userId,movieId,rating,…) or u.data (tabs, no header)."""
-    import polars as pl
-
     names = ("ratings.csv", "u.data")
     found = [place / name for name in names if (place / name).is_file()]
     file = place if place.is_file() else (found[0] if found else None)
     if file is None:
         raise InputError(f"{place} holds neither ratings.csv nor u.data; give a MovieLens folder")
     if file.name != "u.data":
-        return load_table(file)
-    columns = ["user", "item", "rating", "time"]
-    try:
-        frame = pl.read_csv(file, separator="\t", has_header=False, new_columns=columns)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{file} could not be read ({str(error)[:200]})") from error
-    return from_frame(frame, file)
+        return load_table(file, scale=scale)
+    frame = _read_table(file, separator="\t", has_header=False, infer_schema=False)
+    if frame.width != len(_MOVIELENS):
+        raise InputError(
+            f"{file} has {frame.width} columns; u.data holds four, with tabs between them: "
+            f"{', '.join(_MOVIELENS)}"
+        )
+    return from_frame(
+        frame.rename(dict(zip(frame.columns, _MOVIELENS, strict=True))), file, scale=scale
+    )
 
 
-def load_table(file: Path) -> Ratings:
-    """A CSV or Parquet file with columns for user, item and rating."""
-    return from_frame(_read_table(file), file)
+def load_table(file: Path, *, scale: tuple[float, float] | None = None) -> Ratings:
+    """A CSV or Parquet file with columns for user, item and rating. Ids of a CSV file are text."""
+    return from_frame(_read_table(file, infer_schema=False), file, scale=scale)
 
 
-def _read_table(file: Path) -> "pl.DataFrame":
+def read_values(file: Path) -> Floats:
+    """The ratings of a CSV or Parquet file, whoever gave them; raises InputError."""
+    return take_ratings(_read_table(file, infer_schema=False), file)
+
+
+def _read_table(file: Path, **how: Any) -> "pl.DataFrame":
     import polars as pl
 
+    if not file.is_file():
+        raise InputError(f"{file} is no file; give a CSV or Parquet file")
     try:
         if file.suffix == ".parquet":
             return pl.read_parquet(file)
-        return pl.read_csv(file, infer_schema_length=None)
+        return pl.read_csv(file, **{"infer_schema_length": None, **how})
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0][:200]
-        raise InputError(f"{file} could not be read ({reason})") from error
+        raise InputError(
+            f"{file} could not be read ({reason}); it must be CSV in UTF-8, with commas and as many "
+            "cells in every line as in its header, or Parquet"
+        ) from error
 
 
 def load_open_bandit(folder: Path) -> Source:

@@ -31,9 +31,9 @@ from tasks.recommend.examples import (
     summarise_mentions,
 )
 from tasks.recommend.explain import split_prediction
-from tasks.recommend.fit import Plan, find_propensities, fit_recommender
+from tasks.recommend.fit import Plan, fit_recommender
 from tasks.recommend.gather import gather_ratings
-from tasks.recommend.propensity import Propensities
+from tasks.recommend.propensity import Propensities, find_propensities
 from tasks.recommend.quality import measure_model
 from tasks.recommend.rank import pick_top
 from tasks.recommend.ratings_file import decode_ratings, encode_ratings

@@ -212,7 +212,7 @@ def measure_memory(n: int) -> None:
     )  # fmt: skip
     del data
     recipe = Recipe(
-        {"user": 0.14, "item": 0.14, "latent": 0.18}, "dr", rank=RANK, budget=train.Budget(10)
+        {"user": 0.14, "item": 0.14, "latent": 0.18}, "dr", rank=RANK, budgets=(train.Budget(10),)
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()

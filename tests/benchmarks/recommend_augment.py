@@ -23,13 +23,9 @@ import polars as pl
 from tasks.recommend import scores
 from tasks.recommend.data import Ratings, from_frame
 from tasks.recommend.debias import scale_priors, weigh
-from tasks.recommend.evaluate import (
-    find_propensities,
-    load_protocol,
-    make_recipe,
-    tune_model,
-)
+from tasks.recommend.evaluate import load_protocol, make_recipe, tune_model
 from tasks.recommend.models import Recommender, make_inputs
+from tasks.recommend.propensity import find_propensities
 from tasks.recommend.sources import Source, load_source
 from tasks.recommend.train import Budget, Objective, fit_model
 
@@ -61,7 +57,7 @@ def fit_weighted(
     """
     known = ratings if known is None else known
     weights = weights * (len(known) / weights.sum())
-    recipe = make_recipe(name, load_protocol(), power=0.0, penalty=penalty)
+    recipe = make_recipe(name, ratings, load_protocol(), power=0.0, penalty=penalty)
     recipe = scale_priors(recipe, known)
     objective = Objective(ratings.users, ratings.items, weights, weights * ratings.ratings)
     return fit_model(
@@ -144,7 +140,9 @@ def show_differences(labels: list[str], errors: np.ndarray) -> None:
 def bench_counterfactual(folder: Path, seeds: int) -> None:
     """Cross-validated errors on Coat's training ratings, then the test's, which decide nothing."""
     source, protocol = load_source("coat", folder), load_protocol()
-    chances = find_propensities(source, floor=protocol["propensity_floor"])
+    chances, _ = find_propensities(
+        source.train, given=source.propensities, floor=protocol["propensity_floor"]
+    )
     power, penalty = tune_model("ips", source.train, chances, protocol)
     train, labels = source.train, ["without", *(f"strength {s}" for s in STRENGTHS)]
     errors = []

@@ -16,6 +16,36 @@ def test_a_pair_rated_twice_keeps_its_last_rating():
     ratings = from_frame(frame, "ratings.csv")
     assert ratings.user_ids == ("a", "b")
     assert dict(zip(ratings.users, ratings.ratings, strict=True)) == {0: 3.0, 1: 5.0}
+    assert ratings.n_repeated == 1
+
+
+@pytest.mark.parametrize(
+    "times", [[9, 10, 8], ["9", "10", "8"], ["2024-02-01", "2024-03-01", None]]
+)
+def test_of_a_pair_rated_twice_the_later_rating_counts_wherever_it_stands(times: list[object]):
+    frame = pl.DataFrame(
+        {"user": ["a"] * 3, "item": ["x"] * 3, "rating": [2, 5, 3], "timestamp": times}
+    )
+    assert from_frame(frame, "r.csv").ratings.tolist() == [5.0]
+
+
+def test_a_number_that_is_none_is_no_half_star():
+    frame = pl.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [3.0, float("nan")]})
+    with pytest.raises(InputError, match=r"1 cells of r\.csv are empty or no number"):
+        from_frame(frame, "r.csv")
+
+
+def test_two_columns_that_could_be_meant_are_named():
+    frame = pl.DataFrame({"user": [1], "user_id": [2], "item": [1], "rating": [3]})
+    with pytest.raises(InputError, match="user and user_id for user; leave one"):
+        from_frame(frame, "r.csv")
+
+
+def test_any_scale_can_be_told():
+    frame = pl.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [0, 1]})
+    assert from_frame(frame, "r.csv", scale=(0.0, 1.0)).scale == (0.0, 1.0)
+    with pytest.raises(InputError, match="--scale 1,10"):
+        from_frame(frame, "r.csv")
 
 
 def test_a_table_without_an_item_column_is_refused_with_what_it_has():

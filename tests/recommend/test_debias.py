@@ -66,7 +66,7 @@ def test_equal_ratings_one_user_and_one_item_give_that_rating():
 def test_a_warm_start_of_both_stages_repeats_the_model():
     ratings, propensities = selected_world()
     parts = choose_parts("mf", {"user": 0.1, "item": 0.1, "latent": 0.02})
-    recipe = Recipe(parts, "dr", power=1.0, budget=Budget(200))
+    recipe = Recipe(parts, "dr", power=1.0, budgets=(Budget(200),))
     inputs = make_inputs(ratings)
     cold = fit_debiased(recipe, ratings, inputs, propensities, seed=0)
     warm = fit_debiased(

@@ -28,6 +28,9 @@ def test_coat_reaches_its_bars_and_debiasing_pays(monkeypatch):
     assert ips["ndcg_at_5"]["mean"] >= 0.73
     assert ips["mse"]["mean"] < naive["mse"]["mean"] - 0.02
     assert ips["auc"]["mean"] > naive["auc"]["mean"]
+    (beside,) = answer["comparisons"]
+    assert (beside["model"], beside["naive"], beside["verdict"]) == ("ips", "features", "better")
+    assert answer["baseline"]["mse"] > naive["mse"]["mean"]
 
 
 def test_tuning_never_looks_at_the_test():
@@ -35,7 +38,7 @@ def test_tuning_never_looks_at_the_test():
     small = source.train.take(np.arange(0, len(source.train), 8))
     protocol = {**evaluate.load_protocol(), "folds": 2}
     blind = replace(source, train=small, test=source.test.take(np.array([], dtype=int)))
-    known = evaluate.find_propensities(blind, floor=0.01)
+    known, _ = evaluate.find_propensities(blind.train, given=blind.propensities)
     assert evaluate.tune_model("mf-ips", small, known, protocol)[0] in protocol["powers"]
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from tasks.platform.errors import ConfigError
 from tasks.recommend.data import Ratings, from_matrix
-from tasks.recommend.fit import Plan, draw_validation, find_propensities, fit_recommender
+from tasks.recommend.fit import Plan, choose_look, draw_validation, fit_recommender
+from tasks.recommend.propensity import Propensities, find_propensities
 from tests.recommend.worlds import plain_ratings, rich_ratings
 
 FIXED = Plan(model="ips", power=0.5, penalty=0.5)
@@ -53,7 +54,8 @@ def test_what_is_chosen_is_on_the_card():
     assert card["power"] in (0.5, 1.0)
     assert card["penalty"] > 0
     assert card["validation_loss"] > 0
-    assert card["steps"] <= 100
+    assert 5 <= card["steps"] <= 100
+    assert 0 <= card["correction_steps"] <= 100
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,32 @@ def test_one_user_one_item_and_equal_ratings_are_fitted_and_stay_in_scale(values
     grid = model.predict_grid()
     assert np.isfinite(grid).all()
     assert grid.mean() == pytest.approx(values.mean(), abs=0.3)
+
+
+def test_a_fit_stops_early_only_where_going_on_is_worse_beyond_chance():
+    rng = np.random.default_rng(0)
+    base = rng.exponential(size=500)
+    noise = [base + rng.normal(size=500) * 0.3 for _ in range(4)]
+    assert choose_look(noise) == 3
+    assert choose_look([base + 0.5, base, base + 0.001, base + rng.random(500)]) == 1
+
+
+def test_a_correction_that_makes_held_out_ratings_worse_is_left_out():
+    ratings = rich_ratings(shape=(60, 40))
+    known = Propensities(np.full(len(ratings), 0.02), 0, 0.01), "given"
+    plan = Plan(model="dr", power=0.5, penalty=0.01)
+    found = fit_recommender(ratings, plan, known=known)
+    assert found.card["correction_steps"] == 0
+    assert len(found.fit.stages) == 1
+
+
+def test_without_features_models_of_features_are_factor_models():
+    ratings = plain_ratings(np.random.default_rng(0).integers(0, 6, (30, 20)).astype(float))
+    plain, featured = (
+        fit_recommender(ratings, replace(FIXED, model=name)).model.predict_grid()
+        for name in ("mf-ips", "ips")
+    )
+    assert featured == pytest.approx(plain)
 
 
 def test_few_ratings_hold_nothing_out():

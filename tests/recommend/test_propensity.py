@@ -8,6 +8,7 @@ from tasks.recommend.propensity import (
     estimate_logistic,
     estimate_naive_bayes,
     estimate_popularity,
+    find_propensities,
     use_given,
 )
 from tests.recommend.worlds import plain_ratings, selected_world
@@ -49,12 +50,54 @@ def test_a_propensity_of_zero_is_clipped_and_counted():
     assert found.values.min() == 0.01
 
 
-@pytest.mark.parametrize("values", [np.ones(3), np.full(4, 1.5), np.full(4, np.nan)])
-def test_propensities_of_another_shape_or_out_of_range_are_refused(values):
-    with pytest.raises(InputError, match="one for each of 4 ratings"):
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.ones(3), "one for each of 4 ratings, found 3"),
+        (np.array([0.5, 1.5, 0.2, 0.1]), r"1 of the propensities.*such as 1\.5"),
+        (np.full(4, np.nan), "4 of the propensities"),
+    ],
+)
+def test_propensities_of_another_shape_or_out_of_range_are_refused(values, words):
+    with pytest.raises(InputError, match=words):
         clip_propensities(values, plain_ratings(np.full((2, 2), 3.0)), floor=0.01)
 
 
 def test_a_floor_of_zero_is_refused():
     with pytest.raises(ConfigError, match="floor"):
         clip_propensities(np.ones(4), plain_ratings(np.full((2, 2), 3.0)), floor=0.0)
+
+
+def test_given_propensities_come_before_any_others():
+    ratings, given = selected_world()
+    grid = np.full(ratings.shape, 0.5)
+    grid[ratings.users, ratings.items] = given
+    found, method = find_propensities(ratings, given=grid)
+    assert method == "given"
+    assert found.values == pytest.approx(given)
+    assert not found.is_of_rows
+    assert find_propensities(ratings, given=given)[0].is_of_rows
+
+
+def test_a_random_sample_tells_more_than_popularity():
+    ratings, truth = selected_world()
+    sample = np.where(np.random.default_rng(3).random(4000) < 0.5, 4.0, 2.0)
+    found, method = find_propensities(ratings, sample=sample)
+    assert method == "naive Bayes"
+    assert found.values == pytest.approx(truth, abs=0.05)
+
+
+def test_where_every_pair_is_rated_nothing_was_selected():
+    values = np.random.default_rng(0).integers(1, 6, (6, 5)).astype(float)
+    ratings = from_matrix(values, np.eye(6), np.eye(5))
+    found, method = find_propensities(ratings)
+    assert method == "popularity"
+    assert (found.values == 1).all()
+
+
+def test_the_floor_follows_the_rate_of_sparse_ratings():
+    values = np.zeros((400, 400))
+    values[np.arange(400), np.arange(400)] = 3.0
+    found, _ = find_propensities(plain_ratings(values))
+    assert found.floor == pytest.approx(1 / 4000)
+    assert found.n_clipped == 0

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.recommend.fit import find_propensities
+from tasks.recommend.propensity import find_propensities
 from tasks.recommend.quality import measure_model, predict_popularity
 from tests.recommend.test_fit import structured
 from tests.recommend.worlds import plain_ratings

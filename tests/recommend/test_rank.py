@@ -36,3 +36,9 @@ def test_asked_users_only_and_no_more_items_than_there_are():
     tops = rank.pick_top(model, seen, top_k=99, users=np.array([7, 2]))
     assert tops.items.shape == (2, 20)
     assert np.isneginf(tops.scores[0]).sum() == (seen.users == 7).sum()
+
+
+def test_what_is_listed_holds_no_item_that_its_user_rated():
+    model, seen = random_model(), rich_ratings()
+    tops = rank.pick_top(model, seen, top_k=99)
+    assert len(tops.listed) == np.prod(seen.shape) - len(seen)

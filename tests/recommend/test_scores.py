@@ -7,6 +7,7 @@ from tasks.recommend.scores import (
     find_calibration_error,
     find_gap,
     rank_users,
+    score,
     score_groups,
 )
 from tests.recommend.worlds import plain_ratings
@@ -20,9 +21,57 @@ def test_auc_counts_ties_half_and_has_no_result_with_one_class():
 def test_ndcg_by_hand_leaves_out_users_without_a_relevant_pair():
     found = np.array([3.0, 2.0, 1.0, 5.0])
     good = np.array([False, True, False, False])
-    ndcg, recall = rank_users(found, good, np.array([0, 0, 0, 1]), top_k=2)
+    users, items = np.array([0, 0, 0, 1]), np.array([0, 1, 2, 0])
+    ndcg, recall = rank_users(found, good, users, items, top_k=2)
     assert ndcg == pytest.approx(1 / np.log2(3))
     assert recall == 1.0
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_items_predicted_alike_share_their_places_whatever_their_order(first):
+    good = np.zeros(15, dtype=bool)
+    good[:5] = True
+    good = good if first else good[::-1]
+    ndcg, recall = rank_users(np.full(15, 4.0), good, np.zeros(15, int), np.arange(15), top_k=5)
+    assert ndcg == pytest.approx(1 / 3)
+    assert recall == pytest.approx(1 / 3)
+
+
+def test_without_ties_ndcg_is_that_of_scikit_learn():
+    from sklearn.metrics import ndcg_score
+
+    rng = np.random.default_rng(0)
+    found, good = rng.normal(size=(40, 12)), rng.random((40, 12)) < 0.3
+    users, items = np.divmod(np.arange(480), 12)
+    kept = good.any(axis=1)
+    ndcg, _ = rank_users(found.ravel(), good.ravel(), users, items, top_k=5)
+    assert ndcg == pytest.approx(ndcg_score(good[kept], found[kept], k=5))
+
+
+def test_with_ties_ndcg_is_that_of_scikit_learn():
+    from sklearn.metrics import ndcg_score
+
+    rng = np.random.default_rng(1)
+    found, good = rng.integers(0, 4, (40, 12)).astype(float), rng.random((40, 12)) < 0.3
+    users, items = np.divmod(np.arange(480), 12)
+    kept = good.any(axis=1)
+    ndcg, _ = rank_users(found.ravel(), good.ravel(), users, items, top_k=5)
+    assert ndcg == pytest.approx(ndcg_score(good[kept], found[kept], k=5))
+
+
+def test_an_item_that_many_rows_of_a_log_show_takes_one_place():
+    found = np.array([5.0, 5.0, 5.0, 4.0])
+    good = np.array([False, False, False, True])
+    ndcg, recall = rank_users(found, good, np.zeros(4, int), np.array([7, 7, 7, 1]), top_k=2)
+    assert ndcg == pytest.approx(1 / np.log2(3))
+    assert recall == 1.0
+
+
+def test_order_is_judged_by_what_was_not_cut_to_the_scale():
+    test = plain_ratings(np.array([[5.0, 1.0]]))
+    cut = np.array([5.0, 5.0])
+    assert score(cut, test, relevant=3, top_k=1)["auc"] == 0.5
+    assert score(cut, test, relevant=3, top_k=1, ranked=np.array([6.0, 5.5]))["auc"] == 1.0
 
 
 def test_calibration_error_is_zero_for_right_means_and_the_shift_for_shifted_ones():

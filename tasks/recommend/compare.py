@@ -1,0 +1,89 @@
+"""Is a debiased recommender better than the naive one, and what can the test not tell?"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tasks.recommend.data import Floats, Ratings
+from tasks.recommend.propensity import Propensities
+
+if TYPE_CHECKING:
+    from tasks.recommend.sources import Source
+
+Z: Final = 1.959964
+FEW_TEST: Final = 100
+MUCH_CLIPPED: Final = 0.1
+
+
+def compare_errors(found: Floats, naive: Floats, test: Ratings) -> dict[str, Any]:
+    """How much less the squared error of `found` is than that of `naive`, both (n,) of `test`.
+
+    `mse_gain` with its 95% interval, by ratio estimation over users as clusters (Cochran 1977,
+    Sampling Techniques, section 6.3), and a `verdict`: better, worse, or no difference. No interval
+    of fewer than two users.
+    """
+    gains = (naive - test.ratings) ** 2 - (found - test.ratings) ** 2
+    gain = float(gains.mean())
+    users, codes = np.unique(test.users, return_inverse=True)
+    n = len(users)
+    if n < 2:
+        return {"mse_gain": gain, "low": None, "high": None, "verdict": "no difference"}
+    sums = np.bincount(codes, gains - gain)
+    error = float(np.sqrt(n / (n - 1) * (sums**2).sum()) / len(gains))
+    low, high = gain - Z * error, gain + Z * error
+    verdict = "better" if low > 0 else "worse" if high < 0 else "no difference"
+    return {"mse_gain": gain, "low": low, "high": high, "verdict": verdict}
+
+
+def list_doubts(
+    source: "Source",
+    propensities: Propensities,
+    *,
+    asked: Sequence[str],
+    is_described: bool,
+    top_k: int,
+) -> list[str]:
+    """What the figures of an evaluation cannot say, in words."""
+    train, test = source.train, source.test
+    doubts = []
+    if not source.is_random_test:
+        doubts.append(
+            "the test was chosen by the users as the training ratings were: it cannot show what "
+            "debiasing gains"
+        )
+    if len(test) < FEW_TEST:
+        doubts.append(f"the test has {len(test):,} ratings: too few to tell models apart")
+    clipped = propensities.n_clipped / len(train)
+    if clipped > MUCH_CLIPPED:
+        doubts.append(
+            f"{propensities.n_clipped:,} of {len(train):,} propensities lay below "
+            f"{propensities.floor:.2g} and were raised to it: weights say little of who rated what"
+        )
+    if not is_described and set(asked) - {"bias", "mf", "mf-ips"}:
+        doubts.append(
+            "nothing is known of users and items: models of features are factor models here"
+        )
+    shared = 0 if propensities.is_of_rows else _count_shared(train, test)
+    if shared:
+        doubts.append(
+            f"{shared:,} of {len(test):,} test ratings are of pairs in the training ratings: their "
+            "error is that of what was learned by heart"
+        )
+    if (short := _share_short(test, top_k)) > 0.5:
+        doubts.append(
+            f"{short:.0%} of the users have at most {top_k} items in the test: recall at {top_k} is 1 "
+            "for them whatever the order"
+        )
+    return doubts
+
+
+def _count_shared(train: Ratings, test: Ratings) -> int:
+    width = train.shape[1]
+    return int(np.isin(test.users * width + test.items, train.users * width + train.items).sum())
+
+
+def _share_short(test: Ratings, top_k: int) -> float:
+    pairs = np.unique(test.users * test.shape[1] + test.items)
+    _, counts = np.unique(pairs // test.shape[1], return_counts=True)
+    return float((counts <= top_k).mean())

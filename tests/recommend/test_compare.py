@@ -1,0 +1,67 @@
+"""What a comparison of recommenders says, and what it says it cannot."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tasks.recommend.compare import compare_errors, list_doubts
+from tasks.recommend.propensity import Propensities
+from tasks.recommend.sources import Source, split_source
+from tests.recommend.worlds import plain_ratings, rich_ratings
+
+
+@pytest.mark.parametrize(
+    ("shift", "verdict"), [(1.0, "better"), (0.0, "no difference"), (-1.0, "worse")]
+)
+def test_a_model_is_better_or_worse_only_beyond_chance(shift: float, verdict: str) -> None:
+    test = rich_ratings()
+    rng = np.random.default_rng(0)
+    naive = test.ratings + rng.normal(size=len(test)) + max(shift, 0)
+    found = test.ratings + rng.normal(size=len(test)) + max(-shift, 0)
+    row = compare_errors(found, naive, test)
+    assert row["verdict"] == verdict
+    assert row["low"] < row["mse_gain"] < row["high"]
+
+
+def test_the_interval_of_a_gain_holds_it_as_often_as_it_says() -> None:
+    held = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        test = plain_ratings(np.where(rng.random((80, 12)) < 0.5, 3.0, 0.0))
+        own = rng.normal(size=80)[test.users] * 0.5
+        naive = test.ratings + own + rng.normal(size=len(test))
+        found = test.ratings + rng.normal(size=len(test))
+        row = compare_errors(found, naive, test)
+        held += row["low"] <= 0.25 <= row["high"]
+    assert 0.9 <= held / 300 <= 0.98
+
+
+def test_one_user_leaves_no_interval() -> None:
+    test = plain_ratings(np.array([[3.0, 4.0]]))
+    row = compare_errors(test.ratings, test.ratings + 1, test)
+    assert (row["low"], row["verdict"]) == (None, "no difference")
+
+
+def doubt(source: Source, *, clipped: int = 0, is_of_rows: bool = False) -> str:
+    known = Propensities(np.full(len(source.train), 0.5), clipped, 0.01, is_of_rows)
+    return " / ".join(list_doubts(source, known, asked=("mf", "ips"), is_described=False, top_k=5))
+
+
+def test_what_a_test_cannot_say_is_said() -> None:
+    source = split_source("table", rich_ratings(), seed=0)
+    said = doubt(source, clipped=len(source.train))
+    assert "chosen by the users" in said
+    assert "too few to tell models apart" in said
+    assert "lay below 0.01" in said
+    assert "factor models here" in said
+    assert "the users have at most 5 items" in said
+    assert "learned by heart" not in said
+
+
+def test_a_test_that_was_trained_on_is_noticed_but_in_a_log() -> None:
+    source = replace(split_source("table", rich_ratings(), seed=0), is_random_test=True)
+    both = replace(source, test=source.train)
+    assert f"{len(both.test)} of {len(both.test)} test ratings are of pairs" in doubt(both)
+    assert "learned by heart" not in doubt(both, is_of_rows=True)
+    assert "chosen by the users" not in doubt(both)
