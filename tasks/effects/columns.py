@@ -90,7 +90,8 @@ class Controls:
 
     `matrix` (n, p) is centred and scaled, its columns are called `names`; `features` (n, f) are
     numbers as they stand, NaN where missing, and one column for each of the larger levels. `gaps`
-    say which controls are adjusted for in part alone.
+    say which controls are adjusted for in part alone; `hole` is the control missing in most rows,
+    and their share.
     """
 
     matrix: FloatArray
@@ -98,6 +99,7 @@ class Controls:
     features: FloatArray
     notes: tuple[str, ...]
     gaps: tuple[str, ...] = ()
+    hole: tuple[str, float] = ("", 0.0)
 
 
 def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: int) -> Controls:
@@ -136,6 +138,7 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
             *_describe_rest(frame, basis, spec.min_level_rows),
             *_describe_missing(holes, few=False),
         ),
+        hole=max(holes.items(), key=lambda item: item[1]),
     )
 
 

@@ -17,6 +17,7 @@ from tasks.effects.intervals import Interval
 from tasks.effects.ope_checks import WeightRules, check_weights, measure_weights
 from tasks.effects.ope_log import NONE, Columns, Log, find_columns, read_log
 from tasks.effects.ope_policy import Policy, Source, make_policy
+from tasks.effects.ope_propensities import check_propensities
 from tasks.effects.ope_reward import fit_rewards
 from tasks.effects.ope_scores import ESTIMATORS, MODELLED, Score, choose_estimators
 from tasks.effects.skew import skewed_interval
@@ -88,6 +89,7 @@ def evaluate_policy(
     headline = _choose_headline(estimates)
     on_policy = _measure_source(policy.source, scores, headline, log, policy, confidence)
     findings = [*log.findings, *policy.findings, *check_weights(log, weights, rules)]
+    findings += check_propensities(log)
     findings += _check_agreement(estimates, on_policy)
     if headline["value"] is None:
         findings += [("no result", reason) for row in estimates if (reason := row["reason"])]

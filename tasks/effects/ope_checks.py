@@ -34,7 +34,7 @@ class WeightRules:
     weak_heaviest: float = 0.10
     weak_unsupported: float = 0.01
     max_unsupported: float = 0.10
-    mean_confidence: float = 0.99
+    mean_confidence: float = 0.999
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,9 @@ class Question:
     G - 1, `clusters` their G names, and `folds` how many folds they are dealt into. `is_treated` (n,) is 0 or 1, None when
     the treatment has more than two values. `row` (n,) are the rows' places in the table that came
     in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range,
-    `doses` its distinct values in order; `gaps` say which controls are adjusted for in part. `memo` keeps what was learned, for the next
-    who asks.
+    `doses` its distinct values in order; `gaps` say which controls are adjusted for in part, `hole`
+    which is missing in most rows, and their share. `memo` keeps what was learned, for the next who
+    asks.
     """
 
     outcome: FloatArray
@@ -61,6 +62,7 @@ class Question:
     gap: float
     doses: FloatArray
     gaps: tuple[str, ...] = ()
+    hole: tuple[str, float] = ("", 0.0)
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -160,6 +162,7 @@ def ask(
         is_treated=(d == values[1]).astype(np.int64) if len(values) == 2 else None,
         notes=(*notes, *built.notes),
         gaps=built.gaps,
+        hole=built.hole,
         control_names=built.names,
         features=built.features,
         row=row,

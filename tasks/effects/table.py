@@ -41,7 +41,8 @@ from tasks.effects.intervals import Interval
 from tasks.effects.overlap import Overlap
 from tasks.effects.penalty import Penalty
 from tasks.effects.question import Question, ask
-from tasks.effects.question_checks import check_question, find_overlap
+from tasks.effects.question_checks import check_hole, check_question, find_overlap
+from tasks.effects.sample_check import check_sample
 from tasks.platform.errors import ConfigError, EstimationError
 from tasks.platform.numbers import tell_estimate
 
@@ -66,7 +67,8 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
 
 DEFAULTS: Final = ("plr", "balance", "irm", "diff")
 LARGE_ROWS: Final = 20_000
-"""Larger tables are asked for irm and balance by name only: they take minutes there."""
+"""Larger tables are asked for irm and balance by name only: they take minutes there, and a sample
+says whether they would disagree."""
 _SLOW: Final = ("balance", "irm")
 _TRUSTED: Final = ("balance", "irm", "forest", "plr", "ipw", "diff")
 _TRUSTED_IN_EXPERIMENTS: Final = ("lin", "cuped", "diff")
@@ -127,10 +129,11 @@ def estimate_table(
     options = Options(
         check_estimand(estimand), confidence, penalty, is_experiment, rules or Rules(), seed
     )
-    question = ask(
-        frame, outcome=outcome, treatment=treatment, controls=controls, cluster=cluster,
-        folds=folds, max_levels=max_levels, vectors=vectors,
-    )  # fmt: skip
+    asked: dict[str, Any] = {
+        "outcome": outcome, "treatment": treatment, "controls": controls, "cluster": cluster,
+        "folds": folds, "max_levels": max_levels, "vectors": vectors,
+    }  # fmt: skip
+    question = ask(frame, **asked)
     names = choose_estimators(estimators, question, options)
     replies = [reply(name, question, options) for name in names]
     naive = question.scale(fit_naive(question).interval(ONE, confidence=confidence))
@@ -138,7 +141,11 @@ def estimate_table(
     shared = check_question(question, overlap, options, expected_share)
     shown = [_show(one, shared, naive, question, overlap, options) for one in replies]
     headline = _choose_headline(shown, options)
-    verdict, reasons = _conclude(shown, headline)
+    beside: list[Finding] = []
+    main = next((one.answer for one in replies if one.name == headline), None)
+    if main is not None and estimators is None and _leaves_out(question, options):
+        beside = check_sample(frame, main.interval, options, name=str(headline), **asked)
+    verdict, reasons = _conclude(shown, headline, beside)
     return {
         "outcome": outcome,
         "treatment": treatment,
@@ -160,8 +167,8 @@ def choose_estimators(
     if names is None:
         wanted = _TRUSTED_IN_EXPERIMENTS if options.is_experiment else DEFAULTS
         able = [n for n in wanted if ESTIMATORS[n].refuse(question, options) is None]
-        is_large = question.n > LARGE_ROWS and options.estimand == "ate"
-        return [n for n in able if not (is_large and n in _SLOW)]
+        is_short = _leaves_out(question, options)
+        return [n for n in able if not (is_short and n in _SLOW)]
     unknown = [name for name in names if name not in ESTIMATORS]
     if unknown or not names:
         raise ConfigError(f"--estimators {','.join(names)}: allowed are {', '.join(ESTIMATORS)}")
@@ -174,6 +181,11 @@ def choose_estimators(
             f"here {', '.join(able) or 'no estimator'} can"
         )
     return list(dict.fromkeys(names))
+
+
+def _leaves_out(question: Question, options: Options) -> bool:
+    """Whether slow estimators are left out where none are named: a sample is asked instead."""
+    return question.n > LARGE_ROWS and options.estimand == "ate" and not options.is_experiment
 
 
 def reply(name: str, question: Question, options: Options) -> Reply:
@@ -224,6 +236,8 @@ def _show(
         beside = credibility.check_naive(one.answer.interval, naive) if is_adjusted else []
         if not is_adjusted and not options.is_experiment and question.controls.shape[1]:
             beside = [("weak", _UNADJUSTED)]
+        elif is_adjusted and not options.is_experiment:
+            beside = [*beside, *check_hole(question, one.answer.interval, naive)]
         verdict, reasons = credibility.decide_verdict([*one.answer.findings, *shared, *beside])
     return {
         "estimator": one.name,
@@ -245,13 +259,14 @@ def _choose_headline(shown: Sequence[Mapping[str, Any]], options: Options) -> st
 
 
 def _conclude(
-    shown: Sequence[Mapping[str, Any]], headline: str | None
+    shown: Sequence[Mapping[str, Any]], headline: str | None, beside: Sequence[Finding] = ()
 ) -> tuple[Verdict, list[str]]:
-    """Verdict of the headline estimate, worse when another excludes it."""
+    """Verdict of the headline estimate, worse when another excludes it, or findings `beside` do."""
     main = next((one for one in shown if one["estimator"] == headline), None)
     if main is None:
         return "no result", [f"{one['estimator']}: {one['reasons'][0]}" for one in shown]
     findings: list[Finding] = [(main["verdict"], reason) for reason in main["reasons"]]
+    findings += beside
     for other in shown:
         if other is main or other["estimator"] == "diff":
             continue

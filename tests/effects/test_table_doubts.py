@@ -1,0 +1,96 @@
+"""What makes an answer weak that looks fine: curves, holes in controls, and what a sample says."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.effects import sample_check, table
+from tasks.effects.sample_check import draw_rows
+from tasks.effects.table import estimate_table
+
+
+def ask(frame: pl.DataFrame, controls: list[str], **how: Any) -> dict[str, Any]:
+    return estimate_table(frame, outcome="y", treatment="d", controls=controls, **how)
+
+
+def says(answer: dict[str, Any], text: str) -> bool:
+    return any(text in reason for reason in answer["reasons"])
+
+
+def draw_dose(seed: int, *, curve: float, rows: int = 1500) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    d = np.exp(0.5 * x + 0.5 * rng.normal(size=rows))
+    y = d - curve * d**2 + 0.7 * x + rng.normal(size=rows) * (1 + 0.3 * d)
+    return pl.DataFrame({"x": x, "d": d, "y": y})
+
+
+def test_a_dose_whose_effect_bends_is_weak_and_says_where() -> None:
+    answer = ask(draw_dose(0, curve=0.15), ["x"], estimators=["plr"])
+    assert answer["verdict"] == "weak"
+    assert says(answer, "in a curve: a unit more goes with +")
+    assert says(answer, "the slope of a straight line per unit")
+
+
+def test_a_straight_dose_is_not_called_bent() -> None:
+    bent = [
+        says(ask(draw_dose(seed, curve=0.0), ["x"], estimators=["plr"]), "in a curve")
+        for seed in range(20)
+    ]
+    assert sum(bent) <= 1
+
+
+def draw_hole(seed: int, *, share: float, confounding: float) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=1500)
+    d = (rng.random(1500) < 1 / (1 + np.exp(-confounding * x))).astype(int)
+    y = 0.5 * d + x + rng.normal(size=1500)
+    gone = rng.random(1500) < share
+    return pl.DataFrame(
+        {"x": pl.Series([None if g else v for g, v in zip(gone, x, strict=True)]), "d": d, "y": y}
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "confounding", "is_weak"),
+    [(0.08, 1.2, True), (0.005, 1.2, False), (0.08, 0.1, False)],
+)
+def test_a_hole_in_a_control_counts_by_what_it_may_leave_in(
+    share: float, confounding: float, is_weak: bool
+) -> None:
+    answer = ask(draw_hole(1, share=share, confounding=confounding), ["x"], estimators=["plr"])
+    assert says(answer, "may move the estimate by") == is_weak
+    assert answer["verdict"] == ("weak" if is_weak else "credible")
+
+
+def draw_codes(seed: int, *, rows: int, is_code: bool) -> pl.DataFrame:
+    """A control that is a number by name only, or one that is."""
+    rng = np.random.default_rng(seed)
+    group, size = rng.integers(0, 40, rows), rng.normal(size=40)
+    moves = size[group] if is_code else (group - 20) / 12
+    d = (rng.random(rows) < 1 / (1 + np.exp(-1.2 * moves))).astype(int)
+    y = 0.5 * d + moves + rng.normal(size=rows)
+    return pl.DataFrame({"group": group + 1000, "d": d, "y": y})
+
+
+@pytest.mark.parametrize("is_code", [True, False])
+def test_a_large_table_is_judged_by_a_flexible_sample_too(
+    is_code: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "LARGE_ROWS", 2500)
+    monkeypatch.setattr(sample_check, "SAMPLE_ROWS", 1200)
+    answer = ask(draw_codes(3, rows=3000, is_code=is_code), ["group"])
+    assert {row["estimator"] for row in answer["estimates"]} == {"plr", "diff"}
+    assert says(answer, "rows drawn at random disagrees with plr") == is_code
+    assert says(answer, "rows drawn at random agrees") != is_code
+    assert answer["verdict"] == ("weak" if is_code else "credible")
+
+
+def test_a_sample_takes_whole_clusters() -> None:
+    user = np.repeat(np.arange(300), 7)
+    rows = draw_rows(pl.DataFrame({"user": user}), "user", size=500, seed=0)
+    assert 500 <= len(rows) < 507
+    assert set(np.bincount(user[rows])) <= {0, 7}
+    assert len(draw_rows(pl.DataFrame({"user": user}), None, size=500, seed=0)) == 500
