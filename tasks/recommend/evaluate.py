@@ -159,9 +159,9 @@ def evaluate_models(
     propensities, method = find_propensities(
         source.train, given=source.propensities, sample=sample, floor=protocol["propensity_floor"]
     )
-    models, found = [], {}
+    models, errors = [], {}
     for name in dict.fromkeys(names):
-        row, found[name] = _evaluate_one(source, name, propensities, protocol, seeds=seeds)
+        row, errors[name] = _evaluate_one(source, name, propensities, protocol, seeds=seeds)
         models.append(row)
     return {
         "seeds": seeds,
@@ -177,12 +177,12 @@ def evaluate_models(
         "models": models,
         "baseline": _score_popularity(source, protocol),
         "comparisons": [
-            {"model": name, "naive": naive, **compare_errors(found[name], found[naive], source.test)}
-            for name in found
-            if (naive := find_naive(name)) in found and naive != name
+            {"model": name, "naive": naive, **compare_errors(errors[name], errors[naive], source.test)}
+            for name in errors
+            if (naive := find_naive(name)) in errors and naive != name
         ],
         "doubts": list_doubts(
-            source, propensities, asked=tuple(found), is_described=is_described(source.train),
+            source, propensities, asked=tuple(errors), is_described=is_described(source.train),
             top_k=protocol["top_k"],
         ),
     }  # fmt: skip
@@ -222,7 +222,8 @@ def _evaluate_one(
             relevant=source.relevant, top_k=protocol["top_k"],
         ),
     }  # fmt: skip
-    return row, mean
+    squares: Floats = np.mean([(own - source.test.ratings) ** 2 for own in found], axis=0)
+    return row, squares
 
 
 def _score_popularity(source: Source, protocol: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def grow(world: Arms, **options):
 def estimate(world: Arms):
     forest = grow(world)
     return estimate_cate(
-        world.x, world.x, world.y, world.d, shrunken(world), cluster=world.rows,
+        world.x, world.x, world.y, world.d, shrunken(world), cluster=world.rows, folds=3,
         forest_effect=forest.effect,
     )  # fmt: skip
 

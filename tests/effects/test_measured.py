@@ -11,7 +11,7 @@ import pytest
 
 from tasks.effects.estimate import Method
 from tasks.effects.impute import Gold, Reading, draw_labels
-from tasks.effects.measured import Table, correct_effects
+from tasks.effects.measured import Corrected, Table, correct_effects
 from tasks.effects.shrink import shrink
 from tasks.platform.errors import EstimationError
 
@@ -48,8 +48,17 @@ def correct(
     return correct_effects(table, reading, Gold(rows, labels[rows]), method=METHOD, rng=rng)
 
 
+@pytest.fixture(scope="module")
+def plain() -> Corrected:
+    """What comes of readings that err where they are taken for true."""
+    table, reading, _ = make_readings(np.random.default_rng(3), wrong=0.3)
+    return correct(table, reading, reading.polarity, np.random.default_rng(0), 1200)
+
+
 @pytest.mark.parametrize("halo", [0.0, 1.0])
-def test_readings_that_err_are_corrected_by_a_labelled_sample(halo: float) -> None:
+def test_readings_that_err_are_corrected_by_a_labelled_sample(
+    halo: float, plain: Corrected
+) -> None:
     """Ten worlds: the corrected mean is near the truth, the uncorrected one is not."""
     errors, scaled = [], []
     for seed in range(10):
@@ -58,15 +67,9 @@ def test_readings_that_err_are_corrected_by_a_labelled_sample(halo: float) -> No
         found = correct(table, reading, labels, rng, 200)
         errors.append(found.estimate - CONTRAST)
         scaled.append(errors[-1] / found.std_error)
-    plain = correct(*_taken_for_true(), np.random.default_rng(0), 1200)
     assert abs(np.mean(errors, axis=0)).max() < 0.12
     assert np.mean(np.square(scaled)) < 2.0
     assert abs(plain.estimate - CONTRAST).max() > 0.25
-
-
-def _taken_for_true() -> tuple[Table, Reading, np.ndarray]:
-    table, reading, _ = make_readings(np.random.default_rng(3), wrong=0.3)
-    return table, reading, reading.polarity
 
 
 def test_a_perfect_reading_gives_what_all_labels_give() -> None:

@@ -1,7 +1,9 @@
 """A small sample world and a Prefect server, for tests that run whole nights in processes of their own."""
 
+import fcntl
 import json
 import os
+import pickle
 import shutil
 import socket
 import subprocess
@@ -146,12 +148,32 @@ def fresh(tmp_path_factory: pytest.TempPathFactory, server: str) -> Shop:
     return Shop(folder, server)
 
 
-@pytest.fixture(scope="session")
-def done(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """The last night run once, uninterrupted; copy it before changing it.
+@dataclass(frozen=True)
+class Night:
+    """A night that ran undisturbed: where, what it said, and the tables that it left."""
 
-    Relocating a warehouse is not what is tested here, so copies are made of the whole home.
+    shop: Shop
+    document: dict[str, Any]
+    tables: dict[str, list[Any]]
+
+
+@pytest.fixture(scope="session")
+def done(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """The last night run once. The workers of a suite share it: who comes first runs it.
+
+    Only the tests of one module may change its shop, as others run beside them.
     """
-    shop = fresh.copy(tmp_path_factory.mktemp("done") / "shop")
-    shop.first = shop.run("nightly")  # type: ignore[attr-defined]
-    return shop
+    from tests.flows.nights import read_tables  # which needs the Shop of this module
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "done"
+    folder.mkdir(exist_ok=True)
+    shop = Shop(folder / "shop", fresh.api_url)
+    left = folder / "left.pickle"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not left.is_file():
+            shutil.rmtree(shop.folder, ignore_errors=True)
+            document = fresh.copy(shop.folder).run("nightly")
+            left.write_bytes(pickle.dumps((document, read_tables(shop))))
+    return Night(shop, *pickle.loads(left.read_bytes()))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.ingest.sample_drops import write_correction
-from tests.flows.conftest import SPEC, Shop
+from tests.flows.conftest import SPEC, Night, Shop
 from tests.flows.nights import read_tables, site_of
 
 
@@ -86,11 +86,9 @@ def test_killed_and_run_again_the_tables_are_those_of_an_undisturbed_night(
     assert read_tables(shop) == whole_tables
 
 
-@pytest.fixture(scope="module")
-def whole_tables(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    shop = fresh.copy(tmp_path_factory.mktemp("undisturbed") / "shop")
-    shop.run("nightly")
-    return read_tables(shop)
+@pytest.fixture
+def whole_tables(done: Night) -> dict[str, list[Any]]:
+    return done.tables
 
 
 @pytest.mark.long

@@ -18,20 +18,17 @@ from tasks.platform.periods import split_periods
 from tasks.platform.settings import TextSettings
 from tasks.platform.task import RunContext
 from tasks.text import task as text
-from tests.flows.conftest import CONFIG, ROOT, SPEC, Shop
+from tests.flows.conftest import ROOT, SMALL, SPEC, Night, Shop
 from tests.flows.nights import ran_stages, read_tables, site_of
 
 
 @pytest.fixture
-def shop(fresh: Shop, tmp_path: Path) -> Shop:
-    return fresh.copy(tmp_path / "shop")
+def whole(done: Night) -> tuple[Shop, dict[str, Any]]:
+    """A night that ran once, undisturbed. Tests that change it put back what they take.
 
-
-@pytest.fixture(scope="module")
-def whole(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, dict[str, Any]]:
-    """A night that ran once, undisturbed. Tests that change it put back what they take."""
-    shop = fresh.copy(tmp_path_factory.mktemp("whole") / "shop")
-    return shop, shop.run("nightly")
+    The last two do not: one runs other code in it, one loses reviews.
+    """
+    return done.shop, done.document
 
 
 def test_row_accounting_closes_and_matches_what_was_delivered(
@@ -153,27 +150,10 @@ def test_a_reworded_item_touches_the_days_that_met_it_and_no_other(
     assert text.describe_item_texts(run, periods, as_of=as_of) == before
 
 
-def test_a_night_can_be_read_again_at_its_snapshot(whole: tuple[Shop, dict[str, Any]]) -> None:
-    shop, document = whole
-    warehouse = site_of(shop).warehouse
-    count = "SELECT count(*) FROM clean.reviews"
-    with warehouse.connect() as connection:
-        now = connection.execute(count).fetchone()
-    warehouse.commit(
-        lambda c: c.execute("DELETE FROM clean.reviews WHERE source = 'sample'") and None,
-        message="lost",
-    )
-    with warehouse.connect() as connection:
-        assert connection.execute(count).fetchone() == (0,)
-    with warehouse.connect(snapshot=document["snapshots"]["read"]) as connection:
-        assert connection.execute(count).fetchone() == now
-
-
 def test_a_deleted_partition_and_mart_are_published_again_and_nothing_is_computed(
     whole: tuple[Shop, dict[str, Any]],
 ) -> None:
     shop, _ = whole
-    shop.run("nightly")
     before = read_tables(shop)
     day = SPEC.date_of(1)
 
@@ -214,17 +194,15 @@ def test_deleted_lake_files_are_made_again_and_nothing_else(
 
 
 def test_editing_a_helper_of_effects_re_runs_effects_and_the_report_only(
-    fresh: Shop, tmp_path: Path
+    whole: tuple[Shop, dict[str, Any]], tmp_path: Path
 ) -> None:
+    shop, first = whole
     code = tmp_path / "code"
     for room in ("flows", "tasks", "sql", "expectations"):
         shutil.copytree(ROOT / room, code / room, ignore=shutil.ignore_patterns("__pycache__"))
-    shop = fresh.copy(tmp_path / "shop")
-    shop.code = code
-    first = shop.run("nightly")
     helper = code / "tasks" / "effects" / "moments.py"
     helper.write_text(helper.read_text() + "\n# edited\n")
-    again = shop.run("nightly")
+    again = Shop(shop.folder, shop.api_url, code).run("nightly")
     assert {name.split(".")[0] for name in ran_stages(again)} == {"effects", "report"}
     assert "effects.make_panel" not in ran_stages(again)
     assert {"effects.make_moments", "effects.estimate_window", "report.write_report"} <= ran_stages(
@@ -233,14 +211,32 @@ def test_editing_a_helper_of_effects_re_runs_effects_and_the_report_only(
     assert first["snapshots"]["read"] < again["snapshots"]["read"]
 
 
+def test_a_night_can_be_read_again_at_its_snapshot(whole: tuple[Shop, dict[str, Any]]) -> None:
+    shop, document = whole
+    warehouse = site_of(shop).warehouse
+    count = "SELECT count(*) FROM clean.reviews"
+    with warehouse.connect() as connection:
+        now = connection.execute(count).fetchone()
+    warehouse.commit(
+        lambda c: c.execute("DELETE FROM clean.reviews WHERE source = 'sample'") and None,
+        message="lost",
+    )
+    with warehouse.connect() as connection:
+        assert connection.execute(count).fetchone() == (0,)
+    with warehouse.connect(snapshot=document["snapshots"]["read"]) as connection:
+        assert connection.execute(count).fetchone() == now
+
+
 def test_a_failing_gate_leaves_published_data_and_ends_with_3(server: str, tmp_path: Path) -> None:
     spec = WorldSpec(
-        n_users=60, n_items=20, n_days=9, reviews_per_day=5, exposures_per_day=400, seed=5
+        n_users=60, n_items=20, n_days=8, reviews_per_day=5, exposures_per_day=400, seed=5
     )
     write_drops(spec, tmp_path / "drops")
-    (tmp_path / "whyrec.toml").write_text(CONFIG)
+    (tmp_path / "whyrec.toml").write_text(SMALL)
     shop = Shop(tmp_path, server)
     days = [spec.date_of(number).isoformat() for number in range(spec.n_days)]
+    for day in days[:-1]:  # exposures alone need a history
+        (tmp_path / "drops" / day / "reviews.jsonl.gz").unlink()
     span = ("backfill", "--only", "ingest", "--start", days[0], "--end", days[-1])
     shop.run(*span)
     before = read_tables(shop)

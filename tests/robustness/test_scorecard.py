@@ -79,7 +79,7 @@ def test_what_the_reader_misses_is_counted_and_does_not_count():
 
 @pytest.mark.parametrize("name", ["love-hate", "gradient"])
 def test_an_attack_on_a_recommender_loses_what_detection_takes(name):
-    corpus = sample_target(5).corpus
+    corpus = sample_target(5, 10).corpus
     victim = make_victim(RidgeFactors(), corpus, Plan(share=0.02, mode="push"))
     found = attack_recommender(victim, name)
     assert found.outcome == "succeeded"
@@ -87,7 +87,7 @@ def test_an_attack_on_a_recommender_loses_what_detection_takes(name):
 
 
 def test_suspects_are_listed_for_a_person_most_suspicious_first():
-    corpus = sample_target(5).corpus
+    corpus = sample_target(5, 10).corpus
     suspicion = suspect(corpus)
     listed = list_suspects(suspicion, most=10)
     scores = [one["score"] for one in listed]
