@@ -320,7 +320,7 @@ def _modify(
         return valence if valence < 0 and "wish" in before else valence * NEGATION
     if valence > 0 and any(form in _WISHES for form in _after_as(before)):
         return -0.6 * valence
-    if not _EXPECTING.isdisjoint(forms) and _is_expected(forms, first, index):
+    if _is_expected(forms, first, index):
         return -0.6 * valence
     if valence > 0 and any(form in _CONDITIONS for form in before):
         return 0.3 * valence
@@ -335,7 +335,10 @@ def _is_lessened(forms: Sequence[str], first: int, index: int) -> bool:
 
 def _is_expected(forms: Sequence[str], first: int, index: int) -> bool:
     """Whether what stands at `index` was expected rather than found ("I thought it would be bad")."""
-    before = _after_as(forms[max(first, index - _BELIEF_REACH) : index])
+    near = forms[max(first, index - _BELIEF_REACH) : index]
+    if _EXPECTING.isdisjoint(near):
+        return False
+    before = _after_as(near)
     if any(form in _FEARS and "to" in before[place:] for place, form in enumerate(before)):
         return True
     return any(
@@ -360,9 +363,10 @@ def _after_as(before: Sequence[str]) -> Sequence[str]:
 
 def _is_unexpected(forms: Sequence[str], first: int, index: int) -> bool:
     """Whether the writer did not expect what stands at `index`, but found it ("never thought ...")."""
-    if _NEGATED_BELIEFS.isdisjoint(forms):
+    start = max(first + 2, index - 7)
+    if _NEGATED_BELIEFS.isdisjoint(forms[start:index]):
         return False
-    for place in range(max(first + 2, index - 7), index):
+    for place in range(start, index):
         before = forms[place - 2 : place]
         if forms[place] not in _NEGATED_BELIEFS or not has_negator(before):
             continue
