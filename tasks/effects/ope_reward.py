@@ -2,7 +2,9 @@
 
 Logistic for rewards of 0 and 1, else ridge (scikit-learn): an intercept, position and context, and
 a level of its own for every action with enough rows; the others share a level called rare, and so
-do actions that were never logged. The penalty draws actions with few rewards to the average.
+do actions that were never logged. Where context is given and rows are many, every level has slopes of
+its own in position and context too: who likes what is what policies live on. The penalty draws
+actions with few rewards to the average, and their slopes to those of all.
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from tasks.effects.ope_log import Log
 
 MIN_LEVEL_ROWS: Final = 20
 MAX_LEVELS: Final = 200
+MAX_SLOPES: Final = 300
+"""Columns of a design with slopes by level, at most, and not more than one for every tenth row."""
+_ROWS_A_COLUMN: Final = 10
 _MAX_CELLS: Final = 40_000_000
 """Floats in the design: fewer actions have a level of their own when the log is long."""
 
@@ -61,13 +66,11 @@ def fit_rewards(log: Log, table: FloatArray, *, penalty: float = 1.0) -> Rewards
     `table` (S, A + 1) is the target's distribution by stratum.
     """
     level, n_levels = choose_levels(log)
-    design = np.zeros((log.n, 1 + log.features.shape[1] + n_levels))
-    design[:, 0] = 1.0
-    design[:, 1 : 1 + log.features.shape[1]] = log.features
-    design[np.arange(log.n), design.shape[1] - n_levels + level[log.action]] = 1.0
+    base = np.column_stack([np.ones(log.n), log.features])
+    design = _build_design(log, base, level[log.action], n_levels)
     shares = np.zeros((len(log.strata), n_levels))
     np.add.at(shares.T, level, table.T)
-    found = _predict_folds(log, design, shares, level, penalty)
+    found = _predict_folds(log, base, design, shares, penalty)
     logged, target, by_level, target_slope = found
     slope = logged * (1 - logged) if log.is_binary else np.ones(log.n)
     hessian = (design * slope[:, None]).T @ design
@@ -122,26 +125,53 @@ def predict_linear(linear: FloatArray, *, is_binary: bool) -> FloatArray:
     return expit(linear) if is_binary else linear
 
 
+def _build_design(log: Log, base: FloatArray, own: IntArray, n_levels: int) -> FloatArray:
+    """`base` (n, b), a column for each level, and where there are rows enough b - 1 slopes for each.
+
+    `own` (n,) is the level of each row's action.
+    """
+    rows, slopes = np.arange(log.n), base.shape[1] - 1
+    at = np.zeros((log.n, n_levels))
+    at[rows, own] = 1.0
+    width = base.shape[1] + n_levels * (1 + slopes)
+    is_rich = width <= min(MAX_SLOPES, log.n // _ROWS_A_COLUMN) and log.n * width <= _MAX_CELLS
+    if not log.columns.context or not is_rich:
+        return np.hstack([base, at])
+    by_level = np.zeros((log.n, n_levels, slopes))
+    by_level[rows, own] = base[:, 1:]
+    return np.hstack([base, at, by_level.reshape(log.n, -1)])
+
+
+def _spread(beta: FloatArray, width: int, n_levels: int) -> FloatArray:
+    """Coefficients of each level in the `width` columns of the base, shape (width, n_levels)."""
+    own = np.zeros((n_levels, width))
+    own[:, 0] = beta[width : width + n_levels]
+    if len(beta) > width + n_levels:
+        own[:, 1:] = beta[width + n_levels :].reshape(n_levels, -1)
+    found: FloatArray = beta[:width, None] + own.T
+    return found
+
+
 def _predict_folds(
-    log: Log, design: FloatArray, shares: FloatArray, level: IntArray, penalty: float
+    log: Log, base: FloatArray, design: FloatArray, shares: FloatArray, penalty: float
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    n_levels, width = shares.shape[1], design.shape[1]
-    logged, target, target_slope = np.zeros(log.n), np.zeros(log.n), np.zeros(width)
+    n_levels, width = shares.shape[1], base.shape[1]
+    logged, target = np.zeros(log.n), np.zeros(log.n)
+    slopes = np.zeros((n_levels, width))
     by_level = np.zeros_like(shares)
     for k in np.unique(log.fold):
         held: NDArray[np.bool_] = log.fold == k
         rest = ~held
         beta = fit_linear(design[rest], log.reward[rest], is_binary=log.is_binary, penalty=penalty)
-        base = design[held, : width - n_levels] @ beta[: width - n_levels]
-        stratum, total_slope = log.stratum[held], np.zeros(len(base))
         logged[held] = predict_linear(design[held] @ beta, is_binary=log.is_binary)
+        stratum, own = log.stratum[held], base[held]
+        coefficients = _spread(beta, width, n_levels)
         for one in range(n_levels):
             share = shares[stratum, one]
-            value = predict_linear(base + beta[width - n_levels + one], is_binary=log.is_binary)
+            value = predict_linear(own @ coefficients[:, one], is_binary=log.is_binary)
             slope = share * (value * (1 - value) if log.is_binary else 1.0)
             target[held] += share * value
             by_level[:, one] += np.bincount(stratum, weights=value, minlength=len(by_level))
-            target_slope[width - n_levels + one] += slope.sum() / log.n
-            total_slope += slope
-        target_slope[: width - n_levels] += design[held, : width - n_levels].T @ total_slope / log.n
-    return logged, target, by_level, target_slope
+            slopes[one] += slope @ own / log.n
+    target_slope = np.concatenate([slopes.sum(axis=0), slopes[:, 0], slopes[:, 1:].ravel()])
+    return logged, target, by_level, target_slope[: design.shape[1]]

@@ -341,3 +341,32 @@ def test_a_rows_own_reward_never_enters_its_prediction():
     first, second = (fit_rewards(one, table).logged for one in (log, flipped))
     assert (first == second)[log.fold == 0].all()
     assert (first != second)[log.fold != 0].all()
+
+
+def draw_tastes(seed: int, rows: int = 1500) -> tuple[pl.DataFrame, float]:
+    """A log of who likes what: an action's reward rises with x or falls; and the value of uniform."""
+    rng = np.random.default_rng(seed)
+    x, arms = rng.normal(size=rows), np.linspace(-1.5, 1.5, 4)
+    chance = np.exp(0.8 * np.outer(x, arms))
+    chance /= chance.sum(axis=1, keepdims=True)
+    action = (rng.random((rows, 1)) > chance.cumsum(axis=1)[:, :-1]).sum(axis=1)
+    means = np.clip(0.3 + 0.08 * np.outer(x, arms), 0.01, 0.95)
+    click = rng.random(rows) < means[np.arange(rows), action]
+    frame = pl.DataFrame({
+        "x": x, "item_id": action, "click": click.astype(int),
+        "propensity_score": chance[np.arange(rows), action],
+    })  # fmt: skip
+    return frame, float(means.mean())
+
+
+def test_who_likes_what_is_learned_from_the_context():
+    found: dict[str, list[float]] = {"dm": [], "dr": [], "ips": []}
+    for seed in range(25):
+        frame, truth = draw_tastes(seed)
+        answer = evaluate_policy(frame, target="uniform", context=["x"])
+        for row in answer["estimates"]:
+            if row["estimator"] in found:
+                found[row["estimator"]].append(row["estimate"] - truth)
+    spread = {name: float(np.std(values)) for name, values in found.items()}
+    assert abs(np.mean(found["dm"])) < 0.02
+    assert spread["dr"] < 1.1 * spread["ips"]

@@ -9,13 +9,15 @@ from tasks.effects.ope_log import find_columns, read_log
 from tasks.effects.ope_propensities import check_propensities, guess_by_share
 
 K = 5
+TILT = np.array([0.0, 0.0, 0.0, 0.0, 0.6])
+"""One action is shown more often than the others whatever x is."""
 
 
 def draw(seed: int, *, rows: int = 2000, kind: str = "right") -> pl.DataFrame:
     """A log whose policy follows x, with the right chances, their average, or one over K."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=rows)
-    p = np.exp(np.outer(x, np.linspace(-1, 1, K)))
+    p = np.exp(np.outer(x, np.linspace(-1, 1, K)) + TILT)
     p /= p.sum(axis=1, keepdims=True)
     action = (rng.random((rows, 1)) > p.cumsum(axis=1)[:, :-1]).sum(axis=1)
     reward = rng.random(rows) < np.clip(0.2 + 0.05 * (action - 2) * x, 0.02, 0.9)
