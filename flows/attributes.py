@@ -106,19 +106,34 @@ def compare(
     return {
         "macro_f1": mean_macro_f1(evaluations),
         "n_skipped": found.skipped.height,
-        "warnings": doubt_labels(answers, np.column_stack(list(labels.values()))),
+        "warnings": doubt_labels(answers, labels),
         "attributes": [describe_evaluation(row) for row in evaluations],
     }
 
 
-def doubt_labels(answers: Labels, labels: Labels) -> list[str]:
-    """What makes labels look like those of other texts, or of the other sign; both (n, attributes)."""
+def doubt_labels(answers: Labels, labels: Mapping[str, Labels]) -> list[str]:
+    """What makes labels look like those of other texts, or of the other sign.
+
+    `answers` (n, attributes) are in the order of `labels`. All attributes together where texts enough
+    are decided on all, else each by itself; a want of agreement that luck may bring is not told.
+    """
+    table = np.column_stack(list(labels.values()))
+    if (table != UNDECIDED).all(axis=1).sum() >= FEW_LABELLED:
+        return _doubt(answers, table)
+    return [
+        f"{name}: {reason}"
+        for at, name in enumerate(labels)
+        for reason in _doubt(answers[:, [at]], table[:, [at]])
+    ]
+
+
+def _doubt(answers: Labels, labels: Labels) -> list[str]:
     is_decided = (labels != UNDECIDED).all(axis=1)
     if is_decided.sum() < FEW_LABELLED:
         return []
     read, said = (to_sides(of[is_decided]).astype(np.int8) for of in (answers, labels))
     found = check_sides(read, said) or check_agreement(measure_agreement(read, said))
-    return [reason for _, reason in found]
+    return [reason for verdict, reason in found if verdict == "not credible"]
 
 
 TABLE = ("attribute", "n", "macro F1", "95%", "majority", "praise", "blame", "mention", "off")

@@ -186,10 +186,11 @@ def _show_spread(value: Any) -> str:
 
 def tell_comparison(row: Mapping[str, Any]) -> str:
     """A debiased model beside the naive one of the same parts, in words."""
+    size = "more" if row["mse_gain"] < 0 else "less"
     words = {"better": "better", "worse": "WORSE", "no difference": "no difference beyond chance"}
-    between = "" if row["low"] is None else f" ({row['low']:+.4f} to {row['high']:+.4f})"
+    between = "" if row["low"] is None else f" (gain {row['low']:+.4f} to {row['high']:+.4f})"
     return (
-        f"{row['model']} against {row['naive']}: squared error {row['mse_gain']:+.4f}{between} less; "
+        f"{row['model']} against {row['naive']}: squared error {abs(row['mse_gain']):.4f} {size}{between}; "
         f"{words[row['verdict']]}"
     )
 

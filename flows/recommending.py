@@ -1,5 +1,6 @@
 """Recommenders outside a night: fit one to a file or a source, list, explain."""
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -74,6 +75,8 @@ def check_target(target: str) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {target}: its folder cannot be made ({error})") from error
+    if not os.access(place.parent, os.W_OK):
+        raise ConfigError(f"--out {target}: nothing can be written in {place.parent}")
     if place.is_dir():
         raise ConfigError(f"--out {target} is a folder; name a file in it")
     return place

@@ -122,5 +122,5 @@ def check_sample(labelled: IntArray, outcome: FloatArray, controls: FloatArray) 
 
 
 def is_elsewhere(own: Agreement, other: Agreement) -> bool:
-    """Whether labels that go with their `own` rows no more than by chance go with `other` rows beyond doubt."""
+    """Whether labels go with `other` rows beyond doubt, and clearly better than with their `own`."""
     return other.z >= _VERY_SURE and other.kappa > own.kappa + _SMALL

@@ -90,8 +90,8 @@ class Controls:
 
     `matrix` (n, p) is centred and scaled, its columns are called `names`; `features` (n, f) are
     numbers as they stand, NaN where missing, and one column for each of the larger levels. `gaps`
-    say which controls are adjusted for in part alone; `hole` is the control missing in most rows,
-    and their share.
+    say which controls are adjusted for in part alone; `hole` is the control missing in most rows, but
+    not in all, and their share.
     """
 
     matrix: FloatArray
@@ -138,7 +138,11 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
             *_describe_rest(frame, basis, spec.min_level_rows),
             *_describe_missing(holes, few=False),
         ),
-        hole=max(holes.items(), key=lambda item: item[1]),
+        hole=max(
+            (item for item in holes.items() if item[1] < 1),
+            key=lambda item: item[1],
+            default=("", 0.0),
+        ),
     )
 
 

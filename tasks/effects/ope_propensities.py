@@ -22,12 +22,20 @@ _MATTERS: Final = 0.002
 """Nats per row; propensities that are 6% off lose about as much, and change a value little."""
 _MAX_ACTIONS: Final = 50
 _MAX_ROWS: Final = 20_000
+_MAX_CELLS: Final = 20_000_000
 _SEED: Final = 20240301
 
 
 def check_propensities(log: Log) -> list[Finding]:
-    """Whether something counted or fitted out of fold foretells the logged actions better."""
+    """Whether something counted or fitted out of fold foretells the logged actions better.
+
+    The context is asked of logs of at most 50 actions; nothing is said of more than 20 million pairs
+    of stratum and action, which no log fills.
+    """
+    cells = len(log.strata) * len(log.actions)
     if log.is_estimated or (log.propensity == 1).all() or len(np.unique(log.fold)) < 2:
+        return []
+    if cells > _MAX_CELLS:
         return []
     gain = np.log(guess_by_share(log)) - np.log(log.propensity)
     if _is_better(log, gain, np.arange(log.n)):
@@ -85,12 +93,13 @@ def guess_by_context(log: Log, rows: IntArray) -> FloatArray:
 
 def _is_better(log: Log, gain: FloatArray, rows: IntArray) -> bool:
     """Whether a mean gain (m,) is more than it takes to matter, beyond doubt by clusters."""
-    from scipy.stats import norm
+    from scipy.special import stdtrit
 
     mean = float(gain.mean())
     sums = np.bincount(log.cluster[rows], gain - mean)
     error = float(np.sqrt(sums @ sums)) / len(gain)
-    return mean > _MATTERS and mean > norm.isf(_SURE) * error
+    degrees = max(len(np.unique(log.cluster[rows])) - 1, 1)
+    return mean > _MATTERS and mean > float(stdtrit(degrees, 1 - _SURE)) * error
 
 
 def _tell(log: Log, gain: float, better: str) -> Finding:

@@ -12,6 +12,7 @@ import polars as pl
 
 from tasks.effects.answer import Options
 from tasks.effects.answer_flexible import answer_balance
+from tasks.effects.answer_linear import MIN_ARM_ROWS
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.intervals import Interval
@@ -25,15 +26,18 @@ NAME: Final = "balance"
 
 
 def draw_rows(frame: pl.DataFrame, cluster: str | None, *, size: int, seed: int) -> IntArray:
-    """About `size` rows at random, sorted, shape (m,); whole clusters where there are some."""
+    """At most `size` rows at random, sorted, shape (m,); whole clusters, the last drawn in part.
+
+    Rows without a cluster are left out, as every answer leaves them out.
+    """
     rng = np.random.default_rng(seed)
     if cluster is None:
         return np.sort(rng.permutation(frame.height)[:size])
-    codes = frame[cluster].rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
-    rows = np.bincount(codes)
-    order = rng.permutation(len(rows))
-    chosen = order[: int(np.searchsorted(np.cumsum(rows[order]), size)) + 1]
-    return np.flatnonzero(np.isin(codes, chosen))
+    known = np.flatnonzero(frame[cluster].is_not_null().to_numpy())
+    codes = frame[cluster].drop_nulls().rank("dense").cast(pl.Int64).to_numpy()
+    place = rng.permutation(int(codes.max()) + 1)[codes] if len(codes) else codes
+    drawn = np.lexsort((rng.random(len(codes)), place))[:size]
+    return np.sort(known[drawn])
 
 
 def check_sample(
@@ -48,13 +52,14 @@ def check_sample(
 ) -> list[Finding]:
     """Whether balancing weights and outcome models on a sample agree with `main`, called `name`.
 
-    `question` are the other arguments of `question.ask`. Nothing where the sample cannot answer.
+    `question` are the other arguments of `question.ask`, of a treatment of two values. Nothing
+    where the sample cannot answer: an arm is too thin there, or nothing varies.
     """
     rows = draw_rows(frame, cluster, size=SAMPLE_ROWS, seed=options.seed)
     parts = None if vectors is None else {key: part[rows] for key, part in vectors.items()}
     try:
         sample = ask(frame[rows], cluster=cluster, vectors=parts, **question)
-        if sample.is_treated is None:
+        if np.bincount(sample.arms, minlength=2).min() < MIN_ARM_ROWS:
             return []
         found = answer_balance(sample, options).interval
     except EstimationError:

@@ -343,9 +343,9 @@ def check_equality(effects: FloatArray, influence: FloatArray) -> Heterogeneity 
     The Wald test of `SegmentFits.compare` with G - 1 degrees of freedom; None for fewer than two
     effects, or more than the clusters carry.
     """
-    if len(effects) < 2:
-        return None
     count = influence.shape[-1]
+    if len(effects) < 2 or count < 2:
+        return None
     return _test_apart(
         effects,
         influence.T * np.sqrt(count / (count - 1)),

@@ -185,7 +185,12 @@ def choose_estimators(
 
 def _leaves_out(question: Question, options: Options) -> bool:
     """Whether slow estimators are left out where none are named: a sample is asked instead."""
-    return question.n > LARGE_ROWS and options.estimand == "ate" and not options.is_experiment
+    return (
+        question.n > LARGE_ROWS
+        and question.is_treated is not None
+        and options.estimand == "ate"
+        and not options.is_experiment
+    )
 
 
 def reply(name: str, question: Question, options: Options) -> Reply:

@@ -11,8 +11,8 @@ from tasks.recommend.propensity import Propensities
 if TYPE_CHECKING:
     from tasks.recommend.sources import Source
 
-Z: Final = 1.959964
 FEW_TEST: Final = 100
+FEW_USERS: Final = 20
 MUCH_CLIPPED: Final = 0.1
 
 
@@ -20,9 +20,11 @@ def compare_errors(found: Floats, naive: Floats, test: Ratings) -> dict[str, Any
     """How much less the squared errors `found` are than the `naive` ones, both (n,) of `test`.
 
     `mse_gain` with its 95% interval, by ratio estimation over users as clusters (Cochran 1977,
-    Sampling Techniques, section 6.3), and a `verdict`: better, worse, or no difference. No interval
+    Sampling Techniques, section 6.3) with a t quantile of one less, and a `verdict`: better, worse, or no difference. No interval
     of fewer than two users.
     """
+    from scipy.special import stdtrit
+
     gains = naive - found
     gain = float(gains.mean())
     users, codes = np.unique(test.users, return_inverse=True)
@@ -31,7 +33,8 @@ def compare_errors(found: Floats, naive: Floats, test: Ratings) -> dict[str, Any
         return {"mse_gain": gain, "low": None, "high": None, "verdict": "no difference"}
     sums = np.bincount(codes, gains - gain)
     error = float(np.sqrt(n / (n - 1) * (sums**2).sum()) / len(gains))
-    low, high = gain - Z * error, gain + Z * error
+    half = float(stdtrit(n - 1, 0.975)) * error
+    low, high = gain - half, gain + half
     verdict = "better" if low > 0 else "worse" if high < 0 else "no difference"
     return {"mse_gain": gain, "low": low, "high": high, "verdict": verdict}
 
@@ -43,6 +46,7 @@ def list_doubts(
     asked: Sequence[str],
     is_described: bool,
     top_k: int,
+    has_sample: bool = False,
 ) -> list[str]:
     """What the figures of an evaluation cannot say, in words."""
     train, test = source.train, source.test
@@ -54,6 +58,8 @@ def list_doubts(
         )
     if len(test) < FEW_TEST:
         doubts.append(f"the test has {len(test):,} ratings: too few to tell models apart")
+    elif (n_users := len(np.unique(test.users))) < FEW_USERS:
+        doubts.append(f"the test has {n_users:,} users: too few to tell models apart")
     clipped = propensities.n_clipped / len(train)
     if clipped > MUCH_CLIPPED:
         doubts.append(
@@ -64,6 +70,8 @@ def list_doubts(
         doubts.append(
             "nothing is known of users and items: models of features are factor models here"
         )
+    if has_sample and source.propensities is not None:
+        doubts.append("the source gives propensities: the random sample was left aside")
     shared = 0 if propensities.is_of_rows else _count_shared(train, test)
     if shared:
         doubts.append(

@@ -17,6 +17,7 @@ Codes = npt.NDArray[np.int64]
 _USER_NAMES: Final = ("user", "user_id", "userid", "reviewerid")
 _ITEM_NAMES: Final = ("item", "item_id", "itemid", "movieid", "movie_id", "asin")
 _RATING_NAMES: Final = ("rating", "score", "overall", "stars")
+_ISO: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _TIME_NAMES: Final = ("timestamp", "time", "date", "datetime", "unixreviewtime")
 
 
@@ -86,8 +87,8 @@ def check_ratings(ratings: Ratings) -> Ratings:
         example = ratings.ratings[outside][0]
         raise InputError(
             f"{int(outside.sum()):,} of {len(ratings):,} ratings lie outside [{low:g}, {high:g}] "
-            f"(such as {example:g}); give their lowest and highest by --scale, as in --scale 1,10, "
-            "or correct them"
+            f"(such as {example:g}); correct them, or say what the scale is where it is another (the recommend "
+            "commands take --scale 1,10)"
         )
     return ratings
 
@@ -95,8 +96,9 @@ def check_ratings(ratings: Ratings) -> Ratings:
 def from_frame(
     frame: "pl.DataFrame", name: object, *, scale: tuple[float, float] | None = None
 ) -> Ratings:
-    """Ratings of a table; of a pair rated twice the last counts, by time where the table tells it.
+    """Ratings of a table; of a pair rated twice the last counts.
 
+    The last by the one column of time, where it holds numbers, dates or ISO text, else by place.
     `name` is what messages call the table. Without `scale` it is taken to be 1 to 5, or 0.5 to 5
     where there are halves. Raises InputError.
     """
@@ -106,17 +108,23 @@ def from_frame(
         _find_column(frame.columns, names, name)
         for names in (_USER_NAMES, _ITEM_NAMES, _RATING_NAMES)
     ]
-    times = [column for column in frame.columns if column.lower() in _TIME_NAMES][:1]
-    table = frame.select(
-        pl.col(columns[0]).cast(pl.String).alias("user"),
-        pl.col(columns[1]).cast(pl.String).alias("item"),
-        pl.col(columns[2]).cast(pl.Float64, strict=False).fill_nan(None).alias("rating"),
-        *(pl.col(column).alias("time") for column in times),
-    )
+    times = [column for column in frame.columns if column.lower() in _TIME_NAMES]
+    try:
+        table = frame.select(
+            pl.col(columns[0]).cast(pl.String).alias("user"),
+            pl.col(columns[1]).cast(pl.String).alias("item"),
+            _as_number(frame[columns[2]]).alias("rating"),
+        )
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"{', '.join(columns)} of {name} hold {[str(frame.schema[c]) for c in columns]}, which are no "
+            f"ids and ratings ({str(error).splitlines()[0][:100]}); give text and numbers"
+        ) from error
     if bad := int(sum(table.select("user", "item", "rating").null_count().row(0))):
         raise InputError(f"{bad:,} cells of {name} are empty or no number; drop those rows")
-    if times:
-        table = table.with_columns(_read_time(table["time"])).sort("time", maintain_order=True)
+    when = _read_time(frame[times[0]]) if len(times) == 1 else None
+    if when is not None:
+        table = table.with_columns(when.alias("time")).sort("time", maintain_order=True)
     once = table.unique(["user", "item"], keep="last", maintain_order=True)
     users, user_ids = encode(once["user"])
     items, item_ids = encode(once["item"])
@@ -133,24 +141,37 @@ def from_frame(
 
 def take_ratings(frame: "pl.DataFrame", name: object) -> Floats:
     """The column of ratings of a table, shape (n,); raises InputError for cells that are no number."""
-    import polars as pl
-
     column = frame[_find_column(frame.columns, _RATING_NAMES, name)]
-    values = column.cast(pl.Float64, strict=False).fill_nan(None)
+    values = _as_number(column)
     if bad := values.null_count():
         raise InputError(f"{bad:,} ratings of {name} are empty or no number; drop those rows")
     found: Floats = values.to_numpy().astype(np.float64)
     return found
 
 
-def _read_time(values: "pl.Series") -> "pl.Series":
-    """Numbers where all are, else as they stand: ISO dates sort as text."""
+def _as_number(values: "pl.Series") -> "pl.Series":
+    """Numbers, null where there is none; text and categories are read as what they say."""
     import polars as pl
 
-    if values.dtype != pl.String:
+    plain = values if values.dtype.is_numeric() else values.cast(pl.String)
+    return plain.cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def _read_time(values: "pl.Series") -> "pl.Series | None":
+    """Times that sort as they passed; None for text that is neither numbers nor ISO throughout."""
+    import polars as pl
+
+    if values.dtype.is_temporal() or values.dtype.is_integer():
         return values
-    numbers = values.cast(pl.Float64, strict=False)
-    return numbers if numbers.null_count() == values.null_count() else values
+    if values.dtype.is_float():
+        return values.fill_nan(None)
+    if values.dtype != pl.String:
+        return None
+    numbers = values.cast(pl.Float64, strict=False).fill_nan(None)
+    if numbers.null_count() == values.null_count():
+        return numbers
+    is_iso = values.drop_nulls().str.contains(_ISO)
+    return values if is_iso.all() and values.drop_nulls().str.len_chars().n_unique() == 1 else None
 
 
 def encode(values: "pl.Series", known: Sequence[str] = ()) -> tuple[Codes, tuple[str, ...]]:

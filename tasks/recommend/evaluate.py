@@ -16,7 +16,7 @@ from tasks.recommend.data import Codes, Floats, Ratings
 from tasks.recommend.debias import Recipe, fit_debiased
 from tasks.recommend.models import Recommender, choose_parts, make_inputs
 from tasks.recommend.propensity import Propensities, find_propensities
-from tasks.recommend.rank import pick_top
+from tasks.recommend.rank import pick_popular, pick_top
 from tasks.recommend.sources import Source
 
 POPULARITY: Final = "popularity"
@@ -149,18 +149,17 @@ def evaluate_models(
 
     The deviation is that of training, not of the draw of the test: `comparisons` of debiased models
     with the naive one of the same parts have intervals over test users. `sample` are randomly exposed
-    ratings to estimate propensities by. Raises ConfigError.
+    ratings to estimate propensities by. The naive model of the same parts is evaluated though it is not
+    named. Raises ConfigError.
     """
     if unknown := [name for name in names if name not in MODELS]:
         raise ConfigError(f"no models {', '.join(unknown)}; choose of {', '.join(MODELS)}")
     if not names or seeds < 1:
         raise ConfigError("name at least one model and one seed, as in --models mf,ips --seeds 10")
     protocol = load_protocol()
-    propensities, method = find_propensities(
-        source.train, given=source.propensities, sample=sample, floor=protocol["propensity_floor"]
-    )
+    propensities, method = find_propensities(source.train, given=source.propensities, sample=sample)
     models, errors = [], {}
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys([*names, *map(find_naive, names)]):
         row, errors[name] = _evaluate_one(source, name, propensities, protocol, seeds=seeds)
         models.append(row)
     return {
@@ -183,7 +182,7 @@ def evaluate_models(
         ],
         "doubts": list_doubts(
             source, propensities, asked=tuple(errors), is_described=is_described(source.train),
-            top_k=protocol["top_k"],
+            top_k=protocol["top_k"], has_sample=sample is not None,
         ),
     }  # fmt: skip
 
@@ -202,7 +201,7 @@ def _evaluate_one(
     seeds: int,
 ) -> tuple[dict[str, Any], Floats]:
     power, penalty = tune_model(name, source.train, propensities, protocol)
-    found, figures = [], []
+    found, orders, figures = [], [], []
     for seed in range(seeds):
         model = train_model(
             name, source.train, propensities, protocol, power=power, penalty=penalty, seed=seed
@@ -210,6 +209,7 @@ def _evaluate_one(
         ranked = model.predict(source.test.users, source.test.items)
         listed = pick_top(model, source.train, top_k=protocol["top_k"]).listed
         figures.append(_score_one(ranked, ranked, listed, source, protocol))
+        orders.append(ranked)
         found.append(np.clip(ranked, *source.train.scale))
     spread = {figure: _spread([row[figure] for row in figures]) for figure in figures[0]}
     mean: Floats = np.mean(found, axis=0)
@@ -219,7 +219,7 @@ def _evaluate_one(
         **{figure: value for figure, value in spread.items() if value is not None},
         "groups": scores.describe_groups(
             mean, source.test, users=source.groups, items=source.providers,
-            relevant=source.relevant, top_k=protocol["top_k"],
+            relevant=source.relevant, top_k=protocol["top_k"], ranked=np.mean(orders, axis=0),
         ),
     }  # fmt: skip
     squares: Floats = np.mean([(own - source.test.ratings) ** 2 for own in found], axis=0)
@@ -228,9 +228,8 @@ def _evaluate_one(
 
 def _score_popularity(source: Source, protocol: Mapping[str, Any]) -> dict[str, Any]:
     """An item's mean rating as prediction, how many rated it as rank: what any model must beat."""
-    counts = np.bincount(source.train.items, minlength=source.train.shape[1])
     top_k = protocol["top_k"]
-    listed = np.tile(np.argsort(-counts, kind="stable")[:top_k], source.train.shape[0])
+    listed = pick_popular(source.train, top_k=top_k)
     figures = _score_one(*predict_popularity(source.train, source.test), listed, source, protocol)
     return {"model": POPULARITY, **{name: v for name, v in figures.items() if v is not None}}
 

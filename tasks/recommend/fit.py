@@ -24,7 +24,8 @@ class Plan:
     """What to fit: a model of `evaluate.MODELS`; without power and penalty these are chosen.
 
     `validation_share` of the ratings, at least 20, decides when to stop; training is then repeated
-    on all ratings for as many steps.
+    on all ratings for as many steps. Without it every stage has `steps`, a correction
+    `correction_steps` where they are given.
     """
 
     model: str = "ips"
@@ -33,6 +34,7 @@ class Plan:
     penalty: float | None = None
     validation_share: float = 0.1
     steps: int = 100
+    correction_steps: int | None = None
     patience: int = 4
     device: str = "cpu"
 
@@ -127,12 +129,13 @@ def find_steps(
     """Steps of each stage by held-out ratings, and their mean squared error, by 1/p unless naive.
 
     A stage stops early only where going on is worse beyond chance (`choose_look`); a correction that
-    is worse than none gets 0 steps. All `plan.steps`, and no loss, where too few could be held out.
+    is worse than none beyond chance gets 0 steps. All `plan.steps`, and no loss, where too few could be held out.
     """
     n_stages = 2 if recipe.is_corrected else 1
     held = draw_validation(len(ratings), plan)
     if not len(held):
-        return (plan.steps,) * n_stages, None
+        later = plan.steps if plan.correction_steps is None else plan.correction_steps
+        return (plan.steps, later)[:n_stages], None
     kept = np.setdiff1d(np.arange(len(ratings)), held)
     out = ratings.take(held)
     weights = np.ones(len(held)) if recipe.method == "naive" else 1 / known.values[held]

@@ -11,10 +11,12 @@ from tasks.recommend.data import Floats, Ratings, name_groups
 from tasks.recommend.evaluate import MODELS, POPULARITY, predict_popularity
 from tasks.recommend.fit import Plan, fit_recommender
 from tasks.recommend.propensity import Propensities
-from tasks.recommend.rank import pick_top
+from tasks.recommend.rank import pick_popular, pick_top
 
 HELD_OUT: Final = 0.2
 TOP_K: Final = 5
+STEPS: Final = 60
+"""Of models beside the one in use, whose own steps are on its card."""
 
 
 def measure_model(
@@ -32,7 +34,7 @@ def measure_model(
     predicted. `mse_weighted` weighs them by 1/p (normalised), which estimates the error over all
     pairs if the propensities are right. `popularity` predicts an item's mean rating, shrunk, and
     ranks by how many rated it. `known` are propensities of all the ratings: they say what is rated,
-    not how. `recipe` holds power and penalty.
+    not how. `recipe` is the card of the recommender in use: power, penalty, and its steps.
     """
     held = np.zeros(len(ratings), dtype=bool)
     order = np.random.default_rng(seed).permutation(len(ratings))
@@ -41,12 +43,14 @@ def measure_model(
     counts = np.bincount(train.items, minlength=ratings.shape[1]).astype(np.float64)
     if name == POPULARITY:
         found, ranked = predict_popularity(train, test)
-        listed = np.tile(np.argsort(-counts, kind="stable")[:TOP_K], ratings.shape[0])
+        listed = pick_popular(train, top_k=TOP_K)
     else:
         own = recipe if MODELS[name][1] != "naive" else {**recipe, "power": 0.0}
+        used = recipe if recipe.get("model") == name else {}
         plan = Plan(
             model=name, seed=seed, power=float(own["power"]), penalty=float(own["penalty"]),
-            validation_share=0.0, steps=60,
+            validation_share=0.0, steps=used.get("steps", STEPS),
+            correction_steps=used.get("correction_steps"),
         )  # fmt: skip
         part = replace(known, values=known.values[~held])
         model = fit_recommender(train, plan, known=(part, "given")).model
@@ -60,7 +64,7 @@ def measure_model(
         **_score(found, ranked, test, 1 / known.values[held], relevant),
         **scores.describe_exposure(listed, counts),
         "groups": scores.describe_groups(
-            found, test, relevant=relevant, top_k=TOP_K,
+            found, test, relevant=relevant, top_k=TOP_K, ranked=ranked,
             users=name_groups(test.user_features, test.user_feature_names),
             items=name_groups(test.item_features, test.item_feature_names),
         ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.recommend.data import Codes, Floats, Ratings
-from tasks.recommend.models import Recommender
+from tasks.recommend.models import Recommender, make_inputs
 
 BLOCK_PAIRS = 4_000_000
 """Pairs scored at once: 32 MB of float64."""
@@ -60,6 +60,13 @@ def pick_top(
         items[start : start + step] = best
         scores[start : start + step] = np.take_along_axis(grid, best, axis=1)
     return Tops(items, scores)
+
+
+def pick_popular(seen: Ratings, *, top_k: int) -> Codes:
+    """Items of lists of the most rated items, those left out that their user rated, in one row."""
+    counts = np.bincount(seen.items, minlength=seen.shape[1]).astype(np.float64)
+    popularity = Recommender({"mean": np.array(0.0), "item": counts}, make_inputs(seen))
+    return pick_top(popularity, seen, top_k=top_k).listed
 
 
 def _sort_best(grid: Floats, top_k: int) -> Codes:

@@ -83,10 +83,8 @@ def _gather_pairs(
     is_first |= np.diff(items[order], prepend=-1).astype(bool)
     starts = np.flatnonzero(is_first)
     counts = np.diff(np.append(starts, len(order)))
-    gains, values = (
-        np.add.reduceat(part[order].astype(np.float64), starts) / counts
-        for part in (is_relevant, found)
-    )
+    gains = np.add.reduceat(is_relevant[order].astype(np.float64), starts) / counts
+    values = found[order][starts]
     owners = users[order][starts]
     best = np.lexsort((-values, owners))
     return owners[best], counts[best], gains[best], values[best]
@@ -111,14 +109,16 @@ def find_calibration_error(found: Floats, actual: Floats) -> float:
     return float(sum(gaps) / len(found))
 
 
-def describe_exposure(listed: Codes, popularity: Floats) -> dict[str, float]:
+def describe_exposure(listed: Codes, popularity: Floats) -> dict[str, float | None]:
     """What lists show of the catalogue: `listed` items of all of them, `popularity` ratings per item.
 
     `coverage`: share of items in any list. `gini`: inequality of how often items are listed, 0 for
     all alike. `popularity_lift`: mean popularity of listed items over that of rated ones in training;
     above 1 the lists favour what is already popular (Abdollahpouri et al. 2019,
-    https://arxiv.org/abs/1907.13286).
+    https://arxiv.org/abs/1907.13286). All None where nothing is listed.
     """
+    if not listed.size:
+        return {"coverage": None, "gini": None, "popularity_lift": None}
     counts = np.bincount(listed.ravel(), minlength=len(popularity)).astype(np.float64)
     ranks = np.arange(1, len(counts) + 1)
     total = max(counts.sum(), 1.0)
@@ -140,6 +140,7 @@ def score_groups(
     side: str,
     relevant: float,
     top_k: int,
+    ranked: Floats | None = None,
 ) -> list[dict[str, float | str | None]]:
     """Error and, for groups of users, ranking quality per level; `levels` names every user's or item's.
 
@@ -158,7 +159,8 @@ def score_groups(
         ndcg = None
         if side == "user":
             good = test.ratings[mine] >= relevant
-            ndcg, _ = rank_users(found[mine], good, test.users[mine], test.items[mine], top_k=top_k)
+            order = found if ranked is None else ranked
+            ndcg, _ = rank_users(order[mine], good, test.users[mine], test.items[mine], top_k=top_k)
         rows.append(
             {"level": level, "n": int(mine.sum()), "mse": float(np.mean(error**2)),
              "bias": float(np.mean(error)), "ndcg": ndcg}
@@ -180,6 +182,7 @@ def describe_groups(
     items: Mapping[str, Sequence[str]],
     relevant: float,
     top_k: int,
+    ranked: Floats | None = None,
 ) -> list[dict[str, Any]]:
     """Errors per level of every trait of users and items, and the largest gaps between levels.
 
@@ -188,7 +191,9 @@ def describe_groups(
     answer = []
     for side, traits in (("user", users), ("item", items)):
         for trait, levels in traits.items():
-            rows = score_groups(found, test, levels, side=side, relevant=relevant, top_k=top_k)
+            rows = score_groups(
+                found, test, levels, side=side, relevant=relevant, top_k=top_k, ranked=ranked
+            )
             gaps = {f"{figure}_gap": find_gap(rows, figure) for figure in ("mse", "ndcg")}
             answer.append({"trait": trait, "side": side, **gaps, "levels": rows})
     return answer

@@ -63,6 +63,8 @@ class Options:
     relevant: float | None = None
 
     def __post_init__(self) -> None:
+        if not np.isfinite([*(self.scale or ()), self.relevant or 0.0]).all():
+            raise ConfigError("--scale and --relevant take finite numbers, as in --scale 1,10")
         if self.scale is not None and not self.scale[0] < self.scale[1]:
             raise ConfigError(
                 f"a scale of {self.scale[0]:g} to {self.scale[1]:g}: the lowest rating must be "
@@ -218,8 +220,8 @@ def _read_table(file: Path, **how: Any) -> "pl.DataFrame":
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0][:200]
         raise InputError(
-            f"{file} could not be read ({reason}); it must be CSV in UTF-8, with commas and as many "
-            "cells in every line as in its header, or Parquet"
+            f"{file} could not be read ({reason}); it must be CSV in UTF-8 (u.data with tabs, "
+            "others with commas) with as many cells in every line as in the first, or Parquet"
         ) from error
 
 

@@ -237,10 +237,14 @@ def _bound_f1(
     Dirichlet posterior of the shares (Goutte and Gaussier 2005,
     https://doi.org/10.1007/978-3-540-31865-1_25), whose prior weighs one review and is even over the
     sides that occur: drawing reviews anew gives no width at all where few were read without a fault.
+    Where only one side occurs the same share of faults is taken to miss it or to find it wrongly.
     """
     if macro_f1 is None:
         return None, None
     occurs = (table.sum(axis=0) + table.sum(axis=1)) > 0
+    if occurs.sum() == 1:
+        fault = rng.beta(0.5, table.sum() + 0.5, size=N_DRAWS)
+        return float(np.percentile(2 * (1 - fault) / (2 - fault), _TAILS[0])), 1.0
     is_possible = np.outer(occurs, occurs)
     weights = table[is_possible] + 1 / is_possible.sum()
     drawn = np.zeros((N_DRAWS, *table.shape))

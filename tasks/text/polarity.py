@@ -198,7 +198,12 @@ def find_opinions(
             continue
         length, valence = _find_valence(lexicon, own, forms, index, last)
         if valence and _is_unmatched(forms, first, index):
-            opinions = [o for o in opinions if not has_negator(forms[o.first : o.last])]
+            # only near ones can hold the negator that was turned round
+            start = len(opinions)
+            while start and opinions[start - 1].last > index - _UNMATCHED_REACH:
+                start -= 1
+            near = [o for o in opinions[start:] if not has_negator(forms[o.first : o.last])]
+            opinions[start:] = near
             opinions.append(Opinion(index, index + length, valence))
         elif valence and not _is_dread(forms, index, last):
             valence = _modify(lexicon, forms, first, index, length, valence)

@@ -140,9 +140,7 @@ def show_differences(labels: list[str], errors: np.ndarray) -> None:
 def bench_counterfactual(folder: Path, seeds: int) -> None:
     """Cross-validated errors on Coat's training ratings, then the test's, which decide nothing."""
     source, protocol = load_source("coat", folder), load_protocol()
-    chances, _ = find_propensities(
-        source.train, given=source.propensities, floor=protocol["propensity_floor"]
-    )
+    chances, _ = find_propensities(source.train, given=source.propensities)
     power, penalty = tune_model("ips", source.train, chances, protocol)
     train, labels = source.train, ["without", *(f"strength {s}" for s in STRENGTHS)]
     errors = []

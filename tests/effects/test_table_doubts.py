@@ -90,7 +90,29 @@ def test_a_large_table_is_judged_by_a_flexible_sample_too(
 
 def test_a_sample_takes_whole_clusters() -> None:
     user = np.repeat(np.arange(300), 7)
-    rows = draw_rows(pl.DataFrame({"user": user}), "user", size=500, seed=0)
-    assert 500 <= len(rows) < 507
+    rows = draw_rows(pl.DataFrame({"user": user}), "user", size=504, seed=0)
+    assert len(rows) == 504
     assert set(np.bincount(user[rows])) <= {0, 7}
     assert len(draw_rows(pl.DataFrame({"user": user}), None, size=500, seed=0)) == 500
+
+
+def test_a_sample_is_no_larger_than_asked_and_knows_its_clusters() -> None:
+    shops = pl.DataFrame({"shop": [None] * 400 + ["a"] * 300 + ["b"] * 300})
+    rows = draw_rows(shops, "shop", size=100, seed=0)
+    assert len(rows) == 100
+    assert rows.min() >= 400
+    assert len(draw_rows(shops[:10], "shop", size=100, seed=0)) == 0
+
+
+def test_a_sample_with_a_thin_arm_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "LARGE_ROWS", 2500)
+    monkeypatch.setattr(sample_check, "SAMPLE_ROWS", 1200)
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"x": rng.normal(size=3000), "y": rng.normal(size=3000)})
+    frame = frame.with_columns(d=(pl.int_range(pl.len()) % 300 == 0).cast(pl.Int64))
+    assert not says(ask(frame, ["x"]), "drawn at random")
+
+
+def test_an_empty_control_hides_no_hole_of_another() -> None:
+    frame = draw_hole(1, share=0.08, confounding=1.2).with_columns(z=pl.lit(None, pl.Float64))
+    assert says(ask(frame, ["z", "x"], estimators=["plr"]), "control x is missing in")

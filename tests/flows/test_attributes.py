@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from flows.attributes import list_labels
+from flows.attributes import doubt_labels, list_labels
 from flows.cli import app
 from tasks.platform.errors import ConfigError, InputError
-from tasks.platform.labels import UNDECIDED
+from tasks.platform.labels import ABSENT, UNDECIDED
 from tasks.platform.settings import load_settings
 from tasks.text.labelled import name_columns
 
@@ -111,6 +111,26 @@ def test_labels_of_other_texts_or_of_the_other_sign_are_doubted(
     warnings = json.loads(result.stdout)["warnings"]
     assert len(warnings) == (0 if warning is None else 1)
     assert warning is None or warning in warnings[0]
+
+
+@pytest.mark.parametrize("n", [10, 20, 40])
+def test_right_labels_of_a_fair_reader_are_seldom_doubted(n: int) -> None:
+    doubted = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        truth = rng.choice([1, -1, ABSENT], n, p=[0.25, 0.1, 0.65])
+        read = np.where(rng.random(n) < 0.75, truth, rng.choice([1, -1, ABSENT], n))
+        doubted += bool(doubt_labels(read[:, None], {"food": truth}))
+    assert doubted <= 3
+
+
+def test_labels_that_are_seldom_decided_together_are_doubted_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    read = rng.choice([1, -1, ABSENT], (600, 2))
+    labels = {"food": np.roll(read[:, 0], 1), "noise": read[:, 1].copy()}
+    labels["food"][::2] = labels["noise"][1::2] = UNDECIDED
+    (said,) = doubt_labels(read, labels)
+    assert said.startswith("food: the labels agree")
 
 
 def test_a_proposal_is_written_as_a_part_of_the_settings(

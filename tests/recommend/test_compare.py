@@ -37,6 +37,17 @@ def test_the_interval_of_a_gain_holds_it_as_often_as_it_says() -> None:
     assert 0.9 <= held / 300 <= 0.98
 
 
+@pytest.mark.parametrize("n_users", [2, 3, 5, 10])
+def test_few_users_are_not_taken_for_many(n_users: int) -> None:
+    test = plain_ratings(np.full((n_users, 60), 3.0))
+    told = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        naive = rng.normal(size=n_users)[test.users] + rng.normal(size=len(test))
+        told += compare_errors(np.zeros(len(test)), naive, test)["verdict"] != "no difference"
+    assert told <= 22
+
+
 def test_one_user_leaves_no_interval() -> None:
     test = plain_ratings(np.array([[3.0, 4.0]]))
     row = compare_errors(np.zeros(2), np.ones(2), test)
@@ -52,7 +63,7 @@ def test_what_a_test_cannot_say_is_said() -> None:
     source = split_source("table", rich_ratings(), seed=0)
     said = doubt(source, clipped=len(source.train))
     assert "chosen by the users" in said
-    assert "too few to tell models apart" in said
+    assert "ratings: too few to tell models apart" in said
     assert "lay below 0.01" in said
     assert "factor models here" in said
     assert "the users have at most 5 items" in said

@@ -29,6 +29,26 @@ def test_of_a_pair_rated_twice_the_later_rating_counts_wherever_it_stands(times:
     assert from_frame(frame, "r.csv").ratings.tolist() == [5.0]
 
 
+@pytest.mark.parametrize("times", [["12/31/2020", "01/02/2021"], ["2020-1-9", "2020-1-10"]])
+def test_times_that_do_not_sort_as_text_leave_the_order_of_the_file(times: list[str]):
+    frame = pl.DataFrame({"user": ["a"] * 2, "item": ["x"] * 2, "rating": [1, 2], "date": times})
+    assert from_frame(frame, "r.csv").ratings.tolist() == [2.0]
+
+
+def test_an_unknown_time_is_no_later_one():
+    times = [1.0, float("nan")]
+    frame = pl.DataFrame({"user": ["a"] * 2, "item": ["x"] * 2, "rating": [1, 2], "time": times})
+    assert from_frame(frame, "r.csv").ratings.tolist() == [1.0]
+
+
+def test_categories_are_read_as_what_they_say_and_lists_are_refused():
+    frame = pl.DataFrame({"user": ["a"], "item": ["x"], "rating": ["3"]})
+    frame = frame.with_columns(pl.col("rating").cast(pl.Categorical))
+    assert from_frame(frame, "r.parquet").ratings.tolist() == [3.0]
+    with pytest.raises(InputError, match="no ids and ratings"):
+        from_frame(frame.with_columns(user=pl.Series([[1, 2]])), "r.parquet")
+
+
 def test_a_number_that_is_none_is_no_half_star():
     frame = pl.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [3.0, float("nan")]})
     with pytest.raises(InputError, match=r"1 cells of r\.csv are empty or no number"):
@@ -44,7 +64,7 @@ def test_two_columns_that_could_be_meant_are_named():
 def test_any_scale_can_be_told():
     frame = pl.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [0, 1]})
     assert from_frame(frame, "r.csv", scale=(0.0, 1.0)).scale == (0.0, 1.0)
-    with pytest.raises(InputError, match="--scale 1,10"):
+    with pytest.raises(InputError, match="say what the scale is"):
         from_frame(frame, "r.csv")
 
 

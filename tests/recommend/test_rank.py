@@ -3,7 +3,7 @@ import pytest
 
 from tasks.recommend import rank
 from tests.recommend.test_models import random_model
-from tests.recommend.worlds import rich_ratings
+from tests.recommend.worlds import plain_ratings, rich_ratings
 
 
 def by_hand(grid, seen, top_k):
@@ -36,6 +36,11 @@ def test_asked_users_only_and_no_more_items_than_there_are():
     tops = rank.pick_top(model, seen, top_k=99, users=np.array([7, 2]))
     assert tops.items.shape == (2, 20)
     assert np.isneginf(tops.scores[0]).sum() == (seen.users == 7).sum()
+
+
+def test_popular_lists_leave_out_what_their_user_rated():
+    seen = plain_ratings(np.array([[3.0, 0, 0], [3.0, 3.0, 0], [3.0, 3.0, 3.0], [0, 0, 0]]))
+    assert rank.pick_popular(seen, top_k=2).tolist() == [1, 2, 2, 0, 1]
 
 
 def test_what_is_listed_holds_no_item_that_its_user_rated():

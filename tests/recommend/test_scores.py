@@ -67,6 +67,26 @@ def test_an_item_that_many_rows_of_a_log_show_takes_one_place():
     assert recall == 1.0
 
 
+@pytest.mark.parametrize("times", [1, 2, 3, 6, 7])
+def test_a_tie_stays_one_however_often_an_item_is_shown(times: int):
+    found, good = np.full(times + 1, 0.1), np.array([True] * times + [False])
+    ndcg, _ = rank_users(
+        found, good, np.zeros(times + 1, int), np.array([0] * times + [1]), top_k=1
+    )
+    assert ndcg == pytest.approx(0.5)
+
+
+def test_groups_are_ranked_as_all_are():
+    test = plain_ratings(np.array([[5.0, 1.0]]))
+    cut, raw = np.array([5.0, 5.0]), np.array([6.0, 5.5])
+    rows = score_groups(cut, test, ["a"], side="user", relevant=3, top_k=1, ranked=raw)
+    assert rows[0]["ndcg"] == 1.0
+
+
+def test_where_nothing_is_listed_there_is_no_exposure():
+    assert set(describe_exposure(np.array([], dtype=int), np.ones(3)).values()) == {None}
+
+
 def test_order_is_judged_by_what_was_not_cut_to_the_scale():
     test = plain_ratings(np.array([[5.0, 1.0]]))
     cut = np.array([5.0, 5.0])

@@ -71,6 +71,8 @@ def test_what_is_relevant_is_told_or_the_middle_of_the_scale(tmp_path: Path):
     assert load_source("table", tmp_path / "r.csv", options=told).relevant == 8.0
     with pytest.raises(ConfigError, match="below the highest"):
         Options(scale=(5.0, 1.0))
+    with pytest.raises(ConfigError, match="finite"):
+        Options(scale=(1.0, float("inf")))
 
 
 LOG = "item_id,click,propensity_score,user_feature_0,user_feature_1,user_feature_2,user_feature_3\n"

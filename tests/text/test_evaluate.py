@@ -106,6 +106,11 @@ def test_few_reviews_without_a_fault_leave_doubt() -> None:
     assert got.high == got.macro_f1 == 1
 
 
+def test_one_side_alone_leaves_as_much_doubt_as_its_labels_are_few() -> None:
+    lows = [evaluate(np.ones(n), np.ones(n), np.ones(n)).low for n in (1, 30, 1000)]
+    assert lows[0] < 0.5 < lows[1] < 0.97 < lows[2] < 1
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     assert evaluate(*draw()) == evaluate(*draw())
     assert evaluate(*draw()).low != evaluate(*draw(), seed=2).low
