@@ -45,7 +45,10 @@ def make_interval(
 
 
 def effective_size(weights: FloatArray) -> float:
-    """How many rows of equal weight are worth as much as rows of these weights (n,), after Kish; 0 for none."""
+    """How many rows of equal weight are worth as much as rows of these weights (n,), after Kish.
+
+    0 where there is no weight.
+    """
     square = float((weights**2).sum())
     return float(weights.sum()) ** 2 / square if square > 0 else 0.0
 

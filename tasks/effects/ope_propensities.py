@@ -15,6 +15,7 @@ from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import IntArray
 from tasks.effects.ope_log import Log
+from tasks.effects.ope_reward import predict_choice
 
 _SURE: Final = 1e-3
 """Chance of a false alarm, at most."""
@@ -74,8 +75,6 @@ def guess_by_context(log: Log, rows: IntArray) -> FloatArray:
     Fitted to the other folds of these rows. Where an action stands in one fold alone, its share of
     all rows.
     """
-    from sklearn.linear_model import LogisticRegression
-
     x, action, fold = log.features[rows], log.action[rows], log.fold[rows]
     share = (np.bincount(action, minlength=len(log.actions)) + 1.0) / (len(rows) + len(log.actions))
     found = share[action]
@@ -83,9 +82,9 @@ def guess_by_context(log: Log, rows: IntArray) -> FloatArray:
         held = fold == k
         if len(np.unique(action[~held])) < 2:
             continue
-        model = LogisticRegression(C=1.0, max_iter=200).fit(x[~held], action[~held])
-        chance = np.zeros((int(held.sum()), len(log.actions)))
-        chance[:, model.classes_] = model.predict_proba(x[held])
+        chance = predict_choice(
+            x[~held], action[~held], x[held], count=len(log.actions), penalty=1.0
+        )
         own = chance[np.arange(len(chance)), action[held]]
         found[held] = np.where(own > 0, own, share[action[held]])
     return found

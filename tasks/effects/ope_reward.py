@@ -118,6 +118,21 @@ def fit_linear(
     return np.concatenate([model.intercept_, model.coef_[0]])
 
 
+def predict_choice(
+    x: FloatArray, choice: IntArray, held: FloatArray, *, count: int, penalty: float
+) -> FloatArray:
+    """Chance of each of `count` choices by penalised multinomial logistic regression, (h, count).
+
+    `choice` (n,) are those made at the rows of `x`; one that was never made has the chance 0.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1 / penalty, max_iter=300).fit(x, choice)
+    chance = np.zeros((len(held), count))
+    chance[:, model.classes_] = model.predict_proba(held)
+    return chance
+
+
 def predict_linear(linear: FloatArray, *, is_binary: bool) -> FloatArray:
     """Mean reward at a linear predictor of any shape."""
     from scipy.special import expit

@@ -22,7 +22,7 @@ from tasks.effects.intervals import Interval, effective_size
 from tasks.effects.moments import IntArray
 from tasks.effects.ope_checks import WeightRules, check_clusters
 from tasks.effects.ope_log import Log, find_columns, read_log
-from tasks.effects.ope_reward import choose_levels, fit_linear, predict_linear
+from tasks.effects.ope_reward import choose_levels, fit_linear, predict_choice, predict_linear
 from tasks.effects.skew import skewed_interval
 from tasks.platform.errors import EstimationError, InputError
 
@@ -153,17 +153,12 @@ def _encode_places(log: Log, names: Sequence[str]) -> IntArray:
 def _predict_place(
     x: FloatArray, place: IntArray, held: FloatArray, count: int, penalty: float
 ) -> FloatArray:
-    """Chance of each position by penalised multinomial logistic regression, shape (h, K)."""
-    from sklearn.linear_model import LogisticRegression
-
+    """Chance of each position, shape (h, K)."""
     if len(np.unique(place)) < 2:
         raise EstimationError(
             "the rows outside one fold all stand at one position; more are needed"
         )
-    model = LogisticRegression(C=1 / penalty, max_iter=300).fit(x, place)
-    chance = np.zeros((len(held), count))
-    chance[:, model.classes_] = model.predict_proba(held)
-    return chance
+    return predict_choice(x, place, held, count=count, penalty=penalty)
 
 
 def _predict_reward(

@@ -1,6 +1,5 @@
 """Is a debiased recommender better than the naive one, and what can the test not tell?"""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,8 +19,8 @@ def compare_errors(found: Floats, naive: Floats, test: Ratings) -> dict[str, Any
     """How much less the squared errors `found` are than the `naive` ones, both (n,) of `test`.
 
     `mse_gain` with its 95% interval, by ratio estimation over users as clusters (Cochran 1977,
-    Sampling Techniques, section 6.3) with a t quantile of one less, and a `verdict`: better, worse, or no difference. No interval
-    of fewer than two users.
+    Sampling Techniques, section 6.3) with as many degrees of freedom less one, and a `verdict`:
+    better, worse, or no difference. No interval of fewer than two users.
     """
     from scipy.special import stdtrit
 
@@ -43,12 +42,14 @@ def list_doubts(
     source: "Source",
     propensities: Propensities,
     *,
-    asked: Sequence[str],
-    is_described: bool,
     top_k: int,
+    lacks_features: bool = False,
     has_sample: bool = False,
 ) -> list[str]:
-    """What the figures of an evaluation cannot say, in words."""
+    """What the figures of an evaluation cannot say, in words.
+
+    `lacks_features`: models of features are asked of a source that has none.
+    """
     train, test = source.train, source.test
     doubts = []
     if not source.is_random_test:
@@ -66,7 +67,7 @@ def list_doubts(
             f"{propensities.n_clipped:,} of {len(train):,} propensities lay below "
             f"{propensities.floor:.2g} and were raised to it: weights say little of who rated what"
         )
-    if not is_described and set(asked) - {"bias", "mf", "mf-ips"}:
+    if lacks_features:
         doubts.append(
             "nothing is known of users and items: models of features are factor models here"
         )

@@ -87,8 +87,8 @@ def check_ratings(ratings: Ratings) -> Ratings:
         example = ratings.ratings[outside][0]
         raise InputError(
             f"{int(outside.sum()):,} of {len(ratings):,} ratings lie outside [{low:g}, {high:g}] "
-            f"(such as {example:g}); correct them, or say what the scale is where it is another (the recommend "
-            "commands take --scale 1,10)"
+            f"(such as {example:g}); correct them, or say what the scale is where it is another (the "
+            "recommend commands take --scale 1,10)"
         )
     return ratings
 
@@ -120,7 +120,7 @@ def from_frame(
             f"{', '.join(columns)} of {name} hold {[str(frame.schema[c]) for c in columns]}, which are no "
             f"ids and ratings ({str(error).splitlines()[0][:100]}); give text and numbers"
         ) from error
-    if bad := int(sum(table.select("user", "item", "rating").null_count().row(0))):
+    if bad := int(sum(table.null_count().row(0))):
         raise InputError(f"{bad:,} cells of {name} are empty or no number; drop those rows")
     when = _read_time(frame[times[0]]) if len(times) == 1 else None
     if when is not None:

@@ -148,9 +148,8 @@ def evaluate_models(
     """Mean and standard deviation over seeds of every figure, per model, and what they cannot say.
 
     The deviation is that of training, not of the draw of the test: `comparisons` of debiased models
-    with the naive one of the same parts have intervals over test users. `sample` are randomly exposed
-    ratings to estimate propensities by. The naive model of the same parts is evaluated though it is not
-    named. Raises ConfigError.
+    with the naive one of the same parts, evaluated also where it is not named, have intervals over
+    test users. `sample` are randomly exposed ratings to estimate propensities by. Raises ConfigError.
     """
     if unknown := [name for name in names if name not in MODELS]:
         raise ConfigError(f"no models {', '.join(unknown)}; choose of {', '.join(MODELS)}")
@@ -181,8 +180,9 @@ def evaluate_models(
             if (naive := find_naive(name)) in errors and naive != name
         ],
         "doubts": list_doubts(
-            source, propensities, asked=tuple(errors), is_described=is_described(source.train),
-            top_k=protocol["top_k"], has_sample=sample is not None,
+            source, propensities, top_k=protocol["top_k"], has_sample=sample is not None,
+            lacks_features=not is_described(source.train)
+            and any(MODELS[name][0] == "features" for name in errors),
         ),
     }  # fmt: skip
 
@@ -201,50 +201,43 @@ def _evaluate_one(
     seeds: int,
 ) -> tuple[dict[str, Any], Floats]:
     power, penalty = tune_model(name, source.train, propensities, protocol)
-    found, orders, figures = [], [], []
+    orders, figures = [], []
     for seed in range(seeds):
         model = train_model(
             name, source.train, propensities, protocol, power=power, penalty=penalty, seed=seed
         )
-        ranked = model.predict(source.test.users, source.test.items)
+        orders.append(model.predict(source.test.users, source.test.items))
         listed = pick_top(model, source.train, top_k=protocol["top_k"]).listed
-        figures.append(_score_one(ranked, ranked, listed, source, protocol))
-        orders.append(ranked)
-        found.append(np.clip(ranked, *source.train.scale))
+        figures.append(_score(orders[-1], orders[-1], listed, source, protocol))
     spread = {figure: _spread([row[figure] for row in figures]) for figure in figures[0]}
-    mean: Floats = np.mean(found, axis=0)
+    found = np.clip(orders, *source.train.scale)
     row = {
         "model": name, "base": MODELS[name][0], "method": MODELS[name][1], "power": power,
         "penalty": penalty,
         **{figure: value for figure, value in spread.items() if value is not None},
         "groups": scores.describe_groups(
-            mean, source.test, users=source.groups, items=source.providers,
+            found.mean(axis=0), source.test, users=source.groups, items=source.providers,
             relevant=source.relevant, top_k=protocol["top_k"], ranked=np.mean(orders, axis=0),
         ),
     }  # fmt: skip
-    squares: Floats = np.mean([(own - source.test.ratings) ** 2 for own in found], axis=0)
+    squares: Floats = ((found - source.test.ratings) ** 2).mean(axis=0)
     return row, squares
 
 
 def _score_popularity(source: Source, protocol: Mapping[str, Any]) -> dict[str, Any]:
     """An item's mean rating as prediction, how many rated it as rank: what any model must beat."""
-    top_k = protocol["top_k"]
-    listed = pick_popular(source.train, top_k=top_k)
-    figures = _score_one(*predict_popularity(source.train, source.test), listed, source, protocol)
+    listed = pick_popular(source.train, top_k=protocol["top_k"])
+    figures = _score(*predict_popularity(source.train, source.test), listed, source, protocol)
     return {"model": POPULARITY, **{name: v for name, v in figures.items() if v is not None}}
 
 
-def _score_one(
+def _score(
     found: Floats, ranked: Floats, listed: Codes, source: Source, protocol: Mapping[str, Any]
 ) -> dict[str, float | None]:
-    counts = np.bincount(source.train.items, minlength=source.train.shape[1])
-    return {
-        **scores.score(
-            np.clip(found, *source.train.scale), source.test, relevant=source.relevant,
-            top_k=protocol["top_k"], ranked=ranked,
-        ),
-        **scores.describe_exposure(listed, counts.astype(np.float64)),
-    }  # fmt: skip
+    return scores.score_lists(
+        np.clip(found, *source.train.scale), ranked, listed, train=source.train, test=source.test,
+        relevant=source.relevant, top_k=protocol["top_k"],
+    )  # fmt: skip
 
 
 def predict_popularity(train: Ratings, test: Ratings) -> tuple[Floats, Floats]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from tasks.recommend import scores
-from tasks.recommend.data import Floats, Ratings, name_groups
+from tasks.recommend.data import Ratings, name_groups
 from tasks.recommend.evaluate import MODELS, POPULARITY, predict_popularity
 from tasks.recommend.fit import Plan, fit_recommender
 from tasks.recommend.propensity import Propensities
@@ -40,7 +40,6 @@ def measure_model(
     order = np.random.default_rng(seed).permutation(len(ratings))
     held[order[: round(HELD_OUT * len(ratings))]] = True
     train, test = ratings.take(~held), ratings.take(held)
-    counts = np.bincount(train.items, minlength=ratings.shape[1]).astype(np.float64)
     if name == POPULARITY:
         found, ranked = predict_popularity(train, test)
         listed = pick_popular(train, top_k=TOP_K)
@@ -61,19 +60,15 @@ def measure_model(
         "model": name,
         "n_train": len(train),
         "n_test": len(test),
-        **_score(found, ranked, test, 1 / known.values[held], relevant),
-        **scores.describe_exposure(listed, counts),
+        **scores.score_lists(
+            found, ranked, listed, train=train, test=test, relevant=relevant, top_k=TOP_K
+        ),
+        "mse_weighted": float(
+            np.average((found - test.ratings) ** 2, weights=1 / known.values[held])
+        ),
         "groups": scores.describe_groups(
             found, test, relevant=relevant, top_k=TOP_K, ranked=ranked,
             users=name_groups(test.user_features, test.user_feature_names),
             items=name_groups(test.item_features, test.item_feature_names),
         ),
     }  # fmt: skip
-
-
-def _score(
-    found: Floats, ranked: Floats, test: Ratings, weights: Floats, relevant: float
-) -> dict[str, float | None]:
-    own = scores.score(found, test, relevant=relevant, top_k=TOP_K, ranked=ranked)
-    error = (found - test.ratings) ** 2
-    return {**own, "mse_weighted": float(np.average(error, weights=weights))}

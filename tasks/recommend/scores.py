@@ -35,6 +35,24 @@ def score(
     }
 
 
+def score_lists(
+    found: Floats,
+    ranked: Floats,
+    listed: Codes,
+    *,
+    train: Ratings,
+    test: Ratings,
+    relevant: float,
+    top_k: int,
+) -> dict[str, float | None]:
+    """Figures of `score`, and what the `listed` items of all lists show of those rated in `train`."""
+    counts = np.bincount(train.items, minlength=train.shape[1]).astype(np.float64)
+    return {
+        **score(found, test, relevant=relevant, top_k=top_k, ranked=ranked),
+        **describe_exposure(listed, counts),
+    }
+
+
 def find_auc(found: Floats, is_relevant: Flags) -> float | None:
     """Chance that a relevant pair is ranked above another one; ties count half."""
     from scipy.stats import rankdata

@@ -77,9 +77,10 @@ PLAIN: Final = Options()
 
 def load_source(kind: str, path: str | Path, *, seed: int = 0, options: Options = PLAIN) -> Source:
     """Read a source; raises InputError for an absent file or one that is not what it is called."""
-    source = _load_tested(kind, _find_place(kind, path), options)
+    place = _find_place(kind, path)
+    source = _load_tested(kind, place, options)
     if source is None:
-        source = split_source(kind, load_whole(kind, Path(path).expanduser(), options), seed=seed)
+        source = split_source(kind, load_whole(kind, place, options), seed=seed)
     relevant = options.relevant
     if relevant is None and options.scale is not None:
         relevant = sum(options.scale) / 2

@@ -56,7 +56,7 @@ def test_one_user_leaves_no_interval() -> None:
 
 def doubt(source: Source, *, clipped: int = 0, is_of_rows: bool = False) -> str:
     known = Propensities(np.full(len(source.train), 0.5), clipped, 0.01, is_of_rows)
-    return " / ".join(list_doubts(source, known, asked=("mf", "ips"), is_described=False, top_k=5))
+    return " / ".join(list_doubts(source, known, lacks_features=True, top_k=5))
 
 
 def test_what_a_test_cannot_say_is_said() -> None:
