@@ -44,7 +44,7 @@ def effects_estimate(
     estimators: Annotated[
         str | None,
         typer.Option(
-            help="Of plr, irm, balance, forest, ipw, diff, lin, cuped; default by the question."
+            help="Of plr, dml, irm, balance, forest, ipw, diff, lin, cuped; default by the question."
         ),
     ] = None,
     estimand: Annotated[

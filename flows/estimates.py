@@ -13,7 +13,7 @@ from flows.questions import estimate_source
 from tasks.platform.settings import Settings
 
 Estimand = Literal["ate", "att", "atc"]
-Estimator = Literal["plr", "irm", "balance", "forest", "ipw", "diff", "lin", "cuped"]
+Estimator = Literal["plr", "dml", "irm", "balance", "forest", "ipw", "diff", "lin", "cuped"]
 Column = Annotated[str, Field(min_length=1)]
 
 

@@ -27,7 +27,7 @@ REPEATS: Final = 5
 MIN_ARM_ROWS: Final = 10
 ONE: Final = np.ones(1)
 _PLR_NOTE: Final = (
-    "plr counts rows by how open their treatment was: it is the average effect when the effect is "
+    "counts rows by how open their treatment was: it is the average effect when the effect is "
     "much the same for all"
 )
 
@@ -93,18 +93,24 @@ def fit_plr(
 def answer_plr(question: Question, options: Options) -> Answer:
     """One effect for all rows, given the controls."""
     fit = fit_plr(question, options)
+    width = 2 + widen_controls(question).shape[1]
+    return conclude_fit(question, fit, options, name="plr", n_columns=width)
+
+
+def conclude_fit(
+    question: Question, fit: Fit, options: Options, *, name: str, n_columns: int
+) -> Answer:
+    """The answer of a partially linear `fit` by the estimator called `name`, of so many columns."""
     interval = fit.interval(ONE, confidence=options.confidence)
-    findings = credibility.check_fit(
-        fit, ONE, interval, n_columns=2 + widen_controls(question).shape[1], rules=options.rules
-    )
+    findings = credibility.check_fit(fit, ONE, interval, n_columns=n_columns, rules=options.rules)
     value = robustness_value(fit, ONE)
     note = (
         f"an unobserved confounder explaining {value:.1%} of what controls leave of treatment and "
-        "outcome would bring plr to 0"
+        f"outcome would bring {name} to 0"
     )
     if not options.is_experiment:
         findings.append(("credible", note))
-    findings += _check_sameness(question, fit, options)
+    findings += _check_sameness(question, fit, options, name)
     details = {"robustness_value": value}
     return Answer(question.scale(interval), tuple(findings), details=details)
 
@@ -190,8 +196,8 @@ def _check_width(question: Question) -> None:
         )
 
 
-def _check_sameness(question: Question, fit: Fit, options: Options) -> list[Finding]:
-    """Whether one effect for all rows will do: plr against an average of rows' own effects."""
+def _check_sameness(question: Question, fit: Fit, options: Options, name: str) -> list[Finding]:
+    """Whether one effect for all rows will do: a fit against an average of rows' own effects."""
     penalty = 1.0 if options.penalty == "auto" else options.penalty
     found = impute_average(question, penalty=penalty)
     if found is None:
@@ -202,7 +208,7 @@ def _check_sameness(question: Question, fit: Fit, options: Options) -> list[Find
     is_apart = abs(average - float(fit.theta[0])) > reach
     interval = fit.interval(ONE, confidence=options.confidence)
     is_outside = not interval.ci_low <= average <= interval.ci_high
-    note = f"{_PLR_NOTE}; a model of each arm puts the average at {tell_signed(average * question.unit)}"
+    note = f"{name} {_PLR_NOTE}; a model of each arm puts the average at {tell_signed(average * question.unit)}"
     return [("weak" if is_apart and is_outside else "credible", note)]
 
 

@@ -9,7 +9,10 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.agreement import is_elsewhere, measure_agreement
+from tasks.effects.basis import FloatArray
 from tasks.effects.columns import (
+    SMALL_ROWS,
+    Controls,
     build_controls,
     check_columns,
     drop_incomplete,
@@ -28,6 +31,7 @@ from tasks.effects.impute import Gold, Labels, Reading
 from tasks.effects.measured import MIN_GOLD, OUTCOME, Table, table_moments
 from tasks.effects.moments import IntArray
 from tasks.effects.plr_rows import assign_folds
+from tasks.effects.smooth import bend_controls
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import UNDECIDED, read_labels, to_sides
 
@@ -47,9 +51,13 @@ _NEIGHBOURS: Final = {1: "the row before", -1: "the row after"}
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """Rows that can be used: `numbers` are their positions in the table that was given."""
+    """Rows that can be used, and `read` (n, k), their polarities.
+
+    `numbers` are their positions in the table that was given.
+    """
 
     frame: pl.DataFrame
+    read: Labels
     numbers: IntArray
     table: Table
     notes: tuple[str, ...]
@@ -95,7 +103,7 @@ def estimate_drivers(
         frame, outcome=outcome, columns=columns, controls=controls, cluster=cluster,
         folds=method.folds, max_levels=max_levels, unread=unread,
     )  # fmt: skip
-    read = _read_labels(prepared.frame, list(columns.values()))
+    read = prepared.read
     rows = estimate_effects(
         table_moments(prepared.table, np.arange(len(read)), read[None]),
         window=Window("table", "all", date.min, date.max),
@@ -162,18 +170,31 @@ def _prepare(
             f"none of {numbered.height} rows that were read has {outcome} and its attributes"
         )
     built = build_controls(kept, list(controls), max_levels=max_levels)
+    y = read_column(kept[outcome], outcome)
+    read = _read_labels(kept, list(columns.values()))
     codes, clusters = read_clusters(kept, cluster)
-    width = 2 + built.matrix.shape[1] + 2 * len(columns)
+    adjusted = _widen(built, y, read)
+    width = 2 + adjusted.shape[1] + 2 * len(columns)
     n_buckets = max(min(len(clusters), _MAX_CELLS // width**2), folds)
     table = Table(
-        controls=built.matrix,
-        outcome=read_column(kept[outcome], outcome),
+        controls=adjusted,
+        outcome=y,
         bucket=assign_folds(clusters, n_buckets)[codes],
         n_buckets=n_buckets,
         attributes=tuple(columns),
     )
     numbers = kept[_ROW].to_numpy().astype(np.int64)
-    return _Prepared(kept, numbers, table, (*notes, *undecided, *built.notes), built.gaps)
+    return _Prepared(kept, read, numbers, table, (*notes, *undecided, *built.notes), built.gaps)
+
+
+def _widen(built: Controls, outcome: FloatArray, read: Labels) -> FloatArray:
+    """The controls (n, p + w) with those of their bends that a mention or the outcome follow besides."""
+    if len(outcome) < SMALL_ROWS or not built.features.shape[1]:
+        return built.matrix
+    mentions = np.column_stack([read == 1, read == -1]).astype(np.float64)
+    scaled = (outcome - outcome.mean()) / (outcome.std() or 1.0)
+    bends = bend_controls(built.features, built.matrix, scaled, mentions)
+    return np.column_stack([built.matrix, bends])
 
 
 def _read_labels(frame: pl.DataFrame, columns: Sequence[str]) -> Labels:

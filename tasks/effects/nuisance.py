@@ -114,6 +114,36 @@ def cross_fit_nuisances(
     )
 
 
+def cross_fit_mean(
+    features: FloatArray,
+    basis: FloatArray,
+    values: FloatArray,
+    fold: IntArray,
+    folds: int,
+    *,
+    seed: int,
+) -> FloatArray:
+    """What controls foretell of `values` (n,), each row from other folds, in their units.
+
+    The same learners on rows of which none is treated, stacked and mended alike. `features` and
+    `basis` are those of `cross_fit_nuisances`; without them it is the mean.
+    """
+    centre, scale = float(values.mean()), float(values.std()) or 1.0
+    if features.shape[1] == 0 and basis.shape[1] == 0:
+        return np.full(len(values), centre)
+    scaled = (values - centre) / scale
+    with hold_threads_for(len(values)):
+        every = _make_split(features, basis, scaled, np.zeros(len(values)), seed)
+        arms = _cross_fit(_deal(every, fold, folds), _predict_outcomes, "mean")
+        columns = widen_basis(basis, bend_controls(features, basis, scaled, scaled))
+    matrix = np.column_stack([sides[0] for sides in arms.values()])
+    matrix = np.clip(matrix, scaled.min(), scaled.max())
+    predicted = matrix @ stack_squares(matrix, scaled)
+    everyone = np.ones(len(values))
+    predicted = mend_predictions(columns, predicted, scaled, everyone == 1, everyone)
+    return predicted * scale + centre
+
+
 def average_nuisances(nuisances: Sequence[Nuisances]) -> Nuisances:
     """The mean of several splits' predictions and weights."""
     first = nuisances[0]
@@ -180,18 +210,25 @@ def _predict_all(
     seed: int,
 ) -> tuple[Predictions, Predictions]:
     """Every learner's out-of-fold outcomes (2, n) and chances (n,)."""
+    splits = _deal(_make_split(features, basis, outcome, treated, seed), fold, folds)
+    arms = _cross_fit(splits, _predict_outcomes, "mean")
+    return arms, _cross_fit(splits, predict_chances, "share")
+
+
+def _make_split(
+    features: FloatArray, basis: FloatArray, outcome: FloatArray, treated: FloatArray, seed: int
+) -> Split:
+    """All rows, none of them held."""
     filled = fill_features(features)
     is_alive = filled.any(axis=0)
     filled = filled[:, is_alive]
     features = np.where(np.isfinite(features), features, np.nan)[:, is_alive]
     steps, rate = _SMALL_STEPS if len(outcome) < _SMALL_ROWS else _LARGE_STEPS
-    every = Split(
-        features, filled, basis, outcome, treated, fold != -1, fold == -1, steps, rate,
+    every = np.ones(len(outcome), dtype=np.bool_)
+    return Split(
+        features, filled, basis, outcome, treated, every, ~every, steps, rate,
         _tune(filled, treated, outcome, seed), make_bends(features), seed,
     )  # fmt: skip
-    splits = _deal(every, fold, folds)
-    arms = _cross_fit(splits, _predict_outcomes, "mean")
-    return arms, _cross_fit(splits, predict_chances, "share")
 
 
 def _deal(every: Split, fold: IntArray, folds: int) -> list[Split]:
@@ -329,9 +366,13 @@ def _tune(
 ) -> tuple[Kernel, Kernel, Kernel] | None:
     """Kernels of both arms together, of the untreated and of the treated."""
     arms = [treated == arm for arm in (0, 1)]
-    if filled.shape[1] == 0 or min(int(arm.sum()) for arm in arms) < 2 * MIN_ARM:
+    sizes = [int(arm.sum()) for arm in arms]
+    if filled.shape[1] == 0 or max(sizes) < 2 * MIN_ARM or 0 < min(sizes) < 2 * MIN_ARM:
         return None
     order = np.random.default_rng(seed).permutation(len(outcome))
+    if not min(sizes):
+        one = tune_kernel(filled[order], np.zeros(len(order)), outcome[order])
+        return one, one, one
     both = tune_kernel(filled[order], (treated - treated.mean())[order], outcome[order])
     alone = []
     for arm in arms:

@@ -1,7 +1,7 @@
-"""A flexible second opinion on a large table, from rows drawn at random.
+"""A flexible second opinion where none was asked, of all rows or of some drawn at random.
 
-Estimators with outcome models take minutes on large tables, and what they would have seen (a control
-whose numbers are codes, confounding by two controls together) shows in some thousand rows too.
+Estimators with learners take minutes on large tables, and what they would have seen (a control whose
+numbers are codes, confounding by two controls together) shows in some thousand rows too.
 """
 
 from collections.abc import Mapping
@@ -11,18 +11,19 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.answer import Options
+from tasks.effects.answer_dml import fit_dml
 from tasks.effects.answer_flexible import answer_balance
-from tasks.effects.answer_linear import MIN_ARM_ROWS
+from tasks.effects.answer_linear import MIN_ARM_ROWS, ONE, fit_plr
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.intervals import Interval
+from tasks.effects.learned import measure_shift
 from tasks.effects.moments import IntArray
-from tasks.effects.question import ask
+from tasks.effects.question import Question, ask
 from tasks.platform.errors import EstimationError
 from tasks.platform.numbers import tell_estimate
 
 SAMPLE_ROWS: Final = 5_000
-NAME: Final = "balance"
 
 
 def draw_rows(frame: pl.DataFrame, cluster: str | None, *, size: int, seed: int) -> IntArray:
@@ -50,25 +51,48 @@ def check_sample(
     vectors: Mapping[str, FloatArray] | None,
     **question: Any,
 ) -> list[Finding]:
-    """Whether balancing weights and outcome models on a sample agree with `main`, called `name`.
+    """Whether learners of the controls agree with `main`, the interval of the estimator `name`.
 
-    `question` are the other arguments of `question.ask`, of a treatment of two values. Nothing
-    where the sample cannot answer: an arm is too thin there, or nothing varies.
+    `question` are the other arguments of `question.ask`. Two values of a treatment are compared by
+    balancing weights and outcome models; for others see `_check_slope`. Nothing where the sample
+    cannot answer: an arm is too thin there, or nothing varies.
     """
     rows = draw_rows(frame, cluster, size=SAMPLE_ROWS, seed=options.seed)
     parts = None if vectors is None else {key: part[rows] for key, part in vectors.items()}
     try:
         sample = ask(frame[rows], cluster=cluster, vectors=parts, **question)
+        if sample.is_treated is None:
+            return _check_slope(sample, main, options, name)
         if np.bincount(sample.arms, minlength=2).min() < MIN_ARM_ROWS:
             return []
         found = answer_balance(sample, options).interval
     except EstimationError:
         return []
-    told = f"{NAME} on {sample.n:,} rows drawn at random"
+    told = f"balance on {_tell_rows(sample)}"
     if found.ci_low > main.ci_high or found.ci_high < main.ci_low:
         said = (
             f"{told} disagrees with {name} beyond both intervals: {tell_estimate(vars(found))}; ask "
-            f"for all rows by --estimators {name},{NAME},irm, which takes minutes"
+            f"by --estimators {name},balance,irm, which takes minutes of a large table"
         )
         return [("weak", said)]
     return [("credible", f"{told} agrees: {tell_estimate(vars(found))}")]
+
+
+def _check_slope(sample: Question, main: Interval, options: Options, name: str) -> list[Finding]:
+    """Whether learners move the slope of the same rows, and by how much that moves `main`."""
+    shift = measure_shift(
+        fit_plr(sample, options), fit_dml(sample, options), ONE, confidence=options.confidence
+    )
+    moved = main.estimate + shift.gap * sample.unit
+    told = f"dml on {_tell_rows(sample)}"
+    if not shift.is_real or main.ci_low <= moved <= main.ci_high:
+        return [("credible", f"{told} agrees: it would move {name} to {moved:.4g}")]
+    said = (
+        f"{told} moves {name} to {moved:.4g}, beyond its interval and beyond chance: controls bend, or "
+        f"do together, what {name} does not take out; ask by --estimators {name},dml"
+    )
+    return [("weak", said)]
+
+
+def _tell_rows(sample: Question) -> str:
+    return f"{sample.n:,} rows drawn at random" if sample.n >= SAMPLE_ROWS else "the same rows"

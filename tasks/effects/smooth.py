@@ -26,10 +26,16 @@ Mask = NDArray[np.bool_]
 BASIS_SCALE: Final = 0.5
 """Of the control basis beside waves, whose first are of deviation 1 and the others smaller."""
 _WAVES: Final = 8
+_CODES: Final = 20
+"""Numbers of so few values may be codes: as many waves as tell each value from the others."""
+_CODE_ROWS: Final = 20
+"""Rows for each of them; values of fewer rows are not told apart."""
 _MOST_WAVES: Final = 160
 """Of all controls together; tables of many controls get fewer of each, two at least."""
 _PAIRED: Final = (25, 60)
-"""Up to so many controls are paired by two waves each, then by one; those beyond are not paired."""
+"""Up to so many controls are paired by value and two waves each, then by value; those beyond are not
+paired."""
+_DEEP: Final = 2
 _MOST_PRODUCTS: Final = 30
 _TEST_ROWS: Final = 20_000
 _LEVEL: Final = 0.1
@@ -51,19 +57,24 @@ _HALVINGS: Final = 30
 
 @dataclass(frozen=True, eq=False)
 class Bends:
-    """`waves`: (n, at most 8) for each control of more than two values; `marks` (n, m): the others."""
+    """What may be bent or multiplied of the controls.
+
+    `waves`: (n, w) of each control of more than two values, 8 at most and 19 of one of few values;
+    `lines` (n, l): the same controls' own values, standardised and cut at four deviations; `marks`
+    (n, m): the other controls, standardised.
+    """
 
     waves: tuple[FloatArray, ...]
+    lines: FloatArray
     marks: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class _Left:
-    """What the basis leaves in r rows: `treated` and `outcome` (r,), and `axes` (r, k) of the basis."""
+    """What the basis leaves in r rows: `sides` (r, t), and `axes` (r, k) of the basis."""
 
     axes: FloatArray
-    treated: FloatArray
-    outcome: FloatArray
+    sides: FloatArray
 
     def of(self, columns: FloatArray) -> FloatArray:
         """What the basis leaves of `columns` (r, c)."""
@@ -76,9 +87,14 @@ def make_bends(features: FloatArray) -> Bends:
     values = [len(np.unique(column[np.isfinite(column)])) for column in features.T]
     several = [at for at, count in enumerate(values) if count > 2]
     most = max(2, min(_WAVES, _MOST_WAVES // max(len(several), 1)))
+    allowed = len(features) // _CODE_ROWS
+    few = max(most, min(_CODES, allowed, 2 * _MOST_WAVES // max(len(several), 1)) - 1)
     marks = [_mark(features[:, at]) for at, count in enumerate(values) if count == 2]
     return Bends(
-        waves=tuple(_bend_ranks(features[:, at], most) for at in several),
+        waves=tuple(
+            _bend_ranks(features[:, at], few if values[at] <= _CODES else most) for at in several
+        ),
+        lines=_put_together([_mark(features[:, at]) for at in several], len(features)),
         marks=_put_together(marks, len(features)),
     )
 
@@ -88,7 +104,7 @@ def choose_bends(
 ) -> tuple[FloatArray, FloatArray]:
     """Waves (n, w) and products (n, v) that treatment or outcome follow in `rows`, a mask (n,).
 
-    None where the `basis` (n, p) leaves less than half of the rows to see it by.
+    `treated` is (n,), or (n, d) of several treatments. None where the `basis` (n, p) leaves less than half of the rows to see it by.
     """
     n, chosen = len(basis), np.flatnonzero(rows)
     chosen = chosen[:: max(1, -(-len(chosen) // _TEST_ROWS))]
@@ -102,7 +118,10 @@ def choose_bends(
 def bend_controls(
     features: FloatArray, basis: FloatArray, outcome: FloatArray, treatment: FloatArray | IntArray
 ) -> FloatArray:
-    """The bends (n, w) of `features` (n, f) that treatment or outcome follow beyond the `basis`."""
+    """The bends (n, w) of `features` (n, f) that treatment or outcome follow beyond the `basis`.
+
+    `treatment` is (n,), or (n, d) of several.
+    """
     every = np.ones(len(outcome), dtype=np.bool_)
     treated = treatment.astype(np.float64)
     return np.column_stack(choose_bends(make_bends(features), basis, outcome, treated, every))
@@ -197,10 +216,11 @@ def _leave_basis(basis: FloatArray, outcome: FloatArray, treated: FloatArray) ->
     axes = axes[:, sizes > _LEAST * sizes[0]]
     if 2 * axes.shape[1] >= len(plain):
         return None
+    treated = treated.reshape(len(treated), -1)
     moved = treated - axes @ (axes.T @ treated)
     left = outcome - axes @ (axes.T @ outcome)
-    left = left - moved * float(moved @ left) / max(float(moved @ moved), 1e-12)
-    return _Left(axes, moved, left)
+    left = left - moved @ np.linalg.lstsq(moved, left, rcond=_LEAST)[0]
+    return _Left(axes, np.column_stack([moved, left]))
 
 
 def _is_followed(wave: FloatArray, left: _Left) -> bool:
@@ -212,7 +232,7 @@ def _is_followed(wave: FloatArray, left: _Left) -> bool:
     if not axes.shape[1]:
         return False
     found = []
-    for side in (left.treated, left.outcome):
+    for side in left.sides.T:
         along, spread = axes.T @ side, axes * side[:, None]
         inverse = np.linalg.pinv(spread.T @ spread, hermitian=True)
         found.append(float(along @ inverse @ along))
@@ -238,21 +258,23 @@ def _choose_products(bends: Bends, rows: NDArray[np.int64], left: _Left) -> Floa
 
 
 def _measure_products(products: FloatArray, left: _Left) -> FloatArray:
-    """The larger of the squared t values of treatment and outcome on each of (r, c), shape (c,)."""
+    """The largest squared t value of a side on each of (r, c), shape (c,)."""
     seen = left.of(products)
     squares = seen**2
-    found = [
-        (seen.T @ side) ** 2 / np.maximum(squares.T @ side**2, 1e-12)
-        for side in (left.treated, left.outcome)
-    ]
-    return np.maximum(*found)
+    found = [(seen.T @ side) ** 2 / np.maximum(squares.T @ side**2, 1e-12) for side in left.sides.T]
+    strongest: FloatArray = np.max(found, axis=0)
+    return strongest
 
 
 def _multiply(bends: Bends) -> Iterator[FloatArray]:
     """Products of each control with those after it, (n, c) at a time, of mean 0."""
     count = len(bends.waves) + bends.marks.shape[1]
-    deep = 2 if count <= _PAIRED[0] else 1
-    parts = [wave[:, :deep] for wave in bends.waves] + [mark[:, None] for mark in bends.marks.T]
+    deep = _DEEP if count <= _PAIRED[0] else 0
+    parts = [
+        np.column_stack([line, wave[:, :deep]])
+        for line, wave in zip(bends.lines.T, bends.waves, strict=True)
+    ]
+    parts += [mark[:, None] for mark in bends.marks.T]
     parts = parts[: _PAIRED[1]]
     for at, part in enumerate(parts[:-1]):
         others = np.column_stack(parts[at + 1 :])

@@ -17,6 +17,7 @@ import polars as pl
 
 from tasks.effects import credibility
 from tasks.effects.answer import Answer, Estimator, Options
+from tasks.effects.answer_dml import answer_dml
 from tasks.effects.answer_flexible import (
     answer_balance,
     answer_forest,
@@ -53,6 +54,10 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
         answer_plr, ("ate",), "one effect for all, weighted by how open the treatment was",
         is_binary=False,
     ),
+    "dml": Estimator(
+        answer_dml, ("ate",), "one effect for all, given what learners know of the controls",
+        is_binary=False,
+    ),
     "irm": Estimator(answer_irm, _EVERY, "an average, doubly robust"),
     "balance": Estimator(answer_balance, _EVERY, "an average, by models and balancing weights"),
     "forest": Estimator(answer_forest, _EVERY, "an average of rows' effects, doubly robust"),
@@ -66,11 +71,13 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
 """Estimators by name. Without an experiment `diff` adjusts for nothing and is the naive figure."""
 
 DEFAULTS: Final = ("plr", "balance", "irm", "diff")
+DOSE_DEFAULTS: Final = ("plr", "dml", "diff")
+"""Of a treatment of more than two values."""
 LARGE_ROWS: Final = 20_000
-"""Larger tables are asked for irm and balance by name only: they take minutes there, and a sample
-says whether they would disagree."""
-_SLOW: Final = ("balance", "irm")
-_TRUSTED: Final = ("balance", "irm", "forest", "plr", "ipw", "diff")
+"""Larger tables are asked for estimators with learners by name only: they take minutes there, and a
+sample says whether they would disagree."""
+_LEARNED: Final = ("balance", "irm", "forest", "dml")
+_TRUSTED: Final = ("balance", "irm", "forest", "dml", "plr", "ipw", "diff")
 _TRUSTED_IN_EXPERIMENTS: Final = ("lin", "cuped", "diff")
 """Which estimate the verdict over all is about: the first of these that has a result."""
 _UNADJUSTED: Final = (
@@ -143,7 +150,7 @@ def estimate_table(
     headline = _choose_headline(shown, options)
     beside: list[Finding] = []
     main = next((one.answer for one in replies if one.name == headline), None)
-    if main is not None and estimators is None and _leaves_out(question, options):
+    if main is not None and _wants_check(shown, str(headline), question, options):
         beside = check_sample(frame, main.interval, options, name=str(headline), **asked)
     verdict, reasons = _conclude(shown, headline, beside)
     return {
@@ -165,10 +172,11 @@ def choose_estimators(
 ) -> list[str]:
     """`names`, or what the question asks for; raises ConfigError when none of them can answer."""
     if names is None:
-        wanted = _TRUSTED_IN_EXPERIMENTS if options.is_experiment else DEFAULTS
+        wanted = DEFAULTS if question.is_treated is not None else DOSE_DEFAULTS
+        wanted = _TRUSTED_IN_EXPERIMENTS if options.is_experiment else wanted
         able = [n for n in wanted if ESTIMATORS[n].refuse(question, options) is None]
-        is_short = _leaves_out(question, options)
-        return [n for n in able if not (is_short and n in _SLOW)]
+        is_short = question.n > LARGE_ROWS and "plr" in able
+        return [n for n in able if not (is_short and n in _LEARNED)]
     unknown = [name for name in names if name not in ESTIMATORS]
     if unknown or not names:
         raise ConfigError(f"--estimators {','.join(names)}: allowed are {', '.join(ESTIMATORS)}")
@@ -183,14 +191,13 @@ def choose_estimators(
     return list(dict.fromkeys(names))
 
 
-def _leaves_out(question: Question, options: Options) -> bool:
-    """Whether slow estimators are left out where none are named: a sample is asked instead."""
-    return (
-        question.n > LARGE_ROWS
-        and question.is_treated is not None
-        and options.estimand == "ate"
-        and not options.is_experiment
-    )
+def _wants_check(
+    shown: Sequence[Mapping[str, Any]], headline: str, question: Question, options: Options
+) -> bool:
+    """Whether an adjusted answer that nothing speaks against has yet to be held against learners."""
+    main = next(one for one in shown if one["estimator"] == headline)
+    is_adjusted = headline in ("plr", "ipw") and question.controls.shape[1] > 0
+    return is_adjusted and main["verdict"] == "credible" and not options.is_experiment
 
 
 def reply(name: str, question: Question, options: Options) -> Reply:

@@ -247,3 +247,19 @@ def test_labels_with_their_signs_reversed_make_no_effect_credible():
     for row in drive(frame, gold=swapped):
         assert row["verdict"] == "not credible"
         assert any("are the signs of the labels reversed?" in reason for reason in row["reasons"])
+
+
+@pytest.mark.parametrize("kind", ["together", "bent"])
+def test_what_controls_do_together_or_in_bends_is_taken_out(kind):
+    rng = np.random.default_rng(0)
+    quality, taste = rng.normal(size=(2, 4000))
+    moves = quality * np.sign(taste) if kind == "together" else np.cos(3 * quality)
+    chance = 1 / (1 + np.exp(-1.5 * moves))
+    said = np.where(rng.random(4000) < 0.6, np.where(rng.random(4000) < chance, 1, -1), 0)
+    stars = 3 + 0.25 * said + 0.6 * moves + rng.normal(size=4000)
+    (row,) = estimate_drivers(
+        pl.DataFrame({"stars": stars, "quality": quality, "taste": taste > 0, "food": said}),
+        outcome="stars", attributes=["food"], controls=["quality", "taste"],
+    )  # fmt: skip
+    assert row["ci_low"] < 0.5 < row["ci_high"]
+    assert row["naive"] > 0.8

@@ -36,7 +36,7 @@ def test_a_dose_whose_effect_bends_is_weak_and_says_where() -> None:
 
 def test_a_straight_dose_is_not_called_bent() -> None:
     bent = [
-        says(ask(draw_dose(seed, curve=0.0), ["x"], estimators=["plr"]), "in a curve")
+        says(ask(draw_dose(seed, curve=0.0), ["x"], estimators=["diff"]), "in a curve")
         for seed in range(20)
     ]
     assert sum(bent) <= 1
@@ -116,3 +116,43 @@ def test_a_sample_with_a_thin_arm_says_nothing(monkeypatch: pytest.MonkeyPatch) 
 def test_an_empty_control_hides_no_hole_of_another() -> None:
     frame = draw_hole(1, share=0.08, confounding=1.2).with_columns(z=pl.lit(None, pl.Float64))
     assert says(ask(frame, ["z", "x"], estimators=["plr"]), "control x is missing in")
+
+
+def draw_together(seed: int, *, rows: int, is_together: bool = True) -> pl.DataFrame:
+    """A dose and an outcome that follow the product of two controls, or only their sum."""
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=(2, rows))
+    moves = 1.5 * np.sign(x) * np.sign(z) if is_together else x + z
+    d = moves + rng.normal(size=rows)
+    y = 0.5 * d + moves + rng.normal(size=rows)
+    return pl.DataFrame({"x": x, "z": z, "d": d, "y": y})
+
+
+def test_a_dose_is_asked_of_learners_which_see_what_controls_do_together() -> None:
+    answer = ask(draw_together(0, rows=800), ["x", "z"])
+    by_name = {row["estimator"]: row for row in answer["estimates"]}
+    assert list(by_name) == ["plr", "dml", "diff"]
+    assert answer["headline"] == "dml"
+    assert by_name["dml"]["ci_low"] < 0.5 < by_name["dml"]["ci_high"]
+    assert by_name["plr"]["ci_low"] > 0.5
+    assert by_name["diff"]["estimate"] > 0.9
+
+
+@pytest.mark.parametrize("is_together", [True, False])
+def test_a_line_asked_alone_is_held_against_learners(is_together: bool) -> None:
+    answer = ask(
+        draw_together(0, rows=800, is_together=is_together), ["x", "z"], estimators=["plr"]
+    )
+    assert says(answer, "dml on the same rows moves plr to") == is_together
+    assert says(answer, "dml on the same rows agrees") != is_together
+    assert answer["verdict"] == ("weak" if is_together else "credible")
+
+
+def test_codes_of_few_values_are_told_apart_even_by_a_line() -> None:
+    rng = np.random.default_rng(5)
+    group, size = rng.integers(0, 15, 2000), 1.5 * rng.normal(size=15)
+    d = size[group] + rng.normal(size=2000)
+    y = 0.5 * d + size[group] + rng.normal(size=2000)
+    frame = pl.DataFrame({"group": group, "d": d, "y": y})
+    plr = ask(frame, ["group"], estimators=["plr", "diff"])["estimates"][0]
+    assert plr["ci_low"] < 0.5 < plr["ci_high"]
