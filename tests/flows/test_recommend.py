@@ -26,7 +26,8 @@ def nights(
 ) -> tuple[Shop, dict[str, dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("recommend")
     write_drops(SPEC, folder / "drops")
-    (folder / "whyrec.toml").write_text(CONFIG.replace("[[sources]]", RECOMMEND))
+    plain = CONFIG.replace("[effects]", "[effects]\ngraph_rows = 0\nsecond_opinions = []")
+    (folder / "whyrec.toml").write_text(plain.replace("[[sources]]", RECOMMEND))
     shop = Shop(folder, server)
     return shop, {day: shop.run("nightly", "--as-of", day) for day in (FULL, WARM)}
 
