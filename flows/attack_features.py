@@ -135,8 +135,9 @@ def measure_features(
         moved = vectors
         if epsilon > 0:
             moved = perturb(
-                vectors, lambda at: np.broadcast_to(mean, at.shape), method=method, epsilon=epsilon,
-                norm=norm, rng=np.random.default_rng([seed, number]),
+                vectors, lambda at: np.broadcast_to(mean, at.shape), lambda at: at @ mean,
+                method=method, epsilon=epsilon, norm=norm,
+                rng=np.random.default_rng([seed, number]),
             )  # fmt: skip
         rise = slopes @ (moved - vectors).T
         errors = None

@@ -49,8 +49,9 @@ def attack_probe(
 ) -> dict[str, Any]:
     """Attack the probe's inputs of a file's texts, per attribute; the JSON document.
 
-    An input is the pooled clause vector and the text vector together; what the lexicon says stays.
-    Without labels the probe's own answers are what has to be held.
+    An input is the pooled clause vector and the text vector together, each of length 1 (or 0 where
+    there is no clause); they move freely, and what the lexicon says stays. Without labels the
+    probe's own answers are what has to be held. `length` is the mean length of the inputs.
     """
     if norm not in ("l2", "linf"):
         raise ConfigError(f"--norm {norm!r} is not known; allowed are l2 and linf")
@@ -74,11 +75,12 @@ def attack_probe(
     for at, name in enumerate(desk.names):
         victim, vectors = open_linear(reader.probe, inputs[at], at)
         codes = None if truth is None else truth[name][rows]
+        length = round(float(np.linalg.norm(vectors, axis=1).mean()), 4) if len(vectors) else None
         for row in attack_one(
             victim, vectors, number_truths(victim, vectors, codes, reader.probe.classes),
             methods=methods, epsilons=epsilons, norm=cast(Norm, norm), harden=harden, seed=seed,
         ):  # fmt: skip
-            curves.append({"attribute": name, **row})
+            curves.append({"attribute": name, "length": length, **row})
     return {
         "extractor": DISTILLED, "revision": reader.revision, "norm": norm, "seed": seed,
         "texts": len(rows), "has_labels": truth is not None, "curves": curves,
@@ -110,11 +112,15 @@ def open_linear(
 def number_truths(
     victim: LinearVictim, vectors: Floats, codes: Codes | None, classes: Sequence[int]
 ) -> Codes:
-    """Numbers of the right labels, -1 where nobody decided; the victim's own answers without labels."""
+    """Numbers of the right labels, -1 where nobody decided; the victim's own answers without labels.
+
+    Labels that the probe cannot give are numbered after its own: it reads such texts wrongly.
+    """
     if codes is None:
-        return np.asarray(victim.predict(vectors).argmax(axis=1), dtype=np.int64)
-    known = {code: at for at, code in enumerate(classes)} | {UNDECIDED: -1}
-    return np.array([known.get(int(code), -1) for code in codes], dtype=np.int64)
+        return np.asarray(victim.score(vectors).argmax(axis=1), dtype=np.int64)
+    spoken = [*classes, *(code for code in CODES if code not in classes)]
+    known = {code: at for at, code in enumerate(spoken)} | {UNDECIDED: -1}
+    return np.array([known[int(code)] for code in codes], dtype=np.int64)
 
 
 def attack_one(
@@ -128,8 +134,13 @@ def attack_one(
     harden: float | None,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Curves of each method on one attribute's probe, and on a plain and a hardened one if asked for."""
+    """Curves of each method on one attribute's probe, and on a plain and a hardened one if asked for.
+
+    Each has `n_undecided`, labels that nobody decided and that are left out, and `n_unsayable`,
+    those of the read texts whose right label the reader cannot give.
+    """
     is_labelled = truths >= 0
+    n_undecided = int((~is_labelled).sum())
     bias = victim.bias[is_labelled]
     readers = [
         ("probe", LinearVictim(victim.weights, bias), vectors[is_labelled], truths[is_labelled])
@@ -143,8 +154,24 @@ def attack_one(
                 reader, held, right, method=cast(Method, method), epsilons=epsilons, norm=norm,
                 seed=seed,
             )  # fmt: skip
-            rows.append({"reader": name, **describe_curve(curve)})
+            beyond = int((right >= len(reader.weights)).sum())
+            counts = {"n_undecided": n_undecided, "n_unsayable": beyond}
+            rows.append({"reader": name, **counts, **describe_curve(curve)})
     return rows
+
+
+def tell_labels(document: Mapping[str, Any]) -> list[str]:
+    """What was left out, and what no probe could read rightly, in a line per attribute."""
+    told = []
+    for row in document["curves"]:
+        parts = [f"{row['n_skipped']:,} read wrongly before any attack"] if row["n_skipped"] else []
+        if row["n_unsayable"]:
+            parts[0] += f" ({row['n_unsayable']:,} have a label that the probe cannot give)"
+        if row["n_undecided"]:
+            parts.append(f"{row['n_undecided']:,} without a decided label left out")
+        if parts and not row["reason"]:
+            told.append(f"{row['attribute']}, {row['reader']}: of the texts, {', '.join(parts)}")
+    return list(dict.fromkeys(told))
 
 
 def fit_both(

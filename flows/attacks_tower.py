@@ -115,7 +115,8 @@ def move_block(
     norm: Norm, rng: np.random.Generator,
 ) -> list[Floats]:  # fmt: skip
     """Token states of some texts, each moved so that the squared error of its text rises."""
-    ends = np.cumsum([len(part) for part in parts])[:-1]
+    sizes = [len(part) for part in parts]
+    ends = np.cumsum(sizes)[:-1]
 
     def climb(flat: Floats) -> Floats:
         now = np.split(flat, ends)
@@ -125,8 +126,11 @@ def move_block(
         signs = np.where(error >= 0, 1.0, -1.0)
         return np.concatenate([s * slope for s, slope in zip(signs, slopes, strict=True)])
 
+    def err(flat: Floats) -> Floats:
+        return np.repeat((predict(model, np.split(flat, ends)) - ratings) ** 2, sizes)
+
     flat = np.concatenate(list(parts))
-    moved = perturb(flat, climb, method=method, epsilon=epsilon, norm=norm, rng=rng)
+    moved = perturb(flat, climb, err, method=method, epsilon=epsilon, norm=norm, rng=rng)
     return list(np.split(moved, ends))
 
 

@@ -171,7 +171,11 @@ def attack_embedding(
     ] = None,
     methods: Annotated[str, typer.Option(help="fgsm, pgd or both.")] = "fgsm,pgd",
     epsilons: Annotated[
-        str, typer.Option(help="Sizes of the attack; vectors have length 1.")
+        str,
+        typer.Option(
+            help="How far vectors move. A text has two of length 1, moved together and freely: length "
+            "is not kept. Of a tower's states it is a share of their mean length."
+        ),
     ] = "0.05,0.1,0.2,0.4",
     norm: Annotated[str, typer.Option(help="l2 or linf.")] = "l2",
     harden: Annotated[
@@ -209,7 +213,7 @@ def attack_embedding(
             return
         if file is None or text is None or attributes is None:
             raise ConfigError("--target probe needs a FILE, --text and --attributes")
-        from flows.attacks_embedding import CURVES, attack_probe, list_curves
+        from flows.attacks_embedding import CURVES, attack_probe, list_curves, tell_labels
         from flows.desk import Teaching
 
         document = attack_probe(
@@ -222,7 +226,12 @@ def attack_embedding(
         if is_json:
             print_json(document)
             return
-        print_table(f"vectors of {document['texts']:,} texts", CURVES, list_curves(document))
+        lengths = ", ".join({f"{row['attribute']} {row['length']:.2f}": 0 for row in document["curves"]
+                             if row["length"] is not None})  # fmt: skip
+        title = f"vectors of {document['texts']:,} texts, mean length: {lengths or 'none'}"
+        print_table(title, CURVES, list_curves(document))
+        for line in tell_labels(document):
+            print_line(line)
         for row in document["curves"]:
             if row["reason"]:
                 print_line(f"{row['attribute']}, {row['method']}: skipped, {row['reason']}")

@@ -3,10 +3,16 @@
 FGSM (Goodfellow et al. 2015, https://arxiv.org/abs/1412.6572) takes one step along the gradient,
 PGD (Madry et al. 2018, https://arxiv.org/abs/1706.06083) many, from a random start, drawn back into
 the ball of radius epsilon after each. They bound what any text could do, and reach vectors that no
-text has. Whoever gives a gradient can be attacked: a probe, a text tower, a recommender's factors.
+text has: a vector moves freely in the ball, its length is not kept. Whoever gives a gradient can be
+attacked: a probe, a text tower, a recommender's factors.
+
+Answers are attacked by each other label in turn, on the difference of two scores, which never
+saturates (Carlini and Wagner 2017, https://arxiv.org/abs/1608.04644), and the best point on the way
+counts, not the last. Of a linear reader one step then reaches all that can be reached: its least
+distance to label k is (s_t - s_k) / ||w_t - w_k||, in the dual norm.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -17,7 +23,11 @@ from tasks.platform.errors import ConfigError, InputError
 
 Floats = npt.NDArray[np.float64]
 Gradient = Callable[[Floats], Floats]
-"""Rows of a loss's gradient at vectors, shape (n, dim) for (n, dim)."""
+"""Rows of a height's gradient at vectors, shape (n, dim) for (n, dim)."""
+Height = Callable[[Floats], Floats]
+"""What an attack wants to rise, of each vector, shape (n,)."""
+Codes = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Norm = Literal["l2", "linf"]
 Method = Literal["fgsm", "pgd"]
 METHODS: Final = ("fgsm", "pgd")
@@ -28,13 +38,13 @@ _TINY: Final = 1e-12
 
 
 class VectorVictim(Protocol):
-    """Reads vectors, and knows its gradient."""
+    """Reads vectors, and knows the slopes of its scores."""
 
-    def predict(self, vectors: Floats) -> Floats:
-        """Probabilities, shape (n, labels)."""
+    def score(self, vectors: Floats) -> Floats:
+        """Scores whose softmax are the probabilities, shape (n, labels)."""
 
-    def gradient(self, vectors: Floats, truths: npt.NDArray[np.int64]) -> Floats:
-        """Gradient of the log loss of each vector's true label, shape (n, dim)."""
+    def pull(self, vectors: Floats, labels: Codes, rivals: Codes) -> Floats:
+        """Gradient of each rival's score less the label's, shape (n, dim)."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +57,20 @@ class LinearVictim:
     weights: Floats
     bias: Floats
 
+    def score(self, vectors: Floats) -> Floats:
+        """Weights times vectors, and bias."""
+        return np.asarray(vectors @ self.weights.T + self.bias)
+
+    def pull(self, vectors: Floats, labels: Codes, rivals: Codes) -> Floats:
+        """The difference of two labels' weights, the same at all vectors."""
+        return np.asarray(self.weights[rivals] - self.weights[labels])
+
     def predict(self, vectors: Floats) -> Floats:
         """Softmax of the scores."""
-        scores = vectors @ self.weights.T + self.bias
-        raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+        return to_shares(self.score(vectors))
 
-    def gradient(self, vectors: Floats, truths: npt.NDArray[np.int64]) -> Floats:
-        """(Probabilities less truth) times weights."""
+    def gradient(self, vectors: Floats, truths: Codes) -> Floats:
+        """Gradient of the log loss of each vector's true label: (probabilities less truth) times weights."""
         shares = self.predict(vectors)
         shares[np.arange(len(shares)), truths] -= 1.0
         return np.asarray(shares @ self.weights)
@@ -64,8 +80,8 @@ class LinearVictim:
 class Strength:
     """What one size of attack did to `n` vectors that were read rightly before.
 
-    `accuracy` is over all vectors, also those read wrongly before; `shift` is the mean fall of the
-    true label's probability among the `n`.
+    `accuracy` is over all vectors, also those read wrongly before, which stay wrong; `shift` is the
+    mean fall of the true label's probability among the `n`.
     """
 
     epsilon: float
@@ -97,7 +113,7 @@ class Curve:
 def attack_vectors(
     victim: VectorVictim,
     vectors: Floats,
-    truths: npt.NDArray[np.int64],
+    truths: Codes,
     *,
     method: Method,
     epsilons: Sequence[float],
@@ -107,15 +123,16 @@ def attack_vectors(
 ) -> Curve:
     """Attack vectors (n, dim), whose right labels are `truths` (n,), at each size.
 
-    A victim with one answer for all vectors is not attacked: it has nothing to flip. Raises
-    ConfigError for sizes that are not positive or a method that is not known.
+    A truth that the victim has no score for is read wrongly. A larger size can all that a smaller
+    one could. A victim with one answer for all vectors is not attacked: it has nothing to flip.
+    Raises ConfigError for sizes that are not positive or a method that is not known.
     """
     check_sizes(method, epsilons)
     if len(vectors) != len(truths):
         raise InputError(f"{len(vectors)} vectors and {len(truths)} labels; give one each")
     if not len(vectors):
         return Curve(method, norm, 0, 0, None, (), None, "no vectors")
-    before = victim.predict(vectors)
+    before = victim.score(vectors)
     answers = before.argmax(axis=1)
     is_right = answers == truths
     clean, n_wrong = float(is_right.mean()), int((~is_right).sum())
@@ -123,14 +140,65 @@ def attack_vectors(
         reason = "constant model: it gives one answer to everything"
         return Curve(method, norm, len(vectors), len(vectors), clean, (), None, reason)
     points = []
+    best, lead = vectors, find_leads(before, answers)
     for number, epsilon in enumerate(sorted(epsilons)):
-        moved = perturb(
-            vectors, lambda at: victim.gradient(at, truths), method=method, epsilon=epsilon,
-            norm=norm, steps=steps, rng=np.random.default_rng([seed, number]),
+        moved = turn_answers(
+            victim, vectors, answers, method=method, epsilon=epsilon, norm=norm, steps=steps,
+            rng=np.random.default_rng([seed, number]),
         )  # fmt: skip
-        points.append(_measure(epsilon, before, victim.predict(moved), truths))
+        found = find_leads(victim.score(moved), answers)
+        is_better = found > lead
+        best, lead = np.where(is_better[:, None], moved, best), np.maximum(found, lead)
+        after = victim.score(best)
+        points.append(_measure(epsilon, before, after, answers, is_right, lead > 0))
     median = next((p.epsilon for p in points if p.n and p.flipped >= p.n / 2), None)
     return Curve(method, norm, len(vectors), n_wrong, clean, tuple(points), median)
+
+
+def turn_answers(
+    victim: VectorVictim,
+    vectors: Floats,
+    answers: Codes,
+    *,
+    method: Method,
+    epsilon: float,
+    norm: Norm,
+    steps: int = STEPS,
+    rng: np.random.Generator,
+) -> Floats:
+    """Vectors (n, dim) moved by at most `epsilon` to where another label's lead is largest.
+
+    Every other label is tried.
+    """
+
+    def lead(at: Floats) -> Floats:
+        return find_leads(victim.score(at), answers)
+
+    best, highest = vectors, lead(vectors)
+    for label in range(victim.score(vectors).shape[1]):
+        rivals = np.full(len(vectors), label)
+        moved = perturb(
+            vectors, lambda at, rivals=rivals: victim.pull(at, answers, rivals), lead,  # type: ignore[misc]
+            method=method, epsilon=epsilon, norm=norm, steps=steps, rng=rng,
+        )  # fmt: skip
+        found = lead(moved)
+        best = np.where((found > highest)[:, None], moved, best)
+        highest = np.maximum(found, highest)
+    return best
+
+
+def find_leads(scores: Floats, answers: Codes) -> Floats:
+    """By how much the best other label's score exceeds the answer's, shape (n,); below 0: it holds."""
+    rows = np.arange(len(answers))
+    others = scores.copy()
+    others[rows, answers] = -np.inf
+    return np.asarray(others.max(axis=1) - scores[rows, answers])
+
+
+def to_shares(scores: Floats) -> Floats:
+    """Softmax of scores (n, labels)."""
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def shift_scores(
@@ -155,8 +223,8 @@ def shift_scores(
     found = []
     for number, epsilon in enumerate(sorted(epsilons)):
         moved = perturb(
-            vectors, lambda at: sign * gradient(at), method=method, epsilon=epsilon, norm=norm,
-            steps=steps, rng=np.random.default_rng([seed, number]),
+            vectors, lambda at: sign * gradient(at), lambda at: sign * score(at), method=method,
+            epsilon=epsilon, norm=norm, steps=steps, rng=np.random.default_rng([seed, number]),
         )  # fmt: skip
         found.append((float(epsilon), float((score(moved) - before).mean())))
     return found
@@ -165,6 +233,7 @@ def shift_scores(
 def perturb(
     vectors: Floats,
     gradient: Gradient,
+    height: Height,
     *,
     method: Method,
     epsilon: float,
@@ -172,24 +241,48 @@ def perturb(
     steps: int = STEPS,
     rng: np.random.Generator,
 ) -> Floats:
-    """Vectors moved by at most `epsilon` in `norm` so that what `gradient` belongs to rises."""
+    """Vectors moved by at most `epsilon` in `norm` so that `height`, whose `gradient` is given, rises.
+
+    The highest point met counts, of PGD also that of one whole step; what never rises stays.
+    """
+    best, highest = vectors, height(vectors)
+    for moved in walk(vectors, gradient, method, epsilon, norm, steps, rng):
+        found = height(moved)
+        best = np.where((found > highest)[:, None], moved, best)
+        highest = np.maximum(found, highest)
+    return best
+
+
+def walk(
+    vectors: Floats,
+    gradient: Gradient,
+    method: Method,
+    epsilon: float,
+    norm: Norm,
+    steps: int,
+    rng: np.random.Generator,
+) -> Iterator[Floats]:
+    """The points of an attack, shape (n, dim) each: one whole step, and for PGD those of its way."""
+    yield vectors + epsilon * steepest(gradient(vectors), norm)
     if method == "fgsm":
-        return vectors + epsilon * steepest(gradient(vectors), norm)
+        return
     start = rng.standard_normal(vectors.shape)
     offset = epsilon * rng.random((len(vectors), 1)) * steepest(start, norm)
     size = _STEP_SHARE * epsilon / steps
     for _ in range(steps):
         offset = offset + size * steepest(gradient(vectors + offset), norm)
         offset = project(offset, epsilon, norm)
-    return vectors + offset
+        yield vectors + offset
 
 
 def steepest(gradient: Floats, norm: Norm) -> Floats:
     """The step of length 1 in `norm` along which each row rises most; 0 where there is no slope."""
     if norm == "linf":
         return np.sign(gradient)
-    length = np.linalg.norm(gradient, axis=1, keepdims=True)
-    return np.asarray(gradient / np.maximum(length, _TINY))
+    largest = np.abs(gradient).max(axis=1, keepdims=True)
+    scaled = gradient / np.where(largest > 0, largest, 1.0)  # a slope's square may underflow
+    length = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return np.asarray(scaled / np.maximum(length, _TINY))
 
 
 def project(offset: Floats, epsilon: float, norm: Norm) -> Floats:
@@ -202,7 +295,7 @@ def project(offset: Floats, epsilon: float, norm: Norm) -> Floats:
 
 def fit_hardened(
     vectors: Floats,
-    truths: npt.NDArray[np.int64],
+    truths: Codes,
     *,
     n_labels: int,
     epsilon: float,
@@ -251,16 +344,19 @@ def check_sizes(method: str, epsilons: Sequence[float]) -> None:
 
 
 def _measure(
-    epsilon: float, before: Floats, after: Floats, truths: npt.NDArray[np.int64]
+    epsilon: float,
+    before: Floats,
+    after: Floats,
+    answers: Codes,
+    was_right: Flags,
+    is_turned: Flags,
 ) -> Strength:
-    rows = np.arange(len(truths))
-    was_right = before.argmax(axis=1) == truths
-    is_right = after.argmax(axis=1) == truths
-    fall = (before[rows, truths] - after[rows, truths])[was_right]
+    rows = np.arange(len(answers))
+    fall = (to_shares(before) - to_shares(after))[rows, answers][was_right]
     return Strength(
         float(epsilon),
         int(was_right.sum()),
-        int((was_right & ~is_right).sum()),
-        float(is_right.mean()),
+        int((was_right & is_turned).sum()),
+        float((was_right & ~is_turned).mean()),
         float(fall.mean()) if len(fall) else 0.0,
     )

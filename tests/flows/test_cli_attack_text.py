@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from flows.attacks_embedding import attack_one, number_truths, tell_labels
 from flows.cli import app
+from tasks.platform.labels import NEUTRAL, UNDECIDED
+from tasks.robustness.embedding import LinearVictim
 from tests.text.conftest import build_tiny_llm, build_tiny_model
 
 GOOD = ["The food was great.", "Great food and good service.", "The food is very good."]
@@ -173,6 +177,27 @@ def test_vectors_are_attacked_over_epsilon_with_clean_accuracy_beside(shop: Path
             small, large = row["points"]
             assert row["clean_accuracy"] >= small["accuracy"] >= large["accuracy"]
     assert rows["plain", "pgd"]["points"][1]["accuracy"] == 0.0
+    assert 1.0 <= rows["probe", "fgsm"]["length"] <= 2**0.5
+
+
+def test_labels_that_a_probe_cannot_give_are_read_wrongly_and_undecided_ones_are_left_out() -> None:
+    rng = np.random.default_rng(0)
+    victim = LinearVictim(rng.standard_normal((3, 6)) * 3, np.zeros((60, 3)))
+    vectors = rng.standard_normal((60, 6))
+    codes = np.array([1, -1, 9])[victim.score(vectors).argmax(axis=1)]
+    codes[:20], codes[20:25] = NEUTRAL, UNDECIDED
+    truths = number_truths(victim, vectors, codes, (1, -1, 9))
+    for row in attack_one(victim, vectors, truths, methods=("fgsm", "pgd"), epsilons=(0.1, 9.0),
+                          norm="l2", harden=None, seed=0):  # fmt: skip
+        counts = (row["n"], row["n_skipped"], row["n_unsayable"], row["n_undecided"])
+        assert counts == (55, 20, 20, 5)
+        assert row["clean_accuracy"] == round(35 / 55, 4)
+        assert [p["flipped"] for p in row["points"]][-1] == 35
+    told = tell_labels({"curves": [{"attribute": "food", **row}]})
+    assert told == [
+        "food, probe: of the texts, 20 read wrongly before any attack (20 have a label that the probe "
+        "cannot give), 5 without a decided label left out"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tasks.robustness.embedding import (
     fit_hardened,
     perturb,
     shift_scores,
+    steepest,
 )
 
 WEIGHTS = np.array([[-3.0, -4.0], [3.0, 4.0]])
@@ -44,7 +45,10 @@ def test_the_maximum_norm_reaches_by_the_sum_of_the_weights() -> None:
 def test_no_vector_leaves_the_ball(method, norm) -> None:
     rng = np.random.default_rng(0)
     start = rng.standard_normal((20, 5))
-    moved = perturb(start, lambda at: at**3, method=method, epsilon=0.3, norm=norm, rng=rng)
+    moved = perturb(
+        start, lambda at: at**3, lambda at: (at**4).sum(axis=1) / 4, method=method, epsilon=0.3,
+        norm=norm, rng=rng,
+    )  # fmt: skip
     size = np.abs(moved - start).max(1) if norm == "linf" else np.linalg.norm(moved - start, axis=1)
     assert size.max() <= 0.3 + 1e-9
     assert size.min() > 0.05
@@ -74,6 +78,79 @@ def test_vectors_read_wrongly_are_counted_apart() -> None:
     curve = attack_vectors(VICTIM, POINTS, np.array([1, 0, 0, 0]), method="fgsm", epsilons=(0.6,))
     assert (curve.n, curve.n_skipped, curve.clean_accuracy) == (4, 1, 0.75)
     assert curve.points[0].n == 3
+
+
+def test_a_truth_that_the_reader_has_no_score_for_is_read_wrongly() -> None:
+    curve = attack_vectors(VICTIM, POINTS, np.array([1, 2, 0, 2]), method="pgd", epsilons=(5.0,))
+    assert (curve.n, curve.n_skipped, curve.clean_accuracy) == (4, 2, 0.5)
+    assert (curve.points[0].n, curve.points[0].flipped) == (2, 2)
+
+
+def make_many() -> tuple[LinearVictim, np.ndarray, np.ndarray]:
+    """Four labels whose weights differ in length, shares saturated; 300 vectors of a bias each."""
+    rng = np.random.default_rng(4)
+    weights = rng.standard_normal((4, 12)) * np.array([[60.0], [30.0], [10.0], [3.0]])
+    victim = LinearVictim(weights, rng.standard_normal((300, 4)))
+    vectors = rng.standard_normal((300, 12))
+    return victim, vectors, victim.score(vectors).argmax(axis=1)
+
+
+def find_distances(victim: LinearVictim, vectors: np.ndarray, norm: str) -> np.ndarray:
+    """The least way of each vector to another answer, by hand."""
+    scores, nearest = victim.score(vectors), []
+    for row, own in enumerate(scores.argmax(axis=1)):
+        gaps = [
+            (scores[row, own] - scores[row, k])
+            / np.linalg.norm(victim.weights[own] - victim.weights[k], ord=1 if norm == "linf" else 2)
+            for k in range(4) if k != own
+        ]  # fmt: skip
+        nearest.append(min(gaps))
+    return np.array(nearest)
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+@pytest.mark.parametrize("method", ["fgsm", "pgd"])
+def test_of_many_labels_all_flips_that_are_possible_are_found(method, norm) -> None:
+    victim, vectors, answers = make_many()
+    assert (np.linalg.norm(victim.gradient(vectors, answers), axis=1) < 1e-12).mean() > 0.5
+    away = find_distances(victim, vectors, norm)
+    sizes = tuple(float(np.quantile(away, share)) for share in (0.1, 0.4, 0.7, 0.95))
+    curve = attack_vectors(victim, vectors, answers, method=method, epsilons=sizes, norm=norm)
+    assert [p.flipped for p in curve.points] == [int((away < size).sum()) for size in sizes]
+
+
+class RingVictim:
+    """Label 1 within half a unit of (2, 0), else 0: a whole step of 3 jumps over it."""
+
+    def score(self, vectors: np.ndarray) -> np.ndarray:
+        away = np.linalg.norm(vectors - [2.0, 0.0], axis=1)
+        return np.column_stack([np.zeros(len(vectors)), 0.5 - away])
+
+    def pull(self, vectors: np.ndarray, labels: np.ndarray, rivals: np.ndarray) -> np.ndarray:
+        towards = np.array([2.0, 0.0]) - vectors
+        return (rivals - labels)[:, None] * towards / np.linalg.norm(towards, axis=1, keepdims=True)
+
+
+def test_the_best_point_on_the_way_counts_and_a_larger_size_can_what_a_smaller_could() -> None:
+    points = np.array([[0.0, 0.0], [0.0, 0.1], [2.0, 0.1]])
+    truths = np.array([0, 0, 1])
+    for method in ("fgsm", "pgd"):
+        curve = attack_vectors(RingVictim(), points, truths, method=method, epsilons=(2.0, 5.0))
+        assert [p.flipped for p in curve.points] == [3, 3]
+
+
+def test_a_step_keeps_its_length_where_the_slope_is_tiny() -> None:
+    step = steepest(np.array([[3e-200, 4e-200], [0.0, 0.0]]), "l2")
+    np.testing.assert_allclose(step, [[0.6, 0.8], [0.0, 0.0]])
+
+
+def test_what_would_lower_the_height_is_not_done() -> None:
+    start = np.array([[0.5]])
+    moved = perturb(
+        start, lambda at: np.ones_like(at), lambda at: -(at[:, 0] ** 2), method="fgsm", epsilon=1.0,
+        norm="l2", rng=np.random.default_rng(0),
+    )  # fmt: skip
+    np.testing.assert_array_equal(moved, start)
 
 
 def test_a_recommenders_prediction_moves_by_epsilon_times_the_users_length() -> None:
