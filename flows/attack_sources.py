@@ -1,7 +1,7 @@
-"""Where what is attacked comes from: the warehouse, or a file of reviews."""
+"""Where what is attacked comes from: the warehouse (for a file see `flows.attack_files`)."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from flows.attack_target import ITEM_COLUMNS, MomentsTarget, Recipe, make_target
-from flows.desk import list_reviews, open_desk, open_reader, read_attributes, read_texts
+from flows.attack_target import MomentsTarget, Recipe, make_target
+from flows.desk import list_reviews, open_desk, open_reader, read_attributes
 from flows.tables import number_rows
 from tasks.effects.estimate import Method
 from tasks.platform.errors import ConfigError, InputError
-from tasks.platform.labels import read_labels, to_sides
 from tasks.platform.refs import FileRef
 from tasks.platform.runs import read_json
 from tasks.platform.settings import EffectsSettings, load_settings
@@ -35,12 +34,28 @@ class Columns:
     text: str | None = None
 
 
+@dataclass(frozen=True)
+class Account:
+    """Rows: `read` = those of the corpus + `no_id` + `no_date` + `no_rating`.
+
+    Of the corpus `not_read` are unread, in all by `reasons`: no effect rests on them.
+    """
+
+    read: int
+    no_id: int = 0
+    no_date: int = 0
+    no_rating: int = 0
+    not_read: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """What is attacked: reviews with what is known of them, and exposures, if any.
 
-    `reader` is how their texts were read, None where labels were given. `features` of users and items
-    are there where a data set gives them, by the codes of the corpus.
+    `reader` is how their texts were read, None where labels were given; `origin` says in words where
+    what texts say is known from. `features` of users and items are there where a data set gives
+    them, by the codes of the corpus.
     """
 
     source: str
@@ -50,86 +65,8 @@ class Loaded:
     features: (
         tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]] | None
     ) = None
-
-
-def load_file(
-    path: str, columns: Columns, *, attributes: Sequence[str], config: str | None
-) -> Loaded:
-    """Reviews of a file: attributes are columns of labels, or are read from the text.
-
-    Raises InputError when a column is not there.
-    """
-    settings = load_settings(config)
-    frame = read_texts(path)
-    named = asdict(columns)
-    absent = [name for name in named.values() if name is not None and name not in frame.columns]
-    if absent:
-        raise InputError(
-            f"{path} has no column {', '.join(map(repr, absent))}; it has "
-            f"{', '.join(frame.columns[:20])}"
-        )
-    reviews = name_columns(frame, columns)
-    reader = None
-    if all(name in frame.columns for name in attributes):
-        reviews = reviews.with_columns(
-            pl.Series(SAYS + name, to_sides(read_labels(frame[name])), dtype=pl.Int8)
-            for name in attributes
-        )
-    else:
-        if columns.text is None:
-            raise ConfigError(
-                f"{path} has no columns for {', '.join(attributes)}; name the text they can be "
-                "read from with --text"
-            )
-        reader = make_reader(attributes, config)
-        says, is_read = read_says(reviews["text"].fill_null("").to_list(), attributes, config)
-        reviews = add_says(reviews, says, attributes).with_columns(is_read=pl.Series(is_read))
-    kept = reviews.drop_nulls(["user_id", "item_id", "rating"])
-    target = make_target(
-        kept, attributes=attributes, items=find_items(frame, columns.item),
-        recipe=make_recipe(settings.effects),
-    )  # fmt: skip
-    return Loaded(path, target, reader)
-
-
-def find_items(frame: pl.DataFrame, item: str) -> pl.DataFrame:
-    """What a file of reviews says of its items, in `ITEM_COLUMNS`: the first of what each has."""
-    known = [name for name in ITEM_COLUMNS if name in frame.columns and name != item]
-    named = frame.select(pl.col(item).cast(pl.String).alias("item_id"), *known).drop_nulls(
-        "item_id"
-    )
-    return named.group_by("item_id").agg(pl.col(name).drop_nulls().first() for name in known)
-
-
-def name_columns(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
-    """The columns of reviews, dates read from dates, times, text or seconds since 1970."""
-    dates = pl.lit(0, dtype=pl.Int32).cast(pl.Date)
-    if columns.date is not None:
-        dates = read_dates(frame[columns.date])
-    text = pl.lit("") if columns.text is None else pl.col(columns.text).cast(pl.String)
-    return frame.select(
-        pl.format("r{}", pl.int_range(pl.len()).cast(pl.String).str.zfill(9)).alias("review_id"),
-        pl.col(columns.user).cast(pl.String).alias("user_id"),
-        pl.col(columns.item).cast(pl.String).alias("item_id"),
-        dates.alias("event_date"),
-        pl.col(columns.rating).cast(pl.Float64, strict=False).alias("rating"),
-        text.alias("text"),
-    )
-
-
-def read_dates(values: pl.Series) -> pl.Expr:
-    """Dates of a column; raises InputError when they cannot be read."""
-    if values.dtype.is_integer():
-        return pl.from_epoch(pl.lit(values), time_unit="s").cast(pl.Date)
-    if values.dtype == pl.String:
-        found = values.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-        if found.null_count() > values.null_count():
-            raise InputError(
-                f"{found.null_count() - values.null_count():,} values of {values.name} are no "
-                "dates; write them as 2024-03-01 or as seconds since 1970"
-            )
-        return pl.lit(found)
-    return pl.lit(values).cast(pl.Date)
+    account: Account | None = None
+    origin: str = ""
 
 
 def add_says(
@@ -151,8 +88,8 @@ def make_reader(attributes: Sequence[str], config: str | None) -> Reader:
 
 def read_says(
     texts: Sequence[str], attributes: Sequence[str], config: str | None
-) -> tuple[Says, np.ndarray[Any, np.dtype[np.bool_]]]:
-    """What texts say of each attribute (n, attributes), and which of them were read at all (n,)."""
+) -> tuple[Says, list[str | None], str]:
+    """What texts say of each attribute (n, attributes), why some were not read (n,), and who read."""
     frame = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
     reviews = list_reviews(frame, "text")
     desk = open_desk(attributes, config)
@@ -163,9 +100,10 @@ def read_says(
     place = {name: at for at, name in enumerate(attributes)}
     columns = [place[name] for name in said["attribute"]]
     says[said["row"].to_numpy(), columns] = said["polarity"].to_numpy()
-    is_read = np.ones(len(texts), dtype=bool)
-    is_read[number_rows(found.skipped)["row"].to_numpy()] = False
-    return says, is_read
+    why: list[str | None] = [None] * len(texts)
+    for row, reason in number_rows(found.skipped).iter_rows():
+        why[row] = reason
+    return says, why, reader.name
 
 
 def list_unread(site: Site, until: date) -> list[str]:
@@ -203,12 +141,16 @@ def load_warehouse(
             )
         }  # fmt: skip
     reviews = join_says(tables["reviews"], tables["read"], names, unread=list_unread(site, until))
+    account = Account(reviews.height, not_read=int((~reviews["is_read"]).sum()))
     target = make_target(
         reviews, attributes=names, items=tables["items"], users=tables["users"],
         recipe=make_recipe(settings.effects),
     )  # fmt: skip
     exposures = tables["exposures"].with_columns(pl.col("is_clicked").cast(pl.Boolean))
-    return Loaded(chosen, target, make_reader(names, config), exposures)
+    return Loaded(
+        chosen, target, make_reader(names, config), exposures, account=account,
+        origin="what the nights read",
+    )  # fmt: skip
 
 
 def choose_source(known: Sequence[str], wanted: str | None) -> str:

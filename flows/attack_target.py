@@ -34,7 +34,7 @@ from tasks.effects.moments import (
     stable_bucket,
     sum_moments,
 )
-from tasks.effects.panel import build_panel, panel_spec, treatment_names
+from tasks.effects.panel import CONTROL, build_panel, panel_spec, treatment_names
 from tasks.effects.plr import fit_nuisances, solve_residuals
 from tasks.platform.errors import EstimationError
 from tasks.robustness.corpus import SAYS, Corpus, make_corpus
@@ -96,6 +96,12 @@ class MomentsTarget:
                 "attack; look at their languages, or choose another extractor"
             )
         return read
+
+    def list_held(self) -> list[str]:
+        """What the conclusions hold fixed: controls of the genuine panel that vary."""
+        names = [name for name in self.panel.columns if name.startswith(CONTROL)]
+        varying = [name for name in names if self.panel[name].drop_nulls().n_unique() > 1]
+        return [name.removeprefix(CONTROL) for name in varying]
 
     @property
     def treatments(self) -> tuple[str, ...]:

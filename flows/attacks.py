@@ -27,17 +27,28 @@ from tasks.robustness.scorecard import (
 
 MIN_EXPOSURES: Final = 100
 NAMES: Final = {SURROGATE: "ridge matrix factorisation"}
+_NO_ITEMS: Final = (
+    "nothing is known of what kind of item it is; columns price_usd, brand and category would be held "
+    "fixed, others with 'whyrec drivers --controls'"
+)
+_UNADJUSTED: Final = (
+    "clean effects are unadjusted, and so weak at most: who wrote about what, such as buyers of cheap "
+    "items, is taken for an effect; --date, and columns price_usd, brand and category, would be held "
+    "fixed, others with 'whyrec drivers --controls'"
+)
 
 
 def attack_effects(loaded: Loaded, plan: Plan, attributes: Sequence[str] = ()) -> dict[str, Any]:
     """Every attack of `plan` on the conclusion on every attribute.
 
-    Keys: source, n, share, looked_to, seed, clean, attacks, counts, and flagged_clean: what the
-    detector flags where nothing was planted.
+    Keys: source, n (reviews that effects rest on, of which `share` is a share), rows (what became of
+    all), says_from, held_fixed, caveats, share, looked_to, seed, clean, attacks, counts, and
+    flagged_clean: what the detector flags where nothing was planted.
     """
     target = loaded.target
     names = choose_names(target.corpus.attributes, attributes)
     clean = target.conclude()
+    held = target.list_held()
     results = [
         attack_conclusion(target, attack, name, plan, clean=clean, reader=loaded.reader)
         for name in names
@@ -45,11 +56,22 @@ def attack_effects(loaded: Loaded, plan: Plan, attributes: Sequence[str] = ()) -
     ]
     return {
         "source": loaded.source,
-        "n": target.corpus.n,
+        "n": target.corpus.n_read,
+        "rows": show_rows(loaded, used=target.corpus.n_read),
+        "says_from": loaded.origin,
+        "held_fixed": held,
+        "caveats": list_caveats(held),
         "share": plan.share,
         "looked_to": plan.looked_to,
         "seed": plan.seed,
-        "clean": [{"attribute": name, **show_conclusion(clean[name])} for name in names],
+        "clean": [
+            {
+                "attribute": name,
+                **show_conclusion(clean[name]),
+                "standing": weigh(clean[name], held),
+            }
+            for name in names
+        ],
         "attacks": [show_effect(result) for result in results],
         "counts": count_outcomes([result.outcome for result in results]),
         "flagged_clean": count_flagged(loaded, plan.fence),
@@ -61,7 +83,7 @@ def attack_behaviour(loaded: Loaded, plan: Plan, victim_name: str = SURROGATE) -
 
     The recommender is the one that `victim_name` names, see `flows.attack_victim.VICTIMS`.
 
-    Keys: source, n, share, mode, seed, victim, attacks, clicks, counts, suspects.
+    Keys: source, n, rows, share, mode, seed, victim, attacks, clicks, counts, suspects.
     """
     corpus = loaded.target.corpus
     recommender = choose_victim(victim_name, loaded, seed=plan.seed)
@@ -70,6 +92,7 @@ def attack_behaviour(loaded: Loaded, plan: Plan, victim_name: str = SURROGATE) -
     return {
         "source": loaded.source,
         "n": corpus.n,
+        "rows": show_rows(loaded, used=corpus.n),
         "share": plan.share,
         "mode": plan.mode,
         "seed": plan.seed,
@@ -79,6 +102,29 @@ def attack_behaviour(loaded: Loaded, plan: Plan, victim_name: str = SURROGATE) -
         "counts": count_outcomes([result.outcome for result in results]),
         **find_suspects(loaded, plan.fence),
     }
+
+
+def show_rows(loaded: Loaded, *, used: int) -> dict[str, Any] | None:
+    """What became of the rows that were read, as JSON; unread ones count where they are not used."""
+    if loaded.account is None:
+        return None
+    rows = {"used": used, **asdict(loaded.account)}
+    is_all = used == loaded.target.corpus.n
+    return rows | {"not_read": 0, "reasons": {}} if is_all else rows
+
+
+def list_caveats(held: Sequence[str]) -> list[str]:
+    """What a reader of the clean effects should know of what is not held fixed."""
+    if not held:
+        return [_UNADJUSTED]
+    if not {"price_usd", "brand", "category"} & set(held):
+        return [_NO_ITEMS]
+    return []
+
+
+def weigh(clean: Conclusion, held: Sequence[str]) -> str:
+    """The verdict on a clean effect, at most weak where nothing is held fixed."""
+    return "weak" if clean.verdict == "credible" and not held else clean.verdict
 
 
 def attack_exposures(log: pl.DataFrame | None, plan: Plan) -> list[dict[str, Any]]:

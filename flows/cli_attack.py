@@ -22,13 +22,18 @@ Source = Annotated[
 ]
 AsOf = Annotated[str | None, typer.Option(help="Last date to see in the warehouse.")]
 Attributes = Annotated[
-    str | None, typer.Option(help="Attributes, a,b,c: columns of labels, or read from --text.")
+    str | None,
+    typer.Option(
+        help="Attributes, a,b,c: columns of labels, or read from --text where there are none."
+    ),
 ]
 Text = Annotated[str | None, typer.Option(help="Column of the text.")]
 User = Annotated[str, typer.Option(help="Column of the user.")]
 Item = Annotated[str, typer.Option(help="Column of the item.")]
 Rating = Annotated[str, typer.Option(help="Column of the rating.")]
-Date = Annotated[str | None, typer.Option(help="Column of the date, or of seconds since 1970.")]
+Date = Annotated[
+    str | None, typer.Option(help="Column of the date, or of (milli)seconds since 1970.")
+]
 Attacks = Annotated[
     str | None,
     typer.Option(
@@ -180,7 +185,8 @@ def load(
     config: str | None,
 ) -> "Loaded":
     """What to attack."""
-    from flows.attack_sources import Columns, load_file, load_warehouse
+    from flows.attack_files import load_file
+    from flows.attack_sources import Columns, load_warehouse
 
     names = split_names(attributes)
     if file is not None:
@@ -194,16 +200,17 @@ def show_effects(document: dict[str, Any]) -> None:
     tried = [one for one in document["attacks"] if one["outcome"] != "skipped"]
     rows = [
         (
-            one["attribute"], one["attack"], tell(clean[one["attribute"]]), tell(one["attacked"]),
-            one["shift"], tell_back(one["defences"][0]), one["detection"]["auc"],
+            one["attribute"], one["attack"], tell(clean[one["attribute"]]),
+            clean[one["attribute"]]["standing"], tell(one["attacked"]), one["shift"], tell_back(one["defences"][0]), one["detection"]["auc"],
         )
         for one in tried
     ]  # fmt: skip
     columns = (
-        "attribute", "attack", "clean", "attacked", "in s.e.", "without flagged", "AUC",
+        "attribute", "attack", "clean", "verdict", "attacked", "in s.e.", "without flagged", "AUC",
     )  # fmt: skip
     title = f"{document['source']}: {document['n']:,} reviews, fakes worth {document['share']:.1%}"
     print_table(title, columns, rows)
+    tell_ground(document)
     print_table(
         "smallest attack that changes what is concluded", ("attribute", "attack", "smallest"),
         [(one["attribute"], one["attack"], one["smallest"]["sentence"]) for one in tried],
@@ -213,6 +220,30 @@ def show_effects(document: dict[str, Any]) -> None:
     print_line(
         f"with nothing planted, {flagged['flagged']:,} of {flagged['accounts']:,} accounts are flagged"
     )
+
+
+def tell_ground(document: dict[str, Any]) -> None:
+    """What the clean effects rest on: rows, where what texts say is known from, what is held fixed."""
+    if document["rows"] is not None:
+        print_line(tell_rows(document["rows"]))
+    if document["says_from"]:
+        print_line(f"what texts say: {document['says_from']}")
+    if document["held_fixed"]:
+        print_line(f"clean effects hold fixed: {', '.join(document['held_fixed'])}")
+    for caveat in document["caveats"]:
+        print_line(f"- {caveat}")
+
+
+def tell_rows(rows: dict[str, Any]) -> str:
+    """Rows read = used + left out, in words."""
+    reasons = ", ".join(f"{why}: {count:,}" for why, count in rows["reasons"].items())
+    parts = (
+        ("no_id", "without a user or item"), ("no_date", "without a date"),
+        ("no_rating", "without a rating"),
+        ("not_read", f"not read ({reasons})" if reasons else "not read"),
+    )  # fmt: skip
+    left = "".join(f" + {rows[key]:,} {said}" for key, said in parts if rows[key])
+    return f"{rows['read']:,} reviews read = {rows['used']:,} used{left}"
 
 
 def show_behaviour(document: dict[str, Any]) -> None:
@@ -235,6 +266,8 @@ def show_behaviour(document: dict[str, Any]) -> None:
     )  # fmt: skip
     title = f"{document['mode']} by {document['share']:.1%} of {document['n']:,} reviews; victim: {document['victim']}"
     print_table(title, columns, rows)
+    if document["rows"] is not None:
+        print_line(tell_rows(document["rows"]))
     if document["clicks"]:
         names = ("attack", "item", "rows", "clean", "attacked", "defended", "auc")
         print_table(

@@ -181,11 +181,11 @@ def choose_targets(corpus: Corpus, mode: Mode, *, most: int = 1) -> tuple[int, .
     return tuple(int(code) for code in pool[order][:most])
 
 
-def size_of(corpus: Corpus, share: float) -> int:
-    """Fake rows that make `share` of the genuine ones, at least 1."""
+def size_of(corpus: Corpus, share: float, *, is_of_read: bool = False) -> int:
+    """Fake rows that make `share` of the genuine ones (that were read), at least 1."""
     if not 0 < share <= 1:
         raise ConfigError(f"an attack of size {share} cannot be; use a share of the data, 0 to 1")
-    return max(round(share * corpus.n), 1)
+    return max(round(share * (corpus.n_read if is_of_read else corpus.n)), 1)
 
 
 def forge(

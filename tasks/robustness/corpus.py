@@ -61,6 +61,11 @@ class Corpus:
         return self.frame.height
 
     @cached_property
+    def n_read(self) -> int:
+        """Number of reviews that were read: what effects rest on."""
+        return int(self.is_read.sum())
+
+    @cached_property
     def rating(self) -> Floats:
         """Ratings, shape (n,)."""
         return self.frame["rating"].to_numpy().astype(np.float64)

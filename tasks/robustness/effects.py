@@ -64,7 +64,7 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class Damage:
-    """One conclusion before and after an attack of `rows` rows, `share` of the genuine ones."""
+    """One conclusion before and after an attack of `rows` rows, `share` of the genuine ones read."""
 
     attribute: str
     share: float
@@ -102,7 +102,7 @@ class Damage:
 class Smallest:
     """The smallest attack that flips one conclusion.
 
-    `share` of the genuine rows and `rows`; None when no attack up to `looked_to` (a share) does.
+    `share` of the genuine rows that were read and `rows`; None when no attack up to `looked_to` (a share) does.
     `curve` are (share, shift in clean standard errors) at every size of the grid up to `looked_to`;
     an attack that writes fewer rows is as large as it gets.
     `not_below` is the largest share that was tried below it and did not flip. `tried` attacks were
@@ -139,7 +139,7 @@ def measure_damage(
     clean = clean or target.conclude()
     return Damage(
         attribute=attribute,
-        share=fakes.height / target.corpus.n,
+        share=fakes.height / target.corpus.n_read,
         rows=fakes.height,
         clean=clean[attribute],
         attacked=target.conclude(fakes)[attribute],
@@ -160,7 +160,7 @@ def find_smallest(
     goes down to a single row. `fakes` holds the largest attack to try; smaller ones are its heads.
     """
     clean = clean or target.conclude()
-    n = target.corpus.n
+    n = target.corpus.n_read
     known: dict[int, Conclusion] = {}
 
     def is_flipped(rows: int) -> bool:

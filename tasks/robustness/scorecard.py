@@ -158,7 +158,7 @@ def attack_conclusion(
     except WhyrecError as error:
         return EffectResult(name, attribute, "skipped", tale, reason=str(error))
     fakes, meant = read_fakes(fakes, target.corpus.attributes, reader)
-    sized = fakes.head(size_of(target.corpus, plan.share))
+    sized = fakes.head(size_of(target.corpus, plan.share, is_of_read=True))
     damage = measure_damage(target, attribute, sized, clean=clean)
     suspicion = suspect(join_rows(target.corpus, sized), fence=plan.fence)
     return EffectResult(
@@ -191,7 +191,7 @@ def forge_against(
 ) -> pl.DataFrame:
     """The largest attack to try; its heads are the smaller ones."""
     corpus = target.corpus
-    rows = size_of(corpus, max(plan.looked_to, plan.share))
+    rows = size_of(corpus, max(plan.looked_to, plan.share), is_of_read=True)
     rng = make_rng(plan.seed, name, attribute)
     if name == GRADIENT:
         aim = Aim((), plan.mode, attribute, tale, plan.days)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flows.attack_sources import Columns, load_file, load_warehouse, make_reader
+from flows.attack_sources import load_warehouse, make_reader
 from tasks.platform.errors import ConfigError, InputError
 from tasks.robustness.corpus import SAYS
 from tests.flows.published import publish
@@ -54,29 +54,6 @@ def test_one_source_is_attacked_at_a_time(tmp_path):
 def test_an_empty_warehouse_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match="run 'whyrec nightly'"):
         load(publish(tmp_path))
-
-
-def test_dates_are_read_from_days_times_and_seconds(tmp_path):
-    frame = toy_corpus().frame.rename({f"{SAYS}price": "price"})
-    stamps = frame["event_date"].cast(pl.Datetime("us"))
-    written = frame.with_columns(
-        time=stamps.dt.strftime("%Y-%m-%d %H:%M:%S"), seconds=stamps.dt.epoch("s")
-    )
-    written.write_csv(tmp_path / "reviews.csv")
-    for name in ("event_date", "time", "seconds"):
-        loaded = load_file(
-            str(tmp_path / "reviews.csv"), Columns(date=name), attributes=("price",), config=None
-        )
-        assert loaded.target.corpus.frame["event_date"].sort().equals(frame["event_date"].sort())
-        assert loaded.reader is None
-
-
-def test_rows_without_a_rating_are_left_out(tmp_path):
-    frame = toy_corpus().frame.rename({f"{SAYS}price": "price"})
-    gaps = pl.when(pl.int_range(pl.len()) < 5).then(None).otherwise("rating")
-    frame.with_columns(gaps.alias("rating")).write_csv(tmp_path / "reviews.csv")
-    loaded = load_file(str(tmp_path / "reviews.csv"), Columns(), attributes=("price",), config=None)
-    assert loaded.target.corpus.n == frame.height - 5
 
 
 def test_fakes_are_read_by_the_extractor_that_reads_reviews():

@@ -32,7 +32,8 @@ def test_effects_keep_their_contract(file):
     )  # fmt: skip
     document = json.loads(out)
     assert set(document) == {
-        "source", "n", "share", "looked_to", "seed", "clean", "attacks", "counts", "flagged_clean",
+        "source", "n", "rows", "says_from", "held_fixed", "caveats", "share", "looked_to", "seed",
+        "clean", "attacks", "counts", "flagged_clean",
     }  # fmt: skip
     assert document["n"] == toy_corpus(n_users=200).n
     (first, second) = document["attacks"]
