@@ -134,20 +134,23 @@ def leave_out(reviews: pl.DataFrame) -> tuple[pl.DataFrame, Account]:
 
     Raises InputError when there are none.
     """
-    account = Account(reviews.height)
-    for key, names in (
-        ("no_id", ["user_id", "item_id"]), ("no_date", ["event_date"]), ("no_rating", ["rating"]),
-    ):  # fmt: skip
-        kept = reviews.drop_nulls(names)
-        account, reviews = replace(account, **{key: reviews.height - kept.height}), kept
-    if reviews.height == 0:
+    with_id = reviews.drop_nulls(["user_id", "item_id"])
+    dated = with_id.drop_nulls("event_date")
+    rated = dated.drop_nulls("rating")
+    account = Account(
+        reviews.height,
+        no_id=reviews.height - with_id.height,
+        no_date=with_id.height - dated.height,
+        no_rating=dated.height - rated.height,
+    )
+    if rated.height == 0:
         raise InputError(
             f"none of the {account.read:,} rows can be used: {account.no_id:,} lack a user or item, "
             f"{account.no_date:,} a date, {account.no_rating:,} a rating"
         )
-    reasons = Counter(reviews["why"].drop_nulls().to_list())
-    reviews = reviews.with_columns(is_read=pl.col("why").is_null()).drop("why")
-    return reviews, replace(account, not_read=reasons.total(), reasons=dict(reasons.most_common()))
+    reasons = Counter(rated["why"].drop_nulls().to_list())
+    kept = rated.with_columns(is_read=pl.col("why").is_null()).drop("why")
+    return kept, replace(account, not_read=reasons.total(), reasons=dict(reasons.most_common()))
 
 
 def find_items(frame: pl.DataFrame, item: str) -> pl.DataFrame:
@@ -209,6 +212,6 @@ def read_stamps(values: pl.Series) -> pl.Series:
         told = f"{n_early:,} values" if n_early else "some values"
         raise InputError(
             f"{told} of {values.name} are no seconds since 1970 of a date after 1970, such as "
-            f"{numbers.min():g}; {_HOW}"
+            f"{numbers.drop_nulls()[0]:.15g}; {_HOW}"
         )
     return (seconds / 86_400).floor().cast(pl.Int32).cast(pl.Date)
