@@ -123,7 +123,7 @@ def restore(
 
 
 def alerts(config: Config = None, is_json: Json = False) -> None:
-    """Send a test message to every channel of [alerts], and say whether it got through.
+    r"""Send a test message to every channel of \[alerts], and say whether it got through.
 
     Example: whyrec alerts
     """

@@ -26,14 +26,15 @@ from tasks.platform.settings import CONFIG_NAME, ServeSettings, Settings, load_s
 
 STOP_S = 90.0
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on; default [serve] host.")]
-Port = Annotated[int | None, typer.Option(help="Port of the UI; default [serve] port.")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on; default \\[serve] host.")]
+Port = Annotated[int | None, typer.Option(help="Port of the UI; default \\[serve] port.")]
 ReportsPort = Annotated[
-    int | None, typer.Option(help="Port of the reports; default [serve] reports_port.")
+    int | None, typer.Option(help="Port of the reports; default \\[serve] reports_port.")
 ]
-Cron = Annotated[str | None, typer.Option(help="When the night runs; default [serve] cron.")]
+Cron = Annotated[str | None, typer.Option(help="When the night runs; default \\[serve] cron.")]
 TimeZone = Annotated[
-    str | None, typer.Option(help="Time zone of --cron, as Europe/Paris; default [serve] timezone.")
+    str | None,
+    typer.Option(help="Time zone of --cron, as Europe/Paris; default \\[serve] timezone."),
 ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 import typer.main
 from click import Command
+from typer.testing import CliRunner
 
 from flows.cli import app
 
@@ -27,3 +28,18 @@ def test_every_command_shows_an_example_of_itself_and_has_json(name: str) -> Non
     assert re.search(rf"Examples?: {name} ?", command.help or "")
     options = {option for part in command.params for option in part.opts}
     assert "--json" in options
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_bracket_of_a_help_text_is_taken_for_markup(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    command = COMMANDS[name]
+    texts = [command.help or "", *(getattr(part, "help", None) or "" for part in command.params)]
+    shown = CliRunner().invoke(app, [*name.split()[1:], "--help"]).output
+    parent = CliRunner().invoke(app, [*name.split()[1:-1], "--help"]).output
+    for word in re.findall(r"\[[a-z][a-z_. ]*\]", "\n".join(texts)):
+        assert word in shown
+    for word in re.findall(r"\[[a-z][a-z_. ]*\]", (command.help or "").split("\n\n")[0]):
+        assert word in parent
