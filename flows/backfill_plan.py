@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from flows import stages
 from flows.night import RUN_FILE, find_key, open_night, read_key_parts
@@ -22,6 +22,8 @@ from tasks.platform.runs import read_json
 from tasks.platform.settings import Settings
 
 Action = Literal["run", "keep", "skip"]
+MOST: Final = timedelta(days=40 * 366)
+"""A longer range is a slip of the pen."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,14 @@ class Finished:
 
 
 def find_range(settings: Settings, start: date, end: date) -> list[DropRef]:
-    """Drops of the range; raises ConfigError when the range is empty or turned round."""
+    """Drops of the range; raises ConfigError when it is turned round, or too long to go through."""
     if start > end:
         raise ConfigError(f"--start {start} lies after --end {end}; swap them")
+    if end - start > MOST:
+        raise ConfigError(
+            f"{start} to {end} are {(end - start).days + 1:,} nights; at most {MOST.days:,} at once, so "
+            "narrow --start and --end to the dates that have data"
+        )
     return ingest.find_drops(settings, since=start, until=end)
 
 

@@ -1,7 +1,7 @@
 """What the commands share: options that all have, and how their texts are read."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -44,14 +44,21 @@ Sample = Annotated[
 ]
 
 
+_FIRST: Final = date(1900, 1, 1)
+_LAST: Final = date(2199, 12, 31)
+
+
 def parse_date(text: str | None) -> date | None:
-    """A date option; raises ConfigError for anything but YYYY-MM-DD."""
+    """A date option; raises ConfigError for anything but YYYY-MM-DD from 1900 to 2199."""
     if text is None:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise ConfigError(f"{text!r} is not a date; write it as 2024-03-01") from None
+    if not _FIRST <= day <= _LAST:
+        raise ConfigError(f"{text} lies far off; allowed are dates from {_FIRST} to {_LAST}")
+    return day
 
 
 def split_names(text: str | None) -> tuple[str, ...]:

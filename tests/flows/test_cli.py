@@ -125,6 +125,16 @@ def test_a_truncated_gzip_keeps_what_could_be_read_and_says_so(shop: Path) -> No
         (("nightly",), 2, "nothing to read"),
         (("nightly", "--config", "absent.toml"), 2, "no settings file"),
         (("backfill", "--start", "2024-03-02", "--end", "2024-03-01"), 2, "lies after"),
+        (
+            ("backfill", "--start", "0001-01-01", "--end", "9999-12-31", "--dry-run"),
+            2,
+            "allowed are dates from 1900-01-01 to 2199-12-31",
+        ),
+        (
+            ("backfill", "--start", "1900-01-01", "--end", "2199-12-31", "--dry-run"),
+            2,
+            "109,573 nights",
+        ),
         (("report",), 2, "no report"),
         (("effects", "estimate", "absent.csv", "--outcome", "y", "--treatment", "t"), 2, "no file"),
         (
