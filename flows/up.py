@@ -5,7 +5,6 @@ with it when it is stopped. It loads no engine itself, so that it is up at once.
 """
 
 import os
-import re
 import signal
 import socket
 import sys
@@ -33,7 +32,7 @@ from flows.running import (
 from flows.server_api import ServerError, ask_server, is_healthy
 from flows.stale import crash_stale
 from tasks.platform.errors import ConfigError
-from tasks.platform.settings import Settings
+from tasks.platform.settings import CRON, Settings
 from tasks.platform.site import resolve_site
 
 START_S: Final = 180.0
@@ -92,7 +91,7 @@ def refuse_taken_ports(settings: Settings) -> None:
 
 def refuse_odd_cron(cron: str) -> None:
     """Raise ConfigError for what is plainly no schedule; the fine print is Prefect's to read."""
-    if not re.fullmatch(r"@[a-z]+|[\w*,/#-]+( +[\w*,/#-]+){4,5}", cron.strip()):
+    if not CRON.fullmatch(cron.strip()):
         raise ConfigError(
             f"cron {cron!r} is no schedule; write five fields as '30 2 * * *' (minute, hour, day of the "
             "month, month, day of the week)"

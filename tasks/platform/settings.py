@@ -4,10 +4,13 @@ Nested keys use two underscores in the environment: `WHYREC_TEXT__DEVICE=cuda`. 
 refused. Read once at the edge (`load_settings`); logic receives plain values or one section.
 """
 
+import difflib
 import os
+import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -16,10 +19,16 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from tasks.platform.errors import ConfigError
 
@@ -235,11 +244,22 @@ class ExtractSettings(Section):
         return value
 
 
+CONTROLS: Final = (
+    "c__price_usd", "c__brand", "c__category", "c__day", "c__weekday", "c__is_verified",
+    "c__user_reviews", "c__user_rating", "c__item_reviews", "c__item_rating",
+)  # fmt: skip
+"""Columns of the design panel that precede a review."""
+CONTROL_FAMILIES: Final = ("c__user__", "c__item_text:")
+"""What the names of further ones begin with: users' features, scores of items' texts."""
+
+
 class EffectsSettings(Section):
     """Estimands and the moments engine."""
 
     outcome: Literal["rating"] = "rating"
-    windows_days: tuple[int, ...] = Field((0, 28, 7), description="0 means all history up to as_of")
+    windows_days: tuple[Annotated[int, Field(ge=0, le=36_500)], ...] = Field(
+        (0, 28, 7), min_length=1, description="0 means all history up to as_of"
+    )
     buckets: int = Field(
         40, ge=10, le=1000, description="user buckets: folds and clusters are made of them"
     )
@@ -285,6 +305,27 @@ class EffectsSettings(Section):
         28, ge=1, le=3650, description="days of exposures that position effects are read from"
     )
 
+    @field_validator("windows_days", "segments", "negative_controls", "second_opinions")
+    @classmethod
+    def _are_distinct(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        twice = sorted({str(one) for one in value if value.count(one) > 1})
+        if twice:
+            raise ValueError(f"name each once; {', '.join(twice)} is there more than once")
+        return value
+
+    @field_validator("segments", "negative_controls")
+    @classmethod
+    def _are_controls(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = (*CONTROLS, "user_group") if info.field_name == "segments" else CONTROLS
+        for name in value:
+            if name not in known and not name.startswith(CONTROL_FAMILIES):
+                families = ", ".join(f"{family}..." for family in CONTROL_FAMILIES)
+                raise ValueError(
+                    f"{name!r} is no control{_ask_nearest(name, known)}; allowed are "
+                    f"{', '.join(known)}, {families}"
+                )
+        return value
+
 
 class RecommendSettings(Section):
     """The recommender of ratings."""
@@ -303,6 +344,15 @@ class RecommendSettings(Section):
     seed: int = Field(0, ge=0)
 
 
+FakeAttack = Literal[
+    "random", "average", "bandwagon", "love-hate", "segment", "noise", "fake-reviews", "gradient"
+]
+TextAttack = Literal[
+    "swaps", "keyboard", "misspellings", "substitution", "negation", "flip", "identity",
+    "paraphrase", "back-translation", "injection",
+]  # fmt: skip
+
+
 class RobustnessSettings(Section):
     """Attacks on what a night concludes, tried on copies of its data."""
 
@@ -310,17 +360,17 @@ class RobustnessSettings(Section):
     budget: int = Field(
         1, ge=0, description="pairs of attack and target that a night tries, in turn"
     )
-    effect_attacks: tuple[str, ...] = Field(
+    effect_attacks: tuple[FakeAttack, ...] = Field(
         ("fake-reviews", "gradient"), description="attacks on the effects of attributes"
     )
-    recommender_attacks: tuple[str, ...] = Field(
+    recommender_attacks: tuple[FakeAttack, ...] = Field(
         ("average", "bandwagon", "love-hate"), description="attacks on a recommender of the ratings"
     )
     victim: Literal["surrogate", "own"] = Field(
         "surrogate",
         description="recommender under attack: a ridge factorisation, or the one of [recommend]",
     )
-    text_attacks: tuple[str, ...] = Field(
+    text_attacks: tuple[TextAttack, ...] = Field(
         ("swaps", "keyboard", "misspellings", "substitution", "negation", "flip", "identity"),
         description="attacks on what the extractor reads in texts",
     )
@@ -346,6 +396,12 @@ class RobustnessSettings(Section):
     seed: int = Field(0, ge=0)
 
 
+CRON: Final = re.compile(
+    r"@[a-z]+|([0-9A-Za-z*,/?#-]*[0-9*?][0-9A-Za-z*,/?#-]*\s+){2}([0-9A-Za-z*,/?#-]+\s*){3}"
+)
+"""The form of a schedule; whether its numbers name a time is seen where it is used."""
+
+
 class ServeSettings(Section):
     """What `whyrec up` serves on this machine, and when the night runs."""
 
@@ -366,6 +422,16 @@ class ServeSettings(Section):
     keep_runs_days: int = Field(
         90, ge=1, le=3650, description="older runs are removed from the server's history"
     )
+
+    @field_validator("cron", "sweep_cron")
+    @classmethod
+    def _cron_has_its_form(cls, value: str) -> str:
+        if not CRON.fullmatch(value.strip()):
+            raise ValueError(
+                "is no schedule; write five fields as '30 2 * * *' (minute, hour, day of the month, "
+                "month, day of the week)"
+            )
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -514,6 +580,8 @@ def load_settings(path: str | Path | None = None) -> Settings:
         return Settings(**values)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    except SettingsError as error:
+        raise ConfigError(_describe_variable(error)) from error
     except ValidationError as error:
         raise ConfigError(_describe(error, file)) from error
 
@@ -535,9 +603,73 @@ def _describe(error: ValidationError, file: Path) -> str:
     lines = [f"settings in {file} (and WHYREC_* variables) are not usable:"]
     for item in error.errors():
         where = ".".join(str(part) for part in item["loc"])
-        found = "" if item["type"] == "missing" else f", found {_shorten(item['input'])}"
-        lines.append(f"  {where}: {item['msg']}{found}")
+        is_named = item["type"] in ("missing", "extra_forbidden")
+        found = "" if is_named else f", found {_shorten(item['input'])}"
+        said = _explain_place(item["type"], item["loc"], item["input"]) or item["msg"].removeprefix(
+            "Value error, "
+        )
+        lines.append(f"  {where}: {said}{found}")
     return "\n".join(lines)
+
+
+def _explain_place(kind: str, place: Sequence[int | str], value: Any) -> str | None:
+    """What is allowed where a key is unknown, or a table stands for a list of them or the reverse."""
+    path = ".".join(part for part in place if isinstance(part, str))
+    if kind == "extra_forbidden":
+        model = _find_section(place[:-1])
+        if model is None:
+            return None
+        allowed = [name for name in model.model_fields if name != "root"]
+        ask = _ask_nearest(str(place[-1]), allowed)
+        return f"there is no such key{ask}; allowed are {', '.join(allowed)}"
+    if kind == "tuple_type" and isinstance(value, dict) and _find_section(place):
+        return f"there may be several; write [[{path}]] above each, in double brackets"
+    if kind == "model_type" and isinstance(value, list):
+        return f"there is only one; write [{path}] above it, in single brackets"
+    return None
+
+
+def _find_section(place: Sequence[int | str]) -> type[BaseModel] | None:
+    """The group of settings at a place, of a list of them that of each; None where there is none."""
+    model: type[BaseModel] = Settings
+    for part in place:
+        if isinstance(part, int):
+            continue
+        if part not in model.model_fields:
+            return None
+        kind = model.model_fields[part].annotation
+        groups = [
+            one for one in (kind, *get_args(kind))
+            if isinstance(one, type) and issubclass(one, BaseModel)
+        ]  # fmt: skip
+        if not groups:
+            return None
+        model = groups[0]
+    return model
+
+
+def _ask_nearest(name: str, allowed: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, allowed, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _describe_variable(error: SettingsError) -> str:
+    """Which variable holds no JSON, and how else to write it; its value may be a secret."""
+    named = re.search(r'field "(\w+)"', str(error))
+    if named is None:
+        return "a WHYREC_* variable could not be read; groups and lists are written as JSON"
+    whole, section = f"WHYREC_{named[1].upper()}", _find_section([named[1]])
+    under = sorted(name for name in os.environ if name.upper().startswith(f"{whole}__"))
+    if whole not in os.environ and under:
+        return (
+            f"environment variable {' or '.join(under)} could not be read; write a list as JSON, as "
+            "'[0, 28]'"
+        )
+    how = "write a list as JSON, as '[{\"name\": ...}]', or use whyrec.toml"
+    if section is not None and named[1] != "sources":
+        first = next(iter(section.model_fields)).upper()
+        how = f"set one key at a time, as {whole}__{first}=..., or write a JSON object"
+    return f"environment variable {whole} could not be read; {how}"
 
 
 def _shorten(value: Any) -> str:
