@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -59,6 +60,20 @@ def open_night(
     return Night(
         as_of=as_of, settings=settings, site=site, engine=engine, flow=flow, is_forced=is_forced
     )
+
+
+def find_today(settings: Settings, now: datetime) -> date:
+    """The date of `now`, in UTC or in the time zone of the schedules, whichever is further on."""
+    return max(now.date(), now.astimezone(ZoneInfo(settings.serve.timezone)).date())
+
+
+def refuse_future(day: date, today: date) -> None:
+    """Raise ConfigError for a night that lies ahead: it would stand before all others as the newest."""
+    if day > today:
+        raise ConfigError(
+            f"--as-of {day} lies in the future (today is {today}), and nothing of it can have been "
+            "delivered; name a date up to today, or none for the newest day with data"
+        )
 
 
 def find_as_of(settings: Settings, today: date) -> date:

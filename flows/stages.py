@@ -429,6 +429,7 @@ def write_report(
         night.run,
         as_of=night.as_of,
         drops=night.recent,
+        sources={source.name for source in night.settings.sources if source.is_enabled},
         max_age_days=night.settings.quality.max_drop_age_days,
         extra={
             "truth": ingest.read_truth(night.settings),

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 from tasks.report.attack_rows import AttackRow
-from tasks.report.change_rows import MIN_USUAL, PastQuality, UsualRow
+from tasks.report.change_rows import MIN_DAILY, MIN_USUAL, PastQuality, UsualRow
 from tasks.report.model import DropRow, NightReport
 from tasks.report.recommender_rows import QualityRow
 from tasks.report.words import (
@@ -56,8 +57,8 @@ def compare_data(report: NightReport) -> tuple[DataChange, ...]:
     usual = {(row.source, row.table): row for row in report.usual}
     keys = dict.fromkeys((*tonight, *(usual if tonight or report.usual else ())))
     changes = [
-        _compare_table(source, table, tonight.get((source, table), []), usual.get((source, table)))
-        for source, table in keys
+        _compare_table(key, tonight.get(key, []), usual.get(key), as_of=report.as_of)
+        for key in keys
     ]
     return tuple(
         sorted(
@@ -67,10 +68,11 @@ def compare_data(report: NightReport) -> tuple[DataChange, ...]:
 
 
 def _compare_table(
-    source: str, table: str, drops: list[DropRow], usual: UsualRow | None
+    key: tuple[str, str], drops: list[DropRow], usual: UsualRow | None, *, as_of: date
 ) -> DataChange:
+    source, table = key
     rows = sum(drop.published for drop in drops) if drops else None
-    word, is_unusual = _judge_rows(rows, usual)
+    word, is_unusual = _judge_silence(usual, as_of) if rows is None else _judge_rows(rows, usual)
     refused = sum(drop.rows_quarantined for drop in drops)
     read = sum(drop.rows_read for drop in drops)
     return DataChange(
@@ -85,11 +87,19 @@ def _compare_table(
     )
 
 
-def _judge_rows(rows: int | None, usual: UsualRow | None) -> tuple[str, bool]:
-    if rows is None:
-        if usual is not None and not usual.is_daily:
-            return f"no drop, as on most days ({usual.n_drops:,} in {usual.n_days:,})", False
+def _judge_silence(usual: UsualRow | None, as_of: date) -> tuple[str, bool]:
+    """What to think of a table that did not come: it is held against the days while it did."""
+    if usual is None or usual.is_daily:
         return "did not arrive", True
+    if usual.is_overdue(as_of) and usual.newest is not None:
+        days = tell_plural((as_of - usual.newest).days, "day")
+        return f"did not arrive for {days}; before, one came within {usual.longest_gap:,}", True
+    if usual.n_drops < MIN_DAILY:
+        return "no drop, and too few earlier ones to say", False
+    return f"no drop, as on other days ({usual.n_drops:,} in {usual.n_days:,})", False
+
+
+def _judge_rows(rows: int, usual: UsualRow | None) -> tuple[str, bool]:
     if usual is None or usual.n_drops < MIN_USUAL:
         return "too few earlier drops to say", False
     of = f"than in any of the last {usual.n_drops:,} drops"

@@ -1,5 +1,6 @@
 """What a night needs to be told from the one before: moved effects, usual drops, past figures."""
 
+from datetime import date
 from typing import Final
 
 from pydantic import AliasChoices, Field
@@ -10,6 +11,10 @@ DAILY_SHARE: Final = 0.8
 """A table that comes on fewer of the days is not missed on a night without it."""
 MIN_USUAL: Final = 5
 """Earlier drops of a source below which nothing is called usual."""
+MIN_DAILY: Final = 3
+"""Earlier drops below which it is not known how often a table comes."""
+OVERDUE_GAPS: Final = 2
+"""Silence of so many times the longest wait between two drops is not as usual."""
 
 
 class MovedRow(Row):
@@ -41,13 +46,16 @@ class MovedRow(Row):
 class UsualRow(Row):
     """Published rows of a source's table over its last drops before this night.
 
-    `n_days` is the days that these drops took, `refused_median` the share of rows quarantined.
+    `n_days` is the days from the first to the `newest` of these drops, both counted, `longest_gap`
+    the most days from one to the next, `refused_median` the share of rows quarantined.
     """
 
     source: Name
     table: Name = Field(default="reviews", validation_alias=AliasChoices("table", "table_name"))
     n_drops: Count = 0
     n_days: Count = 0
+    newest: date | None = None
+    longest_gap: Count = 0
     rows_low: Count = 0
     rows_median: Number = None
     rows_high: Count = 0
@@ -55,8 +63,14 @@ class UsualRow(Row):
 
     @property
     def is_daily(self) -> bool:
-        """A drop comes on most days."""
-        return self.n_drops >= DAILY_SHARE * self.n_days
+        """A drop came on most days."""
+        return self.n_drops >= max(MIN_DAILY, DAILY_SHARE * self.n_days)
+
+    def is_overdue(self, as_of: date) -> bool:
+        """None came for far longer than ever before, up to the night of `as_of`."""
+        if self.newest is None or self.n_drops < MIN_USUAL:
+            return False
+        return (as_of - self.newest).days > OVERDUE_GAPS * self.longest_gap
 
 
 class PastQuality(Row):

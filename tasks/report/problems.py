@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
+from tasks.platform.schema import EVENT_TABLES
+from tasks.report.beside import compare_data
 from tasks.report.model import CheckRow, FreshnessRow, NightReport
-from tasks.report.words import end_sentence, format_plural
+from tasks.report.words import capitalise, end_sentence, format_date, format_plural, join_words
 
-Kind = Literal["lost", "critical", "stopped", "tasks", "warning", "drift", "stale"]
+Kind = Literal["lost", "critical", "stopped", "tasks", "missing", "warning", "drift", "stale"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,34 @@ def _find_failed_tasks(report: NightReport) -> Iterable[Item]:
             yield Item(f"{task.stage}: {task.name}", f"The task failed. {reason}", "run")
 
 
+def _find_missing(report: NightReport) -> Iterable[Item]:
+    """Sources that used to deliver and did not, unless they are told to be too old."""
+    told = {row.source for row in report.freshness if is_stale(row, report)}
+    for source, tables in _list_missing(report).items():
+        if source not in told:
+            dates = [row.newest for row in report.usual if row.source == source and row.newest]
+            newest = f"; the newest drop is of {format_date(max(dates))}" if dates else ""
+            text = (
+                f"{capitalise(join_words(tables))} of {format_date(report.as_of)} did not arrive"
+                f"{newest}. Conclusions rest on what came before."
+            )
+            yield Item(source, text, "rows")
+
+
+def _list_missing(report: NightReport) -> dict[str, list[str]]:
+    """Tables that were to be expected, by source.
+
+    Items and users are sent when they change: they are missed only where nothing came.
+    """
+    arrived = {drop.source for drop in report.drops if drop.drop_id == report.as_of.isoformat()}
+    missing: dict[str, list[str]] = {}
+    for change in compare_data(report):
+        is_due = change.table in EVENT_TABLES or change.source not in arrived
+        if change.rows is None and change.is_unusual and is_due:
+            missing.setdefault(change.source, []).append(change.table)
+    return missing
+
+
 def _find_warnings(report: NightReport) -> Iterable[Item]:
     for check in report.checks:
         if check.is_warning and is_news(check.drop_id, report):
@@ -123,6 +153,7 @@ _FINDERS: Final[Mapping[Kind, Callable[[NightReport], Iterable[Item]]]] = {
     "critical": _find_critical,
     "stopped": _find_stopped,
     "tasks": _find_failed_tasks,
+    "missing": _find_missing,
     "warning": _find_warnings,
     "drift": _find_drift,
     "stale": _find_stale_sources,

@@ -167,8 +167,6 @@ def count_rows(report: NightReport) -> Totals:
 
 def judge_night(report: NightReport, *, n_problems: int) -> NightVerdict:
     """The worst thing that happened decides: lost rows or failures, the gate, then warnings."""
-    if not (report.drops or report.effects or report.checks or report.tasks):
-        return "empty"
     has_failed = any(drop.status == "failed" for drop in report.drops) or any(
         task.state == "failed" for task in report.tasks
     )
@@ -177,6 +175,8 @@ def judge_night(report: NightReport, *, n_problems: int) -> NightVerdict:
     )
     if any(drop.unaccounted for drop in report.drops) or (has_failed and not is_held):
         return "failed"
+    if not (report.drops or report.effects or report.checks):
+        return "empty"
     if is_held:
         return "held"
     return "care" if n_problems else "good"
@@ -202,7 +202,9 @@ def _tell_drops(report: NightReport, totals: Totals) -> Iterable[str]:
             f"The row accounting does not close: {format_plural(totals.unaccounted, 'row')} "
             "cannot be explained."
         )
-    yield f"{_count_drops(totals)}{_name_days(report)}."
+    days = {drop.day for drop in report.drops if drop.day}
+    silent = f"; none is of {format_date(report.as_of)}" if report.as_of not in days else ""
+    yield f"{_count_drops(totals)}{_name_days(report)}{silent}."
     yield (
         f"Of {format_plural(totals.read, 'row')} read, {format_count(totals.published)} were "
         f"published, {format_count(totals.quarantined)} quarantined and "

@@ -1,7 +1,7 @@
 """The report, as tasks: gather what the night knows, write one page and its JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, get_args
@@ -104,12 +104,14 @@ def gather_facts(
     *,
     as_of: date,
     drops: Sequence[Mapping[str, Any]],
+    sources: Collection[str],
     max_age_days: int | None,
     extra: Mapping[str, Any],
 ) -> FileRef:
     """What the report shows of the warehouse, as one file: accounts, checks, refused rows, last effects.
 
-    `drops` are account rows of the night's drops, `extra` further fields of the report.
+    `drops` are account rows of the night's drops, `sources` the names of those that are still to
+    deliver, `extra` further fields of the report.
     """
     scope = {"drops": sorted({str(drop["drop_id"]) for drop in drops})}
     with run.site.warehouse.read_together() as connection:
@@ -137,11 +139,13 @@ def gather_facts(
         "drops": list(drops),
         "checks": [_read_check(row) for row in checks],
         "quarantine": refused,
-        "freshness": [{**row, "max_age_days": max_age_days} for row in freshness],
+        "freshness": [
+            {**row, "max_age_days": max_age_days} for row in freshness if row["source"] in sources
+        ],
         "previous_as_of": since["previous"],
         "previous_attacks": attacks,
         "previous_recommenders": recommenders,
-        "usual": usual,
+        "usual": [row for row in usual if row["source"] in sources],
         "previous_effects": [_read_effect(row) for row in previous if is_contrast(row)],
         **extra,
     }

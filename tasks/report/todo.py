@@ -11,6 +11,7 @@ from tasks.report.words import (
     capitalise,
     effect_decimals,
     end_sentence,
+    format_date,
     format_estimate,
     format_number,
     name_attribute,
@@ -41,6 +42,7 @@ def list_todo(
         _ask_about_rows(report),
         _ask_about_tasks(report),
         _ask_about_gate(report),
+        _ask_about_missing(report),
         *([] if is_failed else [
             _tell_changed(_stop, [c for c in main if _has_fallen(c)], report),
             _tell_changed(_start, [c for c in main if _has_risen(c)], report),
@@ -162,6 +164,14 @@ def _ask_about_gate(report: NightReport) -> list[Item]:
     ]  # fmt: skip
     stopped = [] if asked else list(find_problems(report, kinds=("stopped",)))
     return asked + [Item(f"Ask about the drop {i.subject}", i.text, i.anchor) for i in stopped]
+
+
+def _ask_about_missing(report: NightReport) -> list[Item]:
+    day = format_date(report.as_of)
+    return [
+        Item(f"Ask {item.subject} for its drop of {day}", item.text, item.anchor)
+        for item in find_problems(report, kinds=("missing",))
+    ]
 
 
 def _ask_about_warnings(report: NightReport) -> list[Item]:

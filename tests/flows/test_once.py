@@ -1,13 +1,21 @@
 """What a night does once: Monday's merge of small files, and what it asks of the warehouse."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from flows.night import make_night_key, note_state, open_night, tidy_warehouse
+from flows.night import (
+    find_today,
+    make_night_key,
+    note_state,
+    open_night,
+    refuse_future,
+    tidy_warehouse,
+)
+from flows.nightly import run_nightly
 from flows.state import Night
-from tasks.platform.errors import WarehouseBusyError
+from tasks.platform.errors import ConfigError, WarehouseBusyError
 from tasks.platform.settings import Settings
 from tasks.platform.warehouse import Warehouse
 
@@ -39,6 +47,28 @@ def test_a_merge_that_found_the_warehouse_busy_is_told_and_no_error(
     assert "another writer was busy for 600 s" in message
     assert "whyrec prune" in message
     assert night.status == "completed"
+
+
+def test_today_is_the_later_of_utc_and_the_zone_of_the_schedules(tmp_path: Path) -> None:
+    late = datetime(2024, 3, 4, 20, 0, tzinfo=UTC)
+    found = [
+        find_today(Settings(root=tmp_path, serve={"timezone": zone}), late)  # type: ignore[arg-type]
+        for zone in ("Etc/UTC", "Asia/Tokyo", "America/Los_Angeles")
+    ]
+    assert found == [MONDAY, TUESDAY, MONDAY]
+
+
+def test_a_night_of_tomorrow_is_refused_and_one_of_today_is_not() -> None:
+    refuse_future(MONDAY, MONDAY)
+    with pytest.raises(ConfigError, match="2024-03-05 lies in the future") as refusal:
+        refuse_future(TUESDAY, MONDAY)
+    assert refusal.value.exit_code == 2
+
+
+def test_the_nightly_flow_refuses_a_night_that_lies_ahead(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="lies in the future"):
+        run_nightly(Settings(root=tmp_path), date(2999, 1, 1))
+    assert list(tmp_path.iterdir()) == [], "nothing is made for it"
 
 
 def test_what_others_publish_in_mid_night_is_not_in_its_key(tmp_path: Path) -> None:

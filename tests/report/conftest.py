@@ -306,12 +306,21 @@ def make_moved() -> list[dict[str, Any]]:
 
 
 def make_usual() -> list[dict[str, Any]]:
-    """The last drops: sample as tonight, musical larger than tonight, coat no longer delivered."""
-    names = ("source", "table_name", "n_drops", "rows_low", "rows_median", "rows_high")
-    rows = (("sample", "reviews", 28, 1_050, 1_180.0, 1_310), ("sample", "items", 28, 60, 80.0, 95),
-            ("musical", "reviews", 28, 360, 900.0, 1_400), ("coat", "reviews", 9, 10, 12.0, 14),
-            )  # fmt: skip
-    return [{**dict(zip(names, row, strict=True)), "refused_median": 0.01} for row in rows]
+    """The last drops: sample as tonight, musical larger than tonight, coat now and then."""
+    names = ("source", "table_name", "n_drops", "n_days", "longest_gap", "rows_low", "rows_median",
+             "rows_high")  # fmt: skip
+    rows = (("sample", "reviews", 28, 28, 1, 1_050, 1_180.0, 1_310),
+            ("sample", "items", 28, 28, 1, 60, 80.0, 95),
+            ("musical", "reviews", 28, 28, 1, 360, 900.0, 1_400),
+            ("coat", "reviews", 9, 30, 6, 10, 12.0, 14))  # fmt: skip
+    more = {"refused_median": 0.01, "newest": AS_OF - timedelta(days=1)}
+    return [{**dict(zip(names, row, strict=True)), **more} for row in rows]
+
+
+def make_silent(**changes: Any) -> list[dict[str, Any]]:
+    """The last drops, where coat came every day and not tonight."""
+    daily = {"n_drops": 28, "n_days": 28, "longest_gap": 1, **changes}
+    return [{**row, **(daily if row["source"] == "coat" else {})} for row in make_usual()]
 
 
 def make_attributes() -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 """What changed beside the effects: data, attacks, recommenders."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tasks.report.beside import compare_attacks, compare_data, compare_recommenders
-from tests.report.conftest import make_drops, make_night, make_usual
+from tests.report.conftest import AS_OF, make_drops, make_night, make_silent, make_usual
 
 
 def words(**changes: Any) -> dict[tuple[str, str], str]:
@@ -13,7 +14,7 @@ def words(**changes: Any) -> dict[tuple[str, str], str]:
 
 
 def test_rows_are_held_against_the_range_of_the_last_drops() -> None:
-    found = words()
+    found = words(usual=make_silent())
     assert found["sample", "reviews"] == found["sample", "items"] == "as usual"
     assert found["musical", "reviews"] == "fewer than in any of the last 28 drops"
     assert found["coat", "reviews"] == "did not arrive"
@@ -26,17 +27,35 @@ def test_more_rows_than_ever_are_told_too() -> None:
 
 
 def test_a_table_that_comes_now_and_then_is_not_missed() -> None:
-    usual = [{**row, "n_days": 30 if row["source"] == "coat" else 28} for row in make_usual()]
-    assert words(usual=usual)["coat", "reviews"] == "no drop, as on most days (9 in 30)"
+    assert words()["coat", "reviews"] == "no drop, as on other days (9 in 30)"
 
 
-def test_four_drops_make_nothing_usual() -> None:
-    usual = [{**row, "n_drops": 4} for row in make_usual()]
-    assert set(words(usual=usual).values()) == {"too few earlier drops to say", "did not arrive"}
+@pytest.mark.parametrize("silence", [12, 13, 2_000])
+def test_a_table_that_comes_now_and_then_is_missed_after_twice_its_longest_wait(
+    silence: int,
+) -> None:
+    usual = [{**row, "newest": AS_OF - timedelta(days=silence)} for row in make_usual()]
+    word = words(usual=usual)["coat", "reviews"]
+    missed = f"did not arrive for {silence:,} days; before, one came within 6"
+    assert word == ("no drop, as on other days (9 in 30)" if silence == 12 else missed)
+
+
+def test_days_after_the_last_drop_do_not_make_silence_usual() -> None:
+    usual = make_silent(newest=AS_OF - timedelta(days=2_000))
+    assert words(usual=usual)["coat", "reviews"] == "did not arrive"
+
+
+def test_four_drops_make_nothing_usual_and_two_no_habit() -> None:
+    usual = [{**row, "n_drops": 4} for row in make_silent(n_days=4)]
+    said = words(usual=usual)
+    assert said.pop(("coat", "reviews")) == "did not arrive"
+    assert set(said.values()) == {"too few earlier drops to say"}
+    few = make_silent(n_drops=2, n_days=2)
+    assert words(usual=few)["coat", "reviews"] == "no drop, and too few earlier ones to say"
 
 
 def test_what_is_unusual_comes_first_and_columns_are_named() -> None:
-    rows = compare_data(make_night())
+    rows = compare_data(make_night(usual=make_silent()))
     assert [row.is_unusual for row in rows] == [True, True, False, False]
     musical = next(row for row in rows if row.source == "musical")
     assert musical.columns == ("column style is new",)

@@ -48,7 +48,7 @@ HOSTILE = (
 def put_in_every_text(value: Any, text: str) -> Any:
     """`value` with `text` for every string that the model does not choose from a list."""
     chosen = {"verdict", "state", "status", "severity", "contrast", "as_of", "previous_as_of",
-              "window_start", "window_end", "newest_drop", "result", "start", "end"}  # fmt: skip
+              "window_start", "window_end", "newest_drop", "newest", "result", "start", "end"}  # fmt: skip
     if isinstance(value, dict):
         return {
             (key if not isinstance(item, int | str | list) or key in KNOWN else text):

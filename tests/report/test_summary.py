@@ -7,7 +7,14 @@ import pytest
 from tasks.report.changes import compare_before
 from tasks.report.model import NightReport
 from tasks.report.summary import NightSummary, summarise_night
-from tests.report.conftest import AS_OF, make_checks, make_drops, make_effects, make_night
+from tests.report.conftest import (
+    AS_OF,
+    make_checks,
+    make_drops,
+    make_effects,
+    make_night,
+    make_silent,
+)
 
 
 def summarise(report: NightReport) -> NightSummary:
@@ -149,6 +156,39 @@ def test_an_old_or_absent_drop_is_a_problem() -> None:
     assert "4 days old, allowed is 2 days" in problems[0].text
 
 
+def test_a_source_that_delivers_daily_and_did_not_asks_for_care() -> None:
+    summary = summarise(make_calm_night(usual=make_silent()))
+    assert (summary.verdict, summary.headline) == ("care", "Use with care: 1 thing to look at")
+    (problem,) = summary.problems
+    assert problem.subject == "coat"
+    assert problem.text.startswith(
+        "Reviews of 14 March 2024 did not arrive; the newest drop is of 13 March 2024."
+    )
+    assert summary.todo[0].subject == "Ask coat for its drop of 14 March 2024"
+
+
+def test_a_night_without_any_drop_of_its_own_date_is_not_called_good() -> None:
+    drops = [{**drop, "drop_id": "2024-03-12", "drift": []} for drop in make_drops()]
+    summary = summarise(make_calm_night(drops=drops))
+    assert summary.verdict == "care"
+    assert [item.subject for item in summary.problems] == ["musical", "sample"]
+    assert "Items and reviews of 14 March 2024 did not arrive" in summary.problems[1].text
+    assert summary.lede[0] == "All four drops were published; none is of 14 March 2024."
+
+
+def test_items_that_did_not_change_are_not_missed_beside_reviews() -> None:
+    drops = [d for d in make_drops() if d["table"] != "items"]
+    summary = summarise(make_calm_night(drops=[{**drop, "drift": []} for drop in drops]))
+    assert summary.verdict == "good"
+
+
+def test_a_source_that_is_too_old_is_told_once() -> None:
+    old = [{"source": "coat", "newest_drop": "2024-03-10", "max_age_days": 2}]
+    summary = summarise(make_calm_night(usual=make_silent(), freshness=old))
+    assert [item.subject for item in summary.problems] == ["coat"]
+    assert "4 days old" in summary.problems[0].text
+
+
 def test_a_skipped_check_neither_passed_nor_failed() -> None:
     skipped = [{**row, "skip_reason": "no history yet"} for row in make_checks()[:-1]]
     summary = summarise(make_calm_night(checks=skipped))
@@ -170,3 +210,12 @@ def test_an_empty_night_claims_nothing(empty_night: NightReport) -> None:
     assert summary.verdict == "empty"
     assert summary.lede == ("No drop arrived.", "No effects were estimated.")
     assert empty_night.as_of == AS_OF
+
+
+@pytest.mark.parametrize(("state", "verdict"), [("ran", "empty"), ("failed", "failed")])
+def test_a_night_of_nothing_is_empty_though_its_tasks_ran(state: str, verdict: str) -> None:
+    tasks = [{"stage": "report", "name": "report.gather", "state": state}]
+    few: dict[str, Any] = {"drops": [], "effects": [], "checks": [], "usual": [], "freshness": []}
+    summary = summarise(make_night(**few, previous_effects=[], moved=[], tasks=tasks))
+    assert summary.verdict == verdict
+    assert summary.headline.startswith("Nothing arrived" if state == "ran" else "Do not rely")
