@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from flows.engine import describe_failure
 from flows.recommend_stages import find_refit_day
 from flows.state import Night
 from tasks.platform.errors import AlertError, GateError
@@ -53,10 +54,13 @@ def send_alerts(night: Night, document: Mapping[str, Any], **options: Any) -> li
 def find_happenings(night: Night, document: Mapping[str, Any]) -> list[Happening]:
     """Everything of this night that is worth an alert, whether it was told before or not."""
     found = []
-    for error, sentence in zip(night.errors, document["messages"], strict=True):
+    for error in night.errors:
+        sentence = describe_failure(error)
         event: AlertEvent = "gate" if isinstance(error, GateError) else "failed"
         subject = sentence if event == "gate" else type(error).__name__
         found.append(Happening(event, subject, sentence))
+    held = [str(one.error) for one in night.setbacks if isinstance(one.error, GateError)]
+    found += [Happening("gate", sentence, sentence) for sentence in held]
     if document["report"] is None:
         return found
     return [*found, *find_turned(night), *find_easier(night)]

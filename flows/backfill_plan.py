@@ -55,10 +55,9 @@ class Finished:
         return read_key_parts(self.night)
 
     @cached_property
-    def accounts(self) -> list[tuple[date, dict[str, Any]]]:
-        """Rows of the accounts of drops that reports of the range show, by the date of the drop."""
-        rows = ingest.account_recent(self.night.run, self.end, since=self.start)
-        return [(date.fromisoformat(row["drop_id"]), row) for row in rows]
+    def accounts(self) -> list[dict[str, Any]]:
+        """Rows of the accounts of drops that reports of the range show."""
+        return ingest.account_recent(self.night.run, self.end, since=self.start)
 
     @cached_property
     def compared(self) -> list[tuple[date, list[str]]]:
@@ -89,7 +88,7 @@ class Finished:
         return before if all(map(self._is_intact, before["files"])) else None
 
     def _find_key(self, day: date) -> str:
-        recent = [row for dated, row in self.accounts if ingest.is_recent(dated, day)]
+        recent = [row for row in self.accounts if ingest.is_shown(row, day)]
         return find_key(self.parts, day, select_compared(self.compared, day), recent)
 
     def _concerns(self, part: dict[str, Any], day: date) -> bool:
@@ -138,6 +137,12 @@ def plan_nights(
     published = stages.list_published_days(finished.night.run, finished.end)
     delivered = {drop.drop_date for drop in drops}
     late = sorted({drop.drop_date for drop in stale if drop.drop_date is not None})
+    known = {stages.label_drop(drop) for drop in drops}
+    warehouse, span = (
+        finished.night.site.warehouse,
+        {"since": finished.start, "until": finished.end},
+    )
+    gone = {day for _, day in ingest.find_gone(known, finished.settings, warehouse, **span)}
     plan = []
     is_moved = False
     for day in list_days(finished.start, finished.end):
@@ -150,6 +155,8 @@ def plan_nights(
         is_made = action == "run"
         if is_moved and not is_made:
             action, why = "run", "the night before it, which it is compared with, is made first"
+        if str(day) in gone:
+            why += "; a drop of it is no longer at its source, its rows stay published"
         plan.append(PlannedNight(day, action, why))
         is_moved = is_made
     return plan

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from flows.doctor_setup import Finding
 from tasks.effects.gold import KEY, read_gold
-from tasks.ingest.task import list_drop_dates
+from tasks.ingest.task import (
+    GONE_ADVICE,
+    find_gone,
+    list_delivered,
+    list_drop_dates,
+    tell_gone,
+)
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import CONFIG_NAME, Settings
 from tasks.platform.site import Site
@@ -82,8 +88,8 @@ def check_gold(settings: Settings, site: Site) -> Finding:
     return Finding(subject, True, found)
 
 
-def check_sources(settings: Settings, _site: Site) -> Finding:
-    """Whether every source's folder is there and holds drops."""
+def check_sources(settings: Settings, site: Site) -> Finding:
+    """Whether every source's folder is there and holds drops, those that are published among them."""
     if not settings.sources:
         found = "none configured; 'whyrec import' and 'whyrec demo' need none"
         return Finding("sources", True, found)
@@ -102,7 +108,20 @@ def check_sources(settings: Settings, _site: Site) -> Finding:
     if not days:
         advice = "expected folders <path>/YYYY-MM-DD/ with files in them"
         return Finding("sources", False, "no drop found", advice)
-    return Finding("sources", True, f"drops of {len(days)} days, {days[0]} to {days[-1]}")
+    found = f"drops of {len(days)} days, {days[0]} to {days[-1]}"
+    gone = find_withdrawn(settings, site)
+    if not gone:
+        return Finding("sources", True, found)
+    return Finding("sources", True, f"{found}; {tell_gone(gone)}", GONE_ADVICE)
+
+
+def find_withdrawn(settings: Settings, site: Site) -> list[tuple[str, str]]:
+    """Published drops that are no longer at their source; none where nothing is published yet."""
+    catalog = site.warehouse.catalog_path
+    if catalog is not None and not catalog.is_file():
+        return []
+    delivered = list_delivered(settings, until=date.max)
+    return find_gone(delivered, settings, site.warehouse, until=date.max)
 
 
 def check_alerts(settings: Settings, _site: Site) -> Finding:

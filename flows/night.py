@@ -11,7 +11,7 @@ import duckdb
 
 from flows import attack_stages, effect_stages, recommend_stages, stages
 from flows.alerts import send_alerts
-from flows.engine import Engine, describe_failure
+from flows.engine import Engine
 from flows.state import Night, hash_json
 from tasks.effects.choose import hash_gold
 from tasks.ingest import task as ingest
@@ -241,7 +241,7 @@ def repeat_night(night: Night, before: dict[str, Any]) -> dict[str, Any]:
     report.lay_out(page, night.as_of, night.run)
     document = {
         **before,
-        "messages": [],
+        "messages": night.messages,
         "run_id": night.run.run_id,
         "flow": night.flow,
         "tasks": tasks,
@@ -266,7 +266,7 @@ def close_night(night: Night, page: ReportRef | None) -> dict[str, Any]:
         "as_of": night.as_of,
         "status": night.status,
         "exit_code": night.exit_code,
-        "messages": [describe_failure(error) for error in night.errors],
+        "messages": night.messages,
         "started_at": night.started_at,
         "rows": totals,
         "accounts": night.accounts,

@@ -95,9 +95,12 @@ def ingest_drops(
     """Stage, check and publish every drop that is not published as it should be.
 
     An error in a drop of the night's own date is the night's error; with `is_all_counted` any is.
+    One in a drop of another day is told: the night stands on what was published of that day before.
     """
     settings, engine = night.settings, night.engine
     known = ingest.find_drops(settings, until=night.as_of) if drops is None else list(drops)
+    if drops is None:
+        ingest.forget_refused(known, night.run, until=night.as_of)
     stale = known if night.is_forced else ingest.find_stale(known, settings.ingest, night.run)
     staged, failed = stage_drops(engine, settings, stale, today=night.as_of)
     gates, broken = check_drops(engine, settings, staged, today=night.as_of)
@@ -105,11 +108,21 @@ def ingest_drops(
     night.keep([ref.staged for ref in staged.values()])
     failures = [*failed, *broken, *stopped]
     note_accounts(night, known, staged, failures, is_all_shown=is_all_counted)
-    night.errors += [
-        failure.error
-        for failure in failures
-        if is_all_counted or failure.label.split("/")[1] == night.as_of.isoformat()
-    ]
+    own = [f for f in failures if is_all_counted or f.label.split("/")[1] == str(night.as_of)]
+    night.errors += [failure.error for failure in own]
+    night.setbacks += [failure for failure in failures if failure not in own]
+    if drops is None:
+        note_gone(night, known)
+
+
+def note_gone(night: Night, known: Iterable[DropRef]) -> None:
+    """Remark on published drops that are missing among those that sources still have."""
+    delivered = {label_drop(drop) for drop in known}
+    warehouse = night.site.warehouse
+    gone = ingest.find_gone(delivered, night.settings, warehouse, until=night.as_of)
+    if holes := ingest.find_holes(gone, delivered):
+        night.remarks.append(f"{ingest.tell_gone(holes)}; {ingest.GONE_ADVICE}")
+        night.notes += night.remarks
 
 
 def label_drop(drop: DropRef) -> str:

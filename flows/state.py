@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flows.engine import Engine
-from tasks.platform.errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, WhyrecError
+from flows.engine import Engine, Failure, describe_failure
+from tasks.platform.errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, GateError, WhyrecError
 from tasks.platform.refs import FileRef, iterate_files
 from tasks.platform.settings import Settings
 from tasks.platform.site import Site
@@ -26,6 +26,8 @@ VERSIONED = ("whyrec", "prefect", "duckdb", "great-expectations", "polars", "tor
 class Night:
     """A night in the making: what was asked, where it runs, and what it has learnt so far.
 
+    `setbacks` are failures with drops of other days, which leave the night's own conclusions standing,
+    `remarks` what else a person should hear;
     `compared` is what the night before published, as `marts.select_compared` gives it; `known` is what
     was asked by `once`.
     """
@@ -45,6 +47,8 @@ class Night:
     known: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
+    setbacks: list[Failure] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     text_cost: dict[str, Any] | None = None
     probes: dict[str, FileRef] = field(default_factory=dict)
     files: dict[str, FileRef] = field(default_factory=dict)
@@ -71,6 +75,17 @@ class Night:
             self.known[what] = ask()
         answer: T = self.known[what]
         return answer
+
+    @property
+    def messages(self) -> list[str]:
+        """What a person should hear of how it went: the night's errors first."""
+        told = [
+            str(one.error)
+            if isinstance(one.error, GateError)
+            else f"{one.label}: {describe_failure(one.error)}"
+            for one in self.setbacks
+        ]
+        return [*map(describe_failure, self.errors), *told, *self.remarks]
 
     def keep(self, refs: Any) -> None:
         """Remember the lake files that the night's conclusions stand on."""

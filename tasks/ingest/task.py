@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,17 @@ from tasks.platform.schema import TABLES, TableName
 from tasks.platform.settings import IngestSettings, Settings, SourceSettings
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, describe_inputs, stage_task
-from tasks.platform.warehouse import fetch_dicts
+from tasks.platform.warehouse import Warehouse, fetch_dicts
 
 TRUTH_FILE = "truth.json"
 RECENT_DAYS = 7
 """Days whose drops a report accounts for."""
+HELD = "message"
+"""Field of an account row that says why the gate holds a delivery of it."""
 LATE_DAYS = 1
 """A drop of day d may hold rows dated up to d + 1: clocks and time zones differ."""
+MAX_NAMED = 3
+GONE_ADVICE = "deleting a drop takes nothing back: put it back, or deliver its day corrected"
 MANY_ROWS = 100_000
 PUBLISH_MEMORY = "640MB"
 """Of DuckDB while it sorts more than MANY_ROWS rows into the warehouse; the rest goes to disk."""
@@ -111,6 +115,71 @@ def list_drop_dates(settings: Settings, *, until: date) -> list[date]:
     return sorted(days)
 
 
+def list_delivered(settings: Settings, *, until: date) -> set[str]:
+    """Tables of the drops that enabled sources have, as source/drop_id/table; no file is read."""
+    roots = {
+        source: locate_source(source, settings) for source in settings.sources if source.is_enabled
+    }
+    return {
+        f"{source.name}/{day.isoformat()}/{table}"
+        for source, root in roots.items()
+        for day in list_drops(root)
+        if day <= until
+        for table in drop_files(f"{root}/{day.isoformat()}", source.kind)
+    }
+
+
+def find_gone(
+    delivered: Collection[str],
+    settings: Settings,
+    warehouse: Warehouse,
+    *,
+    until: date,
+    since: date = date.min,
+) -> list[tuple[str, str]]:
+    """(source, drop id) of dated drops that are published and no longer whole at an enabled source.
+
+    `delivered` is what sources have of [`since`, `until`], as source/drop_id/table. A source that is
+    taken out of the settings is not asked after.
+    """
+    names = {source.name for source in settings.sources if source.is_enabled}
+    with warehouse.connect() as connection:
+        everything = {"source": None, "table_name": None}
+        rows = fetch_dicts(connection, read_sql("raw/drops_select"), everything)
+    found = {
+        (row["source"], row["drop_id"])
+        for row in rows
+        if row["source"] in names
+        and row["drop_id"] == str(row["drop_date"])
+        and since <= row["drop_date"] <= until
+        and label_row(row) not in delivered
+    }
+    return sorted(found)
+
+
+def find_holes(
+    gone: Sequence[tuple[str, str]], delivered: Collection[str]
+) -> list[tuple[str, str]]:
+    """Those of the `gone` drops of which a source still has older ones: it was not tidied up."""
+    oldest: dict[str, str] = {}
+    for label in sorted(delivered, reverse=True):
+        source, drop_id, _ = label.rsplit("/", 2)
+        oldest[source] = drop_id
+    return [(source, drop_id) for source, drop_id in gone if drop_id >= oldest.get(source, "9")]
+
+
+def tell_gone(gone: Sequence[tuple[str, str]]) -> str:
+    """What it means that published drops are no longer at their source."""
+    named = ", ".join(f"{source} {drop_id}" for source, drop_id in gone[:MAX_NAMED])
+    more = f" and {len(gone) - MAX_NAMED:,} more" if len(gone) > MAX_NAMED else ""
+    if len(gone) == 1:
+        return f"one published drop is no longer at its source ({named}): its rows stay published"
+    return (
+        f"{len(gone):,} published drops are no longer at their source ({named}{more}): their rows "
+        "stay published"
+    )
+
+
 def locate_source(source: SourceSettings, settings: Settings) -> str:
     """Path or URL of a source, relative paths taken from the folder of whyrec.toml."""
     return source.path if "://" in source.path else str(settings.root / source.path)
@@ -170,33 +239,92 @@ def account_drops(
     return rows
 
 
-def is_recent(drop_date: date, as_of: date) -> bool:
-    """Whether the report of `as_of` accounts for a drop of that date."""
-    return as_of - timedelta(days=RECENT_DAYS) < drop_date <= as_of
+def is_shown(row: Mapping[str, Any], as_of: date) -> bool:
+    """Whether the report of `as_of` accounts for the drop of a row of `account_recent`."""
+    day = date.fromisoformat(row["drop_id"])
+    is_recent = as_of - timedelta(days=RECENT_DAYS) < day
+    return day <= as_of and (is_recent or HELD in row)
 
 
 def account_recent(
     run: RunContext, as_of: date, *, since: date | None = None
 ) -> list[dict[str, Any]]:
-    """Account rows of the dated drops that are published, newest first.
+    """Account rows of the dated drops that are published or that the gate holds, newest first.
 
     They are those of the last days up to `as_of`; with `since`, of the last days up to any of
-    [`since`, `as_of`].
+    [`since`, `as_of`]. What the gate holds is shown whatever its age, until it is mended.
     """
     first = (as_of if since is None else since) - timedelta(days=RECENT_DAYS - 1)
-    scope = {"first_date": first, "as_of": as_of}
     with run.site.warehouse.connect() as connection:
+        refused = _read_refused(connection)
+        scope = {"first_date": first, "as_of": as_of, "labels": sorted(refused)}
         rows = fetch_dicts(connection, read_sql("raw/drops_recent"), scope)
-    return [
-        {
-            "source": row["source"],
-            "table": row["table_name"],
-            "drop_id": row["drop_id"],
-            **_account_published(row),
-            "status": "published",
-        }
-        for row in rows
+    published = {label_row(row): row for row in rows}
+    found = [
+        {**_name_row(row), **_account_published(row), "status": "published"}
+        | ({HELD: _tell_refused(refused[label], is_published=True)} if label in refused else {})
+        for label, row in published.items()
     ]
+    found += [
+        {**_name_row(row), **_account_refused(row), "status": "stopped by gate"}
+        for label, row in refused.items()
+        if label not in published and row["drop_date"] is not None and row["drop_date"] <= as_of
+    ]
+    found.sort(key=lambda row: (row["source"], row["table"]))
+    return sorted(found, key=lambda row: str(row["drop_id"]), reverse=True)
+
+
+def label_row(row: Mapping[str, Any]) -> str:
+    """What names a table of a drop in runs and in the warehouse: source/drop_id/table."""
+    return f"{row['source']}/{row['drop_id']}/{row['table_name']}"
+
+
+def _name_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"source": row["source"], "table": row["table_name"], "drop_id": row["drop_id"]}
+
+
+def _read_refused(connection: object) -> dict[str, dict[str, Any]]:
+    """Deliveries that the gate stopped and nothing replaced since, by label."""
+    rows = fetch_dicts(connection, read_sql("marts/quality_refused"))  # type: ignore[arg-type]
+    return {label_row(row): row for row in rows}
+
+
+def _tell_refused(row: Mapping[str, Any], *, is_published: bool) -> str:
+    """Why a delivery is held; beside one that `is_published`, what readers see meanwhile."""
+    more = f", and {row['n_failed'] - 1} more critical checks failed" if row["n_failed"] > 1 else ""
+    why = f"{row['expectation']} (found {row['observed']}, allowed {row['allowed']}){more}"
+    if not is_published:
+        return why
+    return f"A newer delivery is held at the gate: {why}. The rows of the earlier one stay."
+
+
+def _account_refused(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the warehouse knows of a drop that was never published: its rows that were checked."""
+    held = {"rows_read": row["n_rows"], "rows_held": row["n_rows"]}
+    message = {HELD: _tell_refused(row, is_published=False)}
+    return {**_account_held(None), **held, **message}
+
+
+def forget_refused(delivered: Iterable[DropRef], run: RunContext, *, until: date) -> None:
+    """Take the checks of stopped deliveries out that are no longer at their source.
+
+    `delivered` are all drops that sources have up to `until`.
+    """
+    known = {f"{drop.source}/{drop.drop_id}/{drop.table}" for drop in delivered}
+    with run.site.warehouse.connect() as connection:
+        gone = sorted(
+            label
+            for label, row in _read_refused(connection).items()
+            if row["drop_date"] is not None and row["drop_date"] <= until and label not in known
+        )
+    if gone:
+        run.site.warehouse.commit(
+            lambda connection: (
+                connection.execute(read_sql("marts/quality_delete"), {"labels": gone}) and None
+            ),
+            message=f"checks of {len(gone)} stopped deliveries that are gone",
+            extra={"run_id": run.run_id},
+        )
 
 
 def _account_held(ref: StagedRef | None) -> dict[str, Any]:
@@ -242,7 +370,10 @@ def make_drop_key(drop: DropRef, settings: IngestSettings) -> str:
 def find_stale(
     drops: Iterable[DropRef], settings: IngestSettings, run: RunContext
 ) -> list[DropRef]:
-    """The drops whose published rows are absent, damaged, or from other files, settings or code."""
+    """The drops whose published rows are absent, damaged, or from other files, settings or code.
+
+    So are those of which the gate stopped a later delivery: their own checks are to be stored again.
+    """
     with run.site.warehouse.read_together() as connection:
         known = {
             (row["source"], row["table_name"], row["drop_id"]): row
@@ -256,11 +387,13 @@ def find_stale(
             connection, [day for row in found if row for day in row["dates"] or ()]
         )
         short = _find_short_states(connection)
+        refused = _read_refused(connection)
     stale = []
     for drop in asked:
         row = known.get((drop.source, drop.table, drop.drop_id))
         if (
             row is None
+            or label_row(row) in refused
             or row["drop_key"] != make_drop_key(drop, settings)
             or (drop.table, drop.source) in short
             or any((drop.table, drop.source, day) in damaged for day in row["dates"] or ())
@@ -390,6 +523,9 @@ def publish_drops(
     def write(connection: duckdb.DuckDBPyConnection) -> None:
         if late := find_late(connection, publications):
             publish_rows(connection, late)
+        refused = _read_refused(connection)
+        if back := [part for part in publications if part.label in refused]:
+            replace_checks(connection, back)
 
     warehouse = run.site.warehouse
     rows = sum(ref.rows for ref in staged)

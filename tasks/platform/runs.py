@@ -13,6 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tasks.platform import errors
+
+ENGINE_WORDS = "Task run encountered an exception "
+"""What Prefect puts before the message of an error."""
 TaskState = Literal["ran", "cached", "retried", "failed", "skipped"]
 STATES: tuple[TaskState, ...] = ("ran", "cached", "retried", "failed", "skipped")
 
@@ -57,10 +61,19 @@ def append_event(path: Path, name: str, task_run: Any, state: Any) -> None:
         state=_classify(state, int(getattr(task_run, "run_count", 1) or 1)),
         seconds=round(_seconds(task_run, state), 4),
         rows=_rows(state),
-        reason="" if state.is_completed() else str(state.message or "")[:500],
+        reason="" if state.is_completed() else _explain(str(state.message or ""))[:500],
         ended_at=state.timestamp.isoformat(),
     )
     write_event(path, event)
+
+
+def _explain(message: str) -> str:
+    """What an engine says of a failed task, without its own words and the names of our errors."""
+    text = message.removeprefix(ENGINE_WORDS)
+    name, _, rest = text.partition(": ")
+    error = getattr(errors, name, None)
+    is_ours = isinstance(error, type) and issubclass(error, errors.WhyrecError)
+    return rest if is_ours else text
 
 
 def _classify(state: Any, run_count: int) -> TaskState:

@@ -7,10 +7,12 @@ from typing import Final, Literal
 
 from tasks.platform.schema import EVENT_TABLES
 from tasks.report.beside import compare_data
-from tasks.report.model import CheckRow, FreshnessRow, NightReport
+from tasks.report.model import CheckRow, FreshnessRow, NightReport, TaskRow
 from tasks.report.words import capitalise, end_sentence, format_date, format_plural, join_words
 
 Kind = Literal["lost", "critical", "stopped", "tasks", "missing", "warning", "drift", "stale"]
+REFUSAL: Final = "ingest.refuse_drop"
+"""The task that ends with an error where the gate stops a drop."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,26 @@ def _find_lost_rows(report: NightReport) -> Iterable[Item]:
             yield Item(f"{drop.source} {drop.drop_id}", text, "rows")
 
 
+def name_refused(report: NightReport) -> set[str]:
+    """Deliveries that the gate holds, as source/drop_id/table."""
+    stopped = {
+        f"{drop.source}/{drop.drop_id}/{drop.table}"
+        for drop in report.drops
+        if drop.status == "stopped by gate"
+    }
+    return stopped | {
+        f"{check.source}/{check.drop_id}/{check.table}"
+        for check in report.checks
+        if check.is_critical_failure
+    }
+
+
+def list_failed(report: NightReport) -> list[TaskRow]:
+    """Tasks that failed; a gate that did its work is no failure, it is told where its checks are."""
+    told = {f"{REFUSAL} {label}" for label in name_refused(report)}
+    return [task for task in report.tasks if task.state == "failed" and task.name not in told]
+
+
 def _find_critical(report: NightReport) -> Iterable[Item]:
     for check in report.checks:
         if check.is_critical_failure:
@@ -70,8 +92,10 @@ def _find_critical(report: NightReport) -> Iterable[Item]:
 
 
 def _find_stopped(report: NightReport) -> Iterable[Item]:
+    failed = [check for check in report.checks if check.is_critical_failure]
+    told = {(check.source, check.table, check.drop_id) for check in failed}
     for drop in report.drops:
-        if drop.is_stopped:
+        if drop.is_stopped and (drop.source, drop.table, drop.drop_id) not in told:
             state = "was stopped by the gate" if drop.status == "stopped by gate" else "failed"
             text = f"The drop {state}; what was published before stays as it was."
             yield Item(
@@ -82,10 +106,9 @@ def _find_stopped(report: NightReport) -> Iterable[Item]:
 
 
 def _find_failed_tasks(report: NightReport) -> Iterable[Item]:
-    for task in report.tasks:
-        if task.state == "failed":
-            reason = task.message or "No reason was recorded; see the log of the run."
-            yield Item(f"{task.stage}: {task.name}", f"The task failed. {reason}", "run")
+    for task in list_failed(report):
+        reason = task.message or "No reason was recorded; see the log of the run."
+        yield Item(f"{task.stage}: {task.name}", f"The task failed. {reason}", "run")
 
 
 def _find_missing(report: NightReport) -> Iterable[Item]:

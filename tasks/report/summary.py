@@ -7,12 +7,11 @@ from typing import Final, Literal
 from tasks.report.changes import EffectChange, count_changes, count_words
 from tasks.report.credibility import find_refuted
 from tasks.report.effects import EffectGroup, group_effects, headline_groups
-from tasks.report.model import CheckRow, Contrast, EffectRow, NightReport, TaskRow
+from tasks.report.model import CheckRow, Contrast, EffectRow, NightReport
 from tasks.report.nights import DATA_WORDS
-from tasks.report.problems import Item, find_problems
+from tasks.report.problems import Item, find_problems, list_failed, name_refused
 from tasks.report.todo import list_todo, name_effect, phrase_move
 from tasks.report.words import (
-    STATE_ORDER,
     VERDICT_MEANINGS,
     capitalise,
     effect_decimals,
@@ -167,9 +166,7 @@ def count_rows(report: NightReport) -> Totals:
 
 def judge_night(report: NightReport, *, n_problems: int) -> NightVerdict:
     """The worst thing that happened decides: lost rows or failures, the gate, then warnings."""
-    has_failed = any(drop.status == "failed" for drop in report.drops) or any(
-        task.state == "failed" for task in report.tasks
-    )
+    has_failed = any(drop.status == "failed" for drop in report.drops) or list_failed(report)
     is_held = any(drop.status == "stopped by gate" for drop in report.drops) or any(
         check.is_critical_failure for check in report.checks
     )
@@ -190,7 +187,7 @@ def _write_lede(
     yield from _tell_drops(report, totals)
     yield from _tell_checks(report.checks)
     yield from _tell_effects(report, groups)
-    yield from _tell_run(report.tasks)
+    yield from _tell_run(report)
 
 
 def _tell_drops(report: NightReport, totals: Totals) -> Iterable[str]:
@@ -205,12 +202,25 @@ def _tell_drops(report: NightReport, totals: Totals) -> Iterable[str]:
     days = {drop.day for drop in report.drops if drop.day}
     silent = f"; none is of {format_date(report.as_of)}" if report.as_of not in days else ""
     yield f"{_count_drops(totals)}{_name_days(report)}{silent}."
+    yield from _tell_redelivered(report)
     yield (
         f"Of {format_plural(totals.read, 'row')} read, {format_count(totals.published)} were "
         f"published, {format_count(totals.quarantined)} quarantined and "
         f"{format_count(totals.duplicate)} left out as duplicates"
         + (f"; {format_count(totals.held_back)} are held back." if totals.held_back else ".")
     )
+
+
+def _tell_redelivered(report: NightReport) -> Iterable[str]:
+    """A newer delivery of one of them is held at the gate."""
+    refused = name_refused(report)
+    drops = [drop for drop in report.drops if not drop.is_stopped]
+    count = sum(f"{drop.source}/{drop.drop_id}/{drop.table}" in refused for drop in drops)
+    if count:
+        yield (
+            f"A newer delivery of {tell_count(count)} of them is held at the gate; what was "
+            "published before stays."
+        )
 
 
 def _name_days(report: NightReport) -> str:
@@ -340,14 +350,13 @@ def _list_first(
     return "; ".join([*first, *([f"{tell_count(rest)} more"] if rest > 0 else [])])
 
 
-def _tell_run(tasks: Sequence[TaskRow]) -> Iterable[str]:
-    if not tasks:
+def _tell_run(report: NightReport) -> Iterable[str]:
+    if not report.tasks:
         return
-    counts = {state: sum(task.state == state for task in tasks) for state in STATE_ORDER}
-    if counts["cached"] == len(tasks):
+    if all(task.state == "cached" for task in report.tasks):
         yield "Nothing had to be computed again: every task came from the cache."
-    elif counts["failed"]:
-        yield capitalise(f"{tell_plural(counts['failed'], 'task')} failed.")
+    elif failed := list_failed(report):
+        yield capitalise(f"{tell_plural(len(failed), 'task')} failed.")
 
 
 def _pick_findings(groups: Iterable[EffectGroup]) -> list[EffectRow]:

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from flows.alerts import find_easier, find_happenings, find_turned, send_alerts, try_channels
+from flows.engine import Failure
 from tasks.ingest.sample import WorldSpec
 from tasks.ingest.sample_drops import write_drops
 from tasks.platform.errors import AlertError, GateError, InputError
@@ -147,7 +148,7 @@ def make_night(folder: Path, *errors: Exception, flow: str = "nightly", **alerts
     site.warehouse.prepare()
     return SimpleNamespace(
         as_of=NIGHT, flow=flow, settings=settings, site=site, errors=list(errors),
-        run=SimpleNamespace(run_id="r1"),
+        setbacks=[], run=SimpleNamespace(run_id="r1"),
     )  # fmt: skip
 
 
@@ -336,6 +337,14 @@ def test_attacks_that_got_easier_are_told_on_their_first_night_only(tmp_path: Pa
     assert {h.event for h in find_happenings(night, account(night, "report.html"))} == {
         "robustness"
     }
+
+
+def test_a_stopped_redelivery_of_an_earlier_day_is_an_alert_of_the_gate(tmp_path: Path) -> None:
+    night = make_night(tmp_path)
+    old = InputError("the file is torn")
+    night.setbacks = [Failure("shop/2024-03-01/reviews", e) for e in (STOPPED, old)]
+    (happening,) = find_happenings(night, {"messages": ["one", "two"], "report": None})
+    assert (happening.event, happening.sentence) == ("gate", str(STOPPED))
 
 
 def test_no_secret_is_in_an_error_whatever_goes_wrong(

@@ -247,6 +247,27 @@ def test_a_source_that_is_not_there_is_named(config: Path) -> None:
     wrong(look(config, "sources", SOURCE.format(kind="mapping")), "source shop", "no mapping file")
 
 
+def test_published_drops_that_left_their_source_are_a_note(config: Path) -> None:
+    drops = config.parent / "drops" / "2024-03-01"
+    drops.mkdir(parents=True)
+    (drops / "reviews.jsonl").write_text("{}")
+    assert look(config, "sources", SOURCE.format(kind="amazon-2018")).mark == "ok"
+    warehouse = resolve_site(load_settings(config)).warehouse
+    warehouse.prepare()
+    warehouse.commit(
+        lambda connection: connection.execute(
+            "INSERT INTO raw.drops BY NAME SELECT 'shop' AS source, 'reviews' AS table_name, "
+            "day::VARCHAR AS drop_id, day AS drop_date FROM (VALUES (DATE '2024-03-01'), "
+            "(DATE '2024-03-02')) AS days (day)"
+        ),
+        message="two drops",
+    )
+    found = look(config, "sources")
+    assert (found.mark, found.is_well) == ("note", True)
+    assert "one published drop is no longer at its source (shop 2024-03-02)" in found.found
+    assert "deleting a drop takes nothing back" in found.advice
+
+
 def test_secrets_that_are_missing_or_open_to_all_are_told(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from tasks.ingest.sample import WorldSpec
 from tasks.ingest.sample_drops import write_drops
 from tasks.platform.periods import split_periods
 from tasks.platform.settings import TextSettings
+from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext
 from tasks.text import task as text
 from tests.flows.conftest import ROOT, SMALL, SPEC, Night, Shop
@@ -225,6 +226,58 @@ def test_a_night_can_be_read_again_at_its_snapshot(whole: tuple[Shop, dict[str, 
         assert connection.execute(count).fetchone() == (0,)
     with warehouse.connect(snapshot=document["snapshots"]["read"]) as connection:
         assert connection.execute(count).fetchone() == now
+
+
+def read_page(document: dict[str, Any]) -> dict[str, Any]:
+    page: dict[str, Any] = json.loads(Path(document["report"]).with_suffix(".json").read_text())
+    return page
+
+
+@pytest.mark.long
+def test_a_stopped_redelivery_of_an_earlier_day_is_told_until_the_good_one_is_back(
+    server: str, tmp_path: Path
+) -> None:
+    spec = WorldSpec(
+        n_users=60, n_items=20, n_days=9, reviews_per_day=5, exposures_per_day=400, seed=5
+    )
+    write_drops(spec, tmp_path / "drops")
+    (tmp_path / "whyrec.toml").write_text(SMALL)
+    shop = Shop(tmp_path, server)
+    days = [spec.date_of(number).isoformat() for number in range(spec.n_days)]
+    for day in days[:-1]:
+        (tmp_path / "drops" / day / "reviews.jsonl.gz").unlink()
+    before = shop.run("nightly")
+    assert before["messages"] == []
+    path = tmp_path / "drops" / days[-2] / "exposures.jsonl.gz"
+    good = path.read_bytes()
+    lines = gzip.decompress(good).splitlines(keepends=True)
+    path.write_bytes(gzip.compress(b"".join(lines[:12])))
+    held = shop.run("nightly")
+    (message,) = held["messages"]
+    assert message.startswith(f"exposures of drop {days[-2]} of source sample was not published")
+    assert (held["status"], held["exit_code"]) == ("completed", 0)
+    page = read_page(held)
+    assert page["headline"] == "Partly held at the gate: 1 thing to look at"
+    (row,) = [d for d in page["drops"] if (d["drop_id"], d["table"]) == (days[-2], "exposures")]
+    assert (row["status"], row["rows_published"] > 300) == ("published", True)
+    assert row["message"].startswith("A newer delivery is held at the gate: the number of rows")
+    assert "encountered an exception" not in Path(held["report"]).read_text()
+    path.write_bytes(good)
+    back = shop.run("nightly")
+    assert back["messages"] == []
+    assert [read_page(back)[n] for n in ("headline", "problems", "drops")] == [
+        read_page(before)[n] for n in ("headline", "problems", "drops")
+    ]
+    with site_of(shop).warehouse.connect() as connection:
+        assert connection.execute(read_sql("marts/quality_refused")).fetchall() == []
+    assert shop.run("nightly")["tasks"]["ran"] == 0
+    shutil.rmtree(tmp_path / "drops" / days[2])
+    gone = shop.run("nightly")
+    assert (gone["exit_code"], gone["tasks"]["ran"]) == (0, 0)
+    (message,) = gone["messages"]
+    assert message.startswith(f"one published drop is no longer at its source (sample {days[2]})")
+    plan = shop.run("backfill", "--start", days[2], "--end", days[3], "--dry-run")
+    assert ["no longer at its source" in night["why"] for night in plan["nights"]] == [True, False]
 
 
 def test_a_failing_gate_leaves_published_data_and_ends_with_3(server: str, tmp_path: Path) -> None:

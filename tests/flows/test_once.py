@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.engine import Failure
 from flows.night import (
     find_today,
     make_night_key,
@@ -15,7 +16,7 @@ from flows.night import (
 )
 from flows.nightly import run_nightly
 from flows.state import Night
-from tasks.platform.errors import ConfigError, WarehouseBusyError
+from tasks.platform.errors import ConfigError, GateError, WarehouseBusyError
 from tasks.platform.settings import Settings
 from tasks.platform.warehouse import Warehouse
 
@@ -69,6 +70,22 @@ def test_the_nightly_flow_refuses_a_night_that_lies_ahead(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match="lies in the future"):
         run_nightly(Settings(root=tmp_path), date(2999, 1, 1))
     assert list(tmp_path.iterdir()) == [], "nothing is made for it"
+
+
+def test_setbacks_with_other_days_are_told_and_do_not_fail_the_night(tmp_path: Path) -> None:
+    night = make_night(tmp_path, TUESDAY)
+    night.setbacks = [
+        Failure("shop/2024-03-04/reviews", GateError("reviews of 2024-03-04: too few rows")),
+        Failure("shop/2024-03-03/reviews", ConfigError("no mapping")),
+    ]
+    night.remarks = ["a drop is gone"]
+    assert night.messages == [
+        "reviews of 2024-03-04: too few rows", "shop/2024-03-03/reviews: no mapping", "a drop is gone"
+    ]  # fmt: skip
+    assert (night.status, night.exit_code) == ("completed", 0)
+    night.errors = [GateError("exposures of 2024-03-05: too few rows")]
+    assert night.messages[0] == "exposures of 2024-03-05: too few rows"
+    assert (night.status, night.exit_code) == ("stopped by gate", 3)
 
 
 def test_what_others_publish_in_mid_night_is_not_in_its_key(tmp_path: Path) -> None:

@@ -120,6 +120,37 @@ def test_a_stopped_gate_is_told_with_reason_and_consequence(held_night: NightRep
     assert "corrected drop" in first.text
 
 
+REFUSAL = {"stage": "ingest", "name": "ingest.refuse_drop musical/2024-03-14/reviews",
+           "state": "failed", "message": "reviews of drop 2024-03-14 was not published"}  # fmt: skip
+
+
+def test_a_stopped_drop_is_one_thing_to_look_at_and_one_to_do(held_night: NightReport) -> None:
+    stopped = {**held_night.model_dump(by_alias=False), "tasks": [REFUSAL], "moved": []}
+    summary = summarise(make_calm_night(**{n: stopped[n] for n in ("drops", "checks", "tasks")}))
+    assert summary.verdict == "held"
+    assert sum("musical" in item.subject for item in summary.problems[:1]) == 1
+    assert all("stopped" not in item.text for item in summary.problems), "told by its check"
+    assert [item.anchor for item in summary.todo].count("run") == 0
+    assert "task" not in " ".join(summary.lede)
+
+
+def test_a_task_that_failed_to_refuse_a_drop_is_told_as_a_failed_task() -> None:
+    busy = {**REFUSAL, "message": "the warehouse was busy"}
+    summary = summarise(make_calm_night(tasks=[busy]))
+    assert summary.verdict == "failed"
+    assert "the warehouse was busy" in summary.problems[0].text
+
+
+def test_a_held_redelivery_is_told_beside_the_drop_that_stays(held_night: NightReport) -> None:
+    drops = [{**drop, "drift": []} for drop in make_drops()]
+    drops[2]["message"] = "A newer delivery is held at the gate: rating lies in 1 to 5."
+    checks = [row.model_dump() for row in held_night.checks[:1]]
+    summary = summarise(make_calm_night(drops=drops, checks=checks, tasks=[REFUSAL]))
+    assert summary.headline == "Partly held at the gate: 1 thing to look at"
+    assert summary.lede[1].startswith("A newer delivery of one of them is held at the gate")
+    assert summary.todo[0].subject == "Ask musical about reviews"
+
+
 @pytest.mark.parametrize("loss", [7, -7])
 def test_lost_rows_outrank_everything_and_withhold_advice(loss: int) -> None:
     drops = make_drops()
