@@ -22,7 +22,7 @@ class ClauseRules:
     the nearest rival, by the mean over the `nearest` examples. `probe` is the
     probe's share of the opinion (`shared_probe` in a clause with a negation or about several attributes) and the rest
     that of the words; without a word of praise or blame the probe alone decides, times `fading`, when it is
-    at least `unspoken`. `lean` is taken off, since people praise more readily than they blame
+    at least `unspoken` and at least `beyond` more than of the bare mention of what is named. `lean` is taken off, since people praise more readily than they blame
     (chosen so that praise and blame are found equally often in MAMS). Below `neutral` there is no
     opinion. Opinions fade with the words between, over `reach` in a clause about several
     attributes and `lone_reach` else; a clause that refers back weighs `carried`, one about former times or the
@@ -40,6 +40,7 @@ class ClauseRules:
     neutral: float = 0.03
     lean: float = 0.05
     unspoken: float = 0.3
+    beyond: float = 0.15
     fading: float = 0.8
     reach: float = 6.0
     lone_reach: float = 12.0

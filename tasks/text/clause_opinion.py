@@ -21,6 +21,10 @@ _HABIT: Final = (
     "last time", "previous visit", "previous visits", "years ago", "once was", "people said",
 )  # fmt: skip
 _LINKS: Final = word_set("and or nor the a an our my their its his her of as well both plus n")
+_MENTIONING: Final = word_set(
+    "a an the our my your their its this that and of for on in at with as to"
+)
+"""Words beside which a name is a bare mention."""
 _ECHO_HEADS: Final = word_set("as so")
 _ECHO_VERBS: Final = word_set("was were is are did does")
 
@@ -29,23 +33,29 @@ def score_clause(
     clause: Clause,
     forms: Sequence[str],
     target: int,
-    probed: float,
+    probes: tuple[float, float],
     model: Model,
     rules: ClauseRules,
 ) -> float:
-    """Polarity in [-1, 1] of what a clause (its words are `forms`) says of a target."""
+    """Polarity in [-1, 1] of what a clause (its words are `forms`) says of a target.
+
+    `probes` are the probe's polarity of the clause and of the bare mention of what it names.
+    """
+    probed, bare = probes
     stance = clause.stance
     opinions = find_opinions(forms, 0, len(forms), own=model.targets[target].own)
     opinions = turn_opinions(opinions, stance.turns)
     if not opinions and (stance.heading or stance.turns):
         is_missed = any(turn.is_praise_only for turn in stance.turns)
         return rules.listed * stance.heading or -rules.listed * is_missed
+    if _is_bare(opinions, clause, forms, target, model):
+        return 0.0
     if target in clause.hits:
         opinions = _take_nearest(opinions, clause, forms, target, rules)
     if is_noncommittal(forms) and not find_opinions(forms, 0, len(forms)):
         return 0.0
     if not opinions:
-        return rules.fading * probed if abs(probed) >= rules.unspoken else 0.0
+        return _read_unspoken(probed, bare, rules)
     spoken = score_opinions(opinions)
     # The embedding of a clause about several things says nothing of any one of them, and encoders
     # hardly see negation (Ettinger 2020, https://doi.org/10.1162/tacl_a_00298).
@@ -53,6 +63,32 @@ def score_clause(
     probe = rules.probe if is_plain else rules.shared_probe
     probe = 0.0 if stance.turns else probe
     return (1.0 - probe) * spoken + probe * probed
+
+
+def _is_bare(
+    opinions: Sequence[Opinion], clause: Clause, forms: Sequence[str], target: int, model: Model
+) -> bool:
+    """Whether a clause only mentions a target whose very name has a valence ("the noise")."""
+    heads = model.targets[target].heads
+    names = {place - clause.first for place in clause.hits.get(target, ())}
+    if not all(
+        o.last == o.first + 1 and o.first in names and forms[o.first] in heads for o in opinions
+    ):
+        return False
+    rest = [form for place, form in enumerate(forms) if place not in names]
+    return bool(opinions) and (_MENTIONING.issuperset(rest) or is_noncommittal(forms))
+
+
+def _read_unspoken(probed: float, bare: float, rules: ClauseRules) -> float:
+    """Polarity of a clause without a word of praise or blame: what it says beyond the bare mention.
+
+    The probe holds "the service" for praise and "the noise" for blame, which nobody uttered.
+    """
+    lean = max(0.0, bare if probed > 0 else -bare)
+    beyond = abs(probed) - lean
+    if abs(probed) < rules.unspoken or beyond < rules.beyond:
+        return 0.0
+    return math.copysign(rules.fading * beyond, probed)
 
 
 def weigh_clause(

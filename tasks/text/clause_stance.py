@@ -45,6 +45,15 @@ _CLASSES: Final = {
     "experienced see seen",
     "JUDGE": "say comment speak judge rate evaluate review vouch",
     "REVIEW": "review comment complaint post rating feedback score stars",
+    "SHOULD": "should could must",
+    "OUGHT": "ought needs need has have",
+    "NEED": "need needs needed require requires required",
+    "SOME": "some a an much more lots lot of serious major real better urgent urgently badly really",
+    "MEND": "improve fix rethink reconsider overhaul upgrade update renovate redo address repair mend "
+    "refine modernise modernize",
+    "MENDED": "improved fixed rethought reconsidered overhauled upgraded updated renovated redone "
+    "addressed repaired mended refined replaced",
+    "DEVOTE": "pay give put spend take devote",
     "OWNER": "the a an my our your their its his her some new one someone",
     "MORE": "better more fewer less",
     "NICELY": "really definitely certainly absolutely clearly simply just actually also even much yet "
@@ -107,6 +116,16 @@ PATTERNS: Final = {
     # "Softer pillows would be nice": a comparative subject of what would be welcome.
     "missed": _compile(
         "^(?:an? |some |even |slightly |much )*(?:<MORE>|[a-z]+er) <1-4>would <0-1>(?:be|have been) <0-1><WELCOME>"
+    ),
+    # A wish that something be mended is blame of it as it is; "no room for improvement" is none.
+    "wanting": _compile(
+        "(?<!nothing )(?<!i )(?<!we )(?:<SHOULD>|<OUGHT> to) <NICELY*>(?:<MEND>|step up|work (?:on|harder)"
+        "|(?:do|try) (?:much |far |even |a lot |a bit )?(?:better|harder)|be <NICELY*><MENDED>"
+        "|<DEVOTE> <0-1><MORE> (?:attention|care|effort|time))",
+        "(?<!nothing )(?<!not )<NEED> <SOME*>(?:improv(?:ement|ements|ing)|fixing|upgrading|updating"
+        "|renovating|renovation|repairs?|attention|work|overhaul|upgrade|update|refresh|makeover)",
+        "could <NICELY*>(?:use|do with) (?:an? |some |much |<MORE> )",
+        "(?<!no )(?<!not much )(?<!little )(?:room|space|scope) for (?:\\S+ )?improvements?",
     ),
     # A bare denial or confirmation of what was just said, and taking it back.
     "denied": _compile(
@@ -174,7 +193,8 @@ PATTERNS: Final = {
 }
 _SUSPECTS: Final = word_set(
     "used gone remember recall miss back once over until till why how listen believe trust mind heed "
-    "ignore disregard disagree if would i'd we'd they'd it'd"
+    "ignore disregard disagree if would i'd we'd they'd it'd should could must ought has have need needs "
+    "needed require requires required room space scope"
 )
 """Words one of which is in whatever the first patterns find: most clauses have none."""
 _DOUBTS: Final = word_set(
@@ -184,7 +204,7 @@ _DOUBTS: Final = word_set(
 """Words one of which is in whatever denies experience, withholds a judgement or asks by the way."""
 _ANSWER_WORDS: Final = 10
 """A bare answer to what was said before has no more."""
-_TURNING: Final = ("unreal", "missed", "ceased", "rejected")
+_TURNING: Final = ("unreal", "missed", "wanting", "ceased", "rejected")
 _UNREAL: Final = frozenset({"unreal", "missed"})
 _OWN_VIEW: Final = word_set(
     "i we it they he she this ours mine my our has have had is are was were now today personally to for in"
@@ -331,6 +351,8 @@ def _find_own_turns(clause: Told, line: str) -> tuple[Turn, ...]:
         if name in _UNREAL:
             return (Turn(0, len(clause.forms), is_praise_only=True),)
         first = line.count(" ", 0, match.start())
+        if name == "wanting":
+            return (Turn(first, len(clause.forms), is_praise_only=True),)
         later = PATTERNS["later"].search(line, match.end())
         last = line.count(" ", 0, later.start()) if later else len(clause.forms)
         markers = [place for place, form in enumerate(clause.forms) if form == "used"]

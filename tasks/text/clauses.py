@@ -83,15 +83,19 @@ class ClauseExtractor:
             for clause in cut_clauses(number, review, spelt[number], model)
             if is_telling(clause, model)
         ]
-        measured = _measure(sorted({clause.key for clause in clauses}), model, embed, self.rules)
+        keys = {clause.key for clause in clauses}
+        keys |= {key for c in clauses for key in _name_bare(c, spelt[c.review], model.n_requested)}
+        measured = _measure(sorted(keys), model, embed, self.rules)
         found: dict[tuple[int, int], list[_Evidence]] = {}
         spoken: dict[int, float] = {}
         for clause, mentions in _attribute_clauses(clauses, measured, model, self.rules):
             forms = spelt[clause.review][clause.first : clause.last]
             probed = measured[clause.key][1]
+            named = _name_bare(clause, spelt[clause.review], model.n_requested)
+            bare = _average([measured[key][1] for key in named])
             echoed = spoken.get(clause.review) if is_echo(forms) else None
             for target, weight in mentions.items():
-                score = score_clause(clause, forms, target, probed, model, self.rules)
+                score = score_clause(clause, forms, target, (probed, bare), model, self.rules)
                 score = echoed if echoed is not None and not score else score
                 share = weigh_clause(clause, forms, target, model, self.rules)
                 found.setdefault((clause.review, target), []).append(
@@ -99,6 +103,16 @@ class ClauseExtractor:
                 )
                 spoken[clause.review] = score
         return _to_frame(reviews, model, found, self.rules)
+
+
+def _name_bare(clause: Clause, forms: Sequence[str], n_requested: int) -> list[str]:
+    """The requested things that a clause names, as bare mentions ("the waiter")."""
+    named = (places for target, places in clause.hits.items() if target < n_requested)
+    return sorted({f"the {forms[place]}" for places in named for place in places})
+
+
+def _average(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
 
 
 def _measure(

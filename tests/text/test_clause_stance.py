@@ -96,6 +96,21 @@ MISSED = [
     ("If the pasta weren't so bland, we would come back.", "food"),
     ("I'd prefer a better location.", "location"),
 ]
+WANTING = [
+    ("They should improve the camera.", "camera"),
+    ("They really need to work on the breakfast.", "breakfast"),
+    ("The owners must fix the screen.", "screen"),
+    ("The staff has to do better.", "staff"),
+    ("The battery needs improvement.", "battery"),
+    ("The rooms could use some attention.", "room"),
+    ("There is room for improvement in the service.", "service"),
+    ("They ought to pay more attention to the pool.", "pool"),
+]
+NOT_WANTING = [
+    ("There is no room for improvement in the camera.", "camera", 1),
+    ("Excellent staff, though they should improve the lighting.", "staff", 1),
+    ("The app should work well for everybody and the sound is great.", "sound", 1),
+]
 NOT_CEASED = [
     ("The oil used to fry the fish was fresh and the pasta was great.", "food", 1),
     ("I am used to great service and got it here.", "service", 1),
@@ -207,10 +222,10 @@ def judged(polarity: int, *lists: list[tuple[str, str]]) -> list[tuple[str, str,
 
 
 MEANT = [
-    *judged(-1, CEASED, OTHERS_TOO_KIND, MISSED),
+    *judged(-1, CEASED, OTHERS_TOO_KIND, MISSED, WANTING),
     *judged(1, REVIVED, BETTER_THAN_FEARED, OTHERS_TOO_HARSH),
     *judged(0, MIDDLING),
-    *NOT_CEASED, *AS_EXPECTED, *OTHERS_ALONE, *NOT_MISSED, *UNMATCHED, *SAID, *TWICE_DENIED,
+    *NOT_WANTING, *NOT_CEASED, *AS_EXPECTED, *OTHERS_ALONE, *NOT_MISSED, *UNMATCHED, *SAID, *TWICE_DENIED,
 ]  # fmt: skip
 
 

@@ -112,6 +112,32 @@ def test_an_attribute_nobody_described_is_read_by_its_name(embed: Embed) -> None
     }
 
 
+BARE = ("service", "noise", "comfort", "location", "sound_quality", "battery")
+MENTIONS = (
+    "{}",
+    "The {}.",
+    "We asked about the {}.",
+    "My sister talked about the {} with the owner.",
+    "The {} is included in the bill.",
+    "I have nothing to say on the {}.",
+)
+
+
+def test_a_bare_mention_is_neither_praise_nor_blame(embed: Embed) -> None:
+    asked = [(name, frame.format(name.replace("_", " "))) for name in BARE for frame in MENTIONS]
+    reviews = [(f"{name}: {text}", text) for name, text in asked]
+    extraction = ClauseExtractor().extract(reviews, attributes=name_attributes(BARE), embed=embed)
+    said = extraction.frame.filter(pl.col("review_id").str.starts_with(pl.col("attribute") + ":"))
+    assert len(said) == len(asked)
+    assert said["is_mentioned"].all()
+    assert said.filter(pl.col("polarity") != 0)["review_id"].to_list() == []
+
+
+def test_what_is_told_of_a_thing_beyond_its_name_is_read(embed: Embed) -> None:
+    assert read("The waiter never looked at us.", RESTAURANT, embed) == {"service": -1}
+    assert read("There was a lot of noise from the street.", RESTAURANT, embed) == {"noise": -1}
+
+
 def test_what_is_meant_without_being_named_is_found_by_meaning(embed: Embed) -> None:
     assert read("Nobody came to our table for half an hour.", RESTAURANT, embed) == {"service": -1}
 
