@@ -8,7 +8,7 @@ from typing import Final
 from tasks.text.clause_model import Model
 from tasks.text.clause_stance import PLAIN, Stance, Told, take_stances
 from tasks.text.polarity import PhraseIndex, find_mark, find_opinions, has_mark
-from tasks.text.segments import MAX_CLAUSE_WORDS, Joint, Parsed, Segment, word_set
+from tasks.text.segments import MAX_CLAUSE_WORDS, Joint, Parsed, Segment, read_clause, word_set
 
 _MAX_CLAUSE_CHARS: Final = 1000
 _LIST_MARK: Final = re.compile(r"\s*(?:[:\n]|-\s|$)")
@@ -193,7 +193,7 @@ def _finish_clause(
     end = _extend_to_mark(review.view, review.words[draft.last - 1].end)
     whole = Segment(draft.first, draft.last, draft.joint, draft.sentence)
     hints = frozenset(target for target, _ in _find_phrases(model.hints, forms, whole))
-    key = " ".join(review.view[start : min(end, start + _MAX_CLAUSE_CHARS)].split())
+    key = read_clause(review.view, start, min(end, start + _MAX_CLAUSE_CHARS))
     first_form = forms[draft.first]
     return Clause(
         review=number,

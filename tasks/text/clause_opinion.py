@@ -48,7 +48,7 @@ def score_clause(
     if not opinions and (stance.heading or stance.turns):
         is_missed = any(turn.is_praise_only for turn in stance.turns)
         return rules.listed * stance.heading or -rules.listed * is_missed
-    if _is_bare(opinions, clause, forms, target, model):
+    if not stance.heading and _is_bare(opinions, clause, forms, target, model):
         return 0.0
     if target in clause.hits:
         opinions = _take_nearest(opinions, clause, forms, target, rules)

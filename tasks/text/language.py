@@ -15,6 +15,7 @@ import polars as pl
 
 from tasks.text.concepts import inflect, load_concepts
 from tasks.text.extract import AttributeLike, Embed, Extraction, Extractor
+from tasks.text.letters import drop_widthless, fold_letters
 from tasks.text.polarity import load_lexicon
 
 UNKNOWN: Final = "und"
@@ -48,10 +49,15 @@ def identify_languages(texts: Sequence[str]) -> list[str]:
     identifier = _open_identifier()
     found = []
     for text in texts:
-        code, sureness = identifier.classify(text[:_READ_CHARS])
+        code, sureness = identifier.classify(_read_start(text))
         is_sure = sureness >= MIN_SURE and code != _NO_LANGUAGE
         found.append(str(code) if is_sure else UNKNOWN)
     return found
+
+
+def _read_start(text: str) -> str:
+    """The start of a text, in the letters that a reader sees."""
+    return drop_widthless(fold_letters(text[:_READ_CHARS]))
 
 
 @cache
@@ -75,12 +81,13 @@ def looks_english(text: str) -> bool:
     Where most of its words are English ones, or half of them and the identifier does not doubt it, or
     the identifier is all but sure by itself; English and any other language are a toss-up beforehand.
     """
-    words = _WORD.findall(_TAG.sub(" ", text[:_READ_CHARS]).lower())
+    start = _read_start(text)
+    words = _WORD.findall(_TAG.sub(" ", start).lower())
     known = sum(word in _load_english() for word in words)
     if not words or 2 * known > len(words):
         return True
     identifier = _open_identifier()
-    chance = float(dict(identifier.rank(text[:_READ_CHARS])).get("en", 0.0))
+    chance = float(dict(identifier.rank(start)).get("en", 0.0))
     odds = chance * (len(identifier.labels) - 1)
     belief = odds / (odds + 1 - chance)
     return belief >= _SURE_ALONE or (2 * known == len(words) and belief >= _SURE_BESIDE)

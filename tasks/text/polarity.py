@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
 from tasks.text.segments import word_set
+from tasks.text.symbols import count_stars, is_symbol, load_symbols
 
 T = TypeVar("T")
 
@@ -83,6 +84,7 @@ _NUMBERS: Final = {
 }
 _NO_MARK_BEFORE: Final = word_set("on by until since from before after")
 _NO_MARK_AFTER: Final = word_set("times of people days visits dishes meals nights of us them")
+_STARS_OF: Final = 5
 _MARK_MIDDLE: Final = 0.6
 """3 of 5: the middle of a scale from 1 to 5."""
 _MARK_WEIGHT: Final = 7.5
@@ -161,6 +163,7 @@ def load_lexicon() -> Lexicon:
         for phrase in phrases.split(","):
             if phrase.strip():
                 valences[split_words(phrase)] = float(valence)
+    valences |= {(symbol,): valence for symbol, valence in load_symbols().items()}
     negators = frozenset(_split_list(table["negators"]["words"]))
     good, bad, plain = (tuple(table["anchors"][side]) for side in ("good", "bad", "plain"))
     neutral = {split_words(phrase): True for phrase in table["neutral"]["phrases"].split(",")}
@@ -229,13 +232,13 @@ def _find_settled(
 def _read_mark(forms: Sequence[str], first: int, index: int, last: int) -> tuple[int, float] | None:
     """Length and valence of a mark that is given ("4/5", "two out of ten"); dates are none."""
     is_split = index + 3 < last and forms[index + 1] == "out"
-    if not is_split and "/" not in forms[index]:
+    if not is_split and "/" not in forms[index] and not is_symbol(forms[index]):
         return None
     if index > first and forms[index - 1] in _NO_MARK_BEFORE:
         return None
-    match = find_mark(forms[index])
-    if match is not None:
-        length, given, scale = 1, float(match.group(1)), float(match.group(2))
+    mark = find_mark(forms[index])
+    if mark is not None:
+        length, (given, scale) = 1, mark
     elif is_split and forms[index + 2] == "of":
         length, given = 4, _read_number(forms[index])
         scale = _MARK_SCALES.get(forms[index + 3], 0.0)
@@ -248,9 +251,13 @@ def _read_mark(forms: Sequence[str], first: int, index: int, last: int) -> tuple
     return length, valence if abs(valence) >= _LEAST_MARK else 0.0
 
 
-def find_mark(form: str) -> re.Match[str] | None:
-    """A mark in one word ("4/5"), as `segments` keeps it together."""
-    return _MARK.fullmatch(form)
+def find_mark(form: str) -> tuple[float, float] | None:
+    """A mark in one word as `segments` keeps it together ("4/5", stars), and what it is out of."""
+    full, shown = count_stars(form)
+    if shown:
+        return float(full), float(max(shown, _STARS_OF))
+    match = _MARK.fullmatch(form)
+    return (float(match.group(1)), float(match.group(2))) if match else None
 
 
 def _read_number(form: str) -> float:
@@ -312,7 +319,12 @@ def _find_valence(
 def _modify(
     lexicon: Lexicon, forms: Sequence[str], first: int, index: int, length: int, valence: float
 ) -> float:
-    """Valence at `index` after boosters, negation, wishes and excess before it."""
+    """Valence at `index` after boosters, negation, wishes and excess before it.
+
+    A symbol sums up what stands before it: "not good" with a thumb down is blame twice.
+    """
+    if is_symbol(forms[index]):
+        return valence
     if index > first:
         valence *= _BOOSTERS.get(forms[index - 1], 1.0)
     if index > first and forms[index - 1] == "too" and valence > 0 and length == 1:

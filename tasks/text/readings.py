@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tasks.text.concepts import Target, plan_targets
 from tasks.text.extract import AttributeLike, Embed
 from tasks.text.polarity import PhraseIndex, find_opinions, score_opinions
-from tasks.text.segments import MAX_CLAUSE_WORDS, Parsed, Segment, parse_text
+from tasks.text.segments import MAX_CLAUSE_WORDS, Parsed, Segment, parse_text, read_clause
 
 Floats = npt.NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def read_clauses(
         for first, last in cut_units(parsed.segments):
             start, end = parsed.words[first].start, parsed.words[last - 1].end
             places.append((number, start, end))
-            keys.append(" ".join(parsed.view[start : min(end, start + _MAX_CLAUSE_CHARS)].split()))
+            keys.append(read_clause(parsed.view, start, min(end, start + _MAX_CLAUSE_CHARS)))
             seen.append(_look(parsed, forms, first, last, targets, words))
     distinct = {key: row for row, key in enumerate(dict.fromkeys(keys))}
     vectors = embed([*distinct]) if distinct else np.zeros((0, 1), dtype=np.float32)

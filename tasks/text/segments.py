@@ -6,10 +6,15 @@ that every offset into the view is an offset into the text.
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import Final
+
+from tasks.text.letters import WIDTHLESS, drop_widthless, fold_letters, keep_joined
+from tasks.text.lines import SOFT, unwrap_lines
+from tasks.text.symbols import is_symbol, read_signs, spell_symbols
 
 
 def word_set(words: str) -> frozenset[str]:
@@ -18,15 +23,20 @@ def word_set(words: str) -> frozenset[str]:
 
 
 _TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]{0,500}>")
+_ORDERS: Final = re.compile(
+    r"<(system|assistant|instructions?|prompt)\b[^<>]{0,100}>.{0,2000}?</\1\s*>",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What stands in tags that set orders to a machine off from what a person says."""
 _BREAKING_TAG: Final = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|table|h[1-6])\b", re.IGNORECASE)
 _ENTITY: Final = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});")
 _ADDRESS: Final = re.compile(r"https?://\S{1,2000}")
 _UNREADABLE: Final = re.compile(
-    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]"
+    r"[\x00-\x09\x0c-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]"
 )
-_WORD: Final = re.compile(
+_WORD: Final = (
     r"(?<![\d/.])\d{1,3}(?:\.\d)?/(?:5|10|100)(?![\d/])"  # a mark, as one word
-    r"|[^\W_]+(?:'[^\W_]+)*"
+    rf"|[^\W_]+(?:(?:'|{WIDTHLESS})[^\W_]+)*"
 )
 _SENTENCE_END: Final = re.compile(
     r"[.!?\u2026]+[\"'\)\]\u201d]*(?=\s|$)"  # ends before a blank
@@ -41,7 +51,7 @@ _TRAILING: Final = re.compile(
 _ABBREVIATIONS: Final = word_set(
     "mr mrs ms dr st vs e.g i.e eg ie approx inc jr sr oz ft lb lbs ave"
 )
-_PAUSE: Final = re.compile(r"[,:\u3001\uff0c\u060c]")
+_PAUSE: Final = re.compile(rf"[,:\u3001\uff0c\u060c{SOFT}]")
 _BRACKET: Final = re.compile(r"[()\[\]]")
 _CONTRASTS: Final = word_set(
     "but however although though yet whereas except despite nevertheless nonetheless"
@@ -66,7 +76,7 @@ class Joint(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word in lower case, with offsets into the text."""
+    """A word in lower case, without marks of no width in it, with offsets into the text."""
 
     form: str
     start: int
@@ -94,7 +104,8 @@ class Parsed:
 
 def parse_text(text: str) -> Parsed:
     """Words and segments of `text`; any string is fine, one without words gives none."""
-    view = blank_markup(text)
+    plain = read_signs(unwrap_lines(fold_letters(text.replace(SOFT, " "))))
+    view = keep_joined(text, blank_markup(plain))
     words: list[Word] = []
     segments: list[Segment] = []
     sentence = 0
@@ -102,11 +113,23 @@ def parse_text(text: str) -> Parsed:
         first = len(words)
         words.extend(_find_words(view, start, end))
         if len(words) > first:
-            trails = bool(segments) and _TRAILING.search(view, words[first - 1].end, start)
+            trails = bool(segments) and _trails(view, words, first, start)
             sentence += 0 if trails or not segments else 1
             joint = Joint.TRAIL if trails else Joint.SENTENCE
             segments.extend(_cut_sentence(view, words, first, sentence, joint))
     return Parsed(view, tuple(words), tuple(segments))
+
+
+def _trails(view: str, words: Sequence[Word], first: int, start: int) -> bool:
+    """Whether what begins with word `first` may belong to the sentence that ends before `start`."""
+    if all(is_symbol(word.form) for word in words[first:]):
+        return True
+    return _TRAILING.search(view, words[first - 1].end, start) is not None
+
+
+def read_clause(view: str, start: int, end: int) -> str:
+    """A clause of a view as an encoder shall read it: single blanks, no marks of no width."""
+    return " ".join(drop_widthless(view[start:end]).split())
 
 
 def blank_markup(text: str) -> str:
@@ -114,6 +137,8 @@ def blank_markup(text: str) -> str:
     view = text.replace("\u2019", "'").replace("\u2018", "'").replace("`", "'")
     if "&" in view:
         view = _ENTITY.sub(_blank_entity, view)
+    if "</" in view:
+        view = _ORDERS.sub(lambda match: "\n".ljust(len(match.group())), view)
     if "<" in view:
         view = _TAG.sub(_blank_tag, view)
     if "://" in view:
@@ -151,8 +176,14 @@ def _is_abbreviation(view: str, dot: int) -> bool:
 
 
 def _find_words(view: str, start: int, end: int) -> Iterator[Word]:
-    for match in _WORD.finditer(view, start, end):
-        yield Word(match.group().lower(), match.start(), match.end())
+    for match in _compile_word().finditer(view, start, end):
+        form = drop_widthless(match.group()).lower()
+        yield Word(form, match.start(), match.end())
+
+
+@cache
+def _compile_word() -> re.Pattern[str]:
+    return re.compile(f"{_WORD}|{spell_symbols()}")
 
 
 def _cut_sentence(
