@@ -1,5 +1,6 @@
 """Labels in a table, and the reviews that they are of."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -81,7 +82,8 @@ def join_labels(
     """Labels of each attribute for the reviews with these ids, UNDECIDED where there are none.
 
     `table` has a column review_id, else row, which then counts the reviews from 0. Raises
-    InputError when a column is missing, a review stands there twice or none is known.
+    InputError when a column is missing, a review stands there twice, an id is that of several texts or
+    none is known.
     """
     places = find_places(table, ids)
     found = {}
@@ -106,6 +108,7 @@ def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64
     if column == ROW_KEY and asked.dtype.is_float():
         asked = asked.cast(pl.Int64, strict=False)  # "487.0", as spreadsheets and pandas write it
     known = ids if column == ID_KEY else [str(row) for row in range(len(ids))]
+    _check_ambiguous(asked.cast(pl.String), known)
     rows = {value: row for row, value in enumerate(known)}
     places = [rows.get(value, -1) for value in asked.cast(pl.String).to_list()]
     if not any(place >= 0 for place in places):
@@ -114,6 +117,18 @@ def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64
             f"their {column} should say which"
         )
     return np.array(places, dtype=np.int64)
+
+
+def _check_ambiguous(asked: pl.Series, known: Sequence[str]) -> None:
+    """Raise InputError when a labelled review's id stands for several texts."""
+    counts = Counter(known)
+    shared = [value for value in asked.to_list() if counts[value] > 1]
+    if shared:
+        raise InputError(
+            f"{len(shared)} of the {len(asked)} labelled ids stand for several texts, such as "
+            f"{shared[0]!r} for {counts[shared[0]]}, so that a label could be of any of them; give each "
+            "text an id of its own, or leave one row of each"
+        )
 
 
 def match_lesson(

@@ -1,0 +1,24 @@
+"""Labels find the one text that they are of."""
+
+import polars as pl
+import pytest
+
+from tasks.platform.errors import InputError
+from tasks.text.labelled import find_places, join_labels
+
+
+def test_a_label_whose_id_two_texts_share_is_refused() -> None:
+    table = pl.DataFrame({"review_id": ["a", "b"], "food_label": ["Positive", "Negative"]})
+    with pytest.raises(InputError, match=r"1 of the 2 labelled ids .* 'b' for 2"):
+        join_labels(table, ["a", "b", "b"], names=["food"], columns=["{}_label"])
+
+
+def test_texts_that_share_an_id_without_a_label_are_no_hindrance() -> None:
+    table = pl.DataFrame({"review_id": ["a"], "food_label": ["Positive"]})
+    assert (
+        join_labels(table, ["b", "a", "b"], names=["food"], columns=["{}_label"])["food"].tolist()[
+            1
+        ]
+        == 1
+    )
+    assert find_places(pl.DataFrame({"row": [1]}), ["b", "a", "b"]).tolist() == [1]
