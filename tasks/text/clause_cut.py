@@ -8,7 +8,15 @@ from typing import Final
 from tasks.text.clause_model import Model
 from tasks.text.clause_stance import PLAIN, Stance, Told, take_stances
 from tasks.text.polarity import PhraseIndex, find_mark, find_opinions, has_mark
-from tasks.text.segments import MAX_CLAUSE_WORDS, Joint, Parsed, Segment, read_clause, word_set
+from tasks.text.segments import (
+    MAX_CLAUSE_WORDS,
+    Joint,
+    Parsed,
+    Segment,
+    find_exception,
+    read_clause,
+    word_set,
+)
 
 _MAX_CLAUSE_CHARS: Final = 1000
 _LIST_MARK: Final = re.compile(r"\s*(?:[:\n]|-\s|$)")
@@ -42,7 +50,8 @@ class Clause:
 class _Draft:
     """A clause that is being put together from segments; `is_told`: it has a verb of its own.
 
-    `is_marked`: it ends in a mark ("4/5"), which closes it.
+    `is_marked`: it ends in a mark ("4/5"), which closes it. `is_excepted`: it names what is excepted
+    from what else is said ("apart from the food").
     """
 
     first: int
@@ -53,6 +62,7 @@ class _Draft:
     is_judging: bool
     is_told: bool
     is_marked: bool
+    is_excepted: bool
 
 
 def cut_clauses(
@@ -83,6 +93,7 @@ def _tell(review: Parsed, forms: Sequence[str], drafts: Sequence[_Draft]) -> lis
             is_asked=draft.sentence in asking,
             is_contrast=draft.joint is Joint.CONTRAST,
             is_listing=_is_listing(review, draft),
+            is_excepted=draft.is_excepted,
         )
         for draft in drafts
     ]
@@ -131,7 +142,14 @@ def _draft_segment(segment: Segment, forms: Sequence[str], model: Model) -> _Dra
         is_judging,
         is_told,
         is_marked,
+        bool(hits) and _is_excepted(segment, forms),
     )
+
+
+def _is_excepted(segment: Segment, forms: Sequence[str]) -> bool:
+    """Whether a segment stands behind "except", or begins with the like of it."""
+    is_behind = segment.first > 0 and forms[segment.first - 1] == "except"
+    return is_behind or find_exception(forms, segment.first)
 
 
 def _find_phrases(
@@ -155,6 +173,8 @@ def _belong_together(before: _Draft, after: _Draft) -> bool:
     if after.joint <= Joint.ASIDE or before.sentence != after.sentence:
         return False
     if before.is_marked and after.hits:
+        return False
+    if before.is_excepted:
         return False
     if after.joint is Joint.TRAIL:
         # "the food ... fabulous!" is one thought; "great food ... would not come back" is two.

@@ -32,7 +32,9 @@ _CLASSES: Final = {
     "WOULD": "would i'd we'd they'd it'd",
     "PEOPLE": "people everyone everybody others some many most folks friend friends review reviews "
     "reviewer reviewers critics customers guests website site menu ad ads advert brochure "
-    "description guide guidebook anyone anybody",
+    "description guide guidebook anyone anybody sister brother wife husband mother father mom mum dad "
+    "son daughter kid kids child children partner boyfriend girlfriend cousin colleague colleagues "
+    "companion companions",
     "SAY": "say says said claim claims claimed tell tells told rave raves raved complain complains "
     "complained boast boasts boasted promise promises promised advertises advertised insist insists "
     "insisted praise praises praised love loves loved like likes hate hates hated recommend "
@@ -127,6 +129,19 @@ PATTERNS: Final = {
         "could <NICELY*>(?:use|do with) (?:an? |some |much |<MORE> )",
         "(?<!no )(?<!not much )(?<!little )(?:room|space|scope) for (?:\\S+ )?improvements?",
     ),
+    # What is better at another place is worse here; "better than the place next door" is not.
+    "elsewhere": _compile(
+        "(?:better|worse|nicer|tastier|friendlier|superior|cheaper) <0-2>(?:next door|across the (?:street|road)"
+        "|(?:down|up) the (?:street|road|block)|around the corner)",
+        "(?:next door|across the (?:street|road)|(?:down|up) the (?:street|road|block)|around the corner)"
+        " (?:is|are|was|were) <NICELY*>(?:better|worse|nicer|tastier|friendlier|superior|cheaper)",
+    ),
+    # An answer ordered from a machine is no opinion.
+    "ordered": _compile(
+        "^(?:system |assistant |user |please |now |and )*(?:output|reply|answer|respond|return|print|label"
+        "|classify|rate|mark|say|write) <0-7>(?:positive|negative|neutral|positively|negatively)",
+        "(?:ignore|disregard|forget) <0-3>(?:instructions?|prompts?)",
+    ),
     # A bare denial or confirmation of what was just said, and taking it back.
     "denied": _compile(
         "<IT> <NICELY*>(?:<DO> <NICELY*>not|<BENT>)"
@@ -182,6 +197,7 @@ PATTERNS: Final = {
         "not (?:talking|speaking|writing|complaining) about",
         "<I> <NICELY*>(?:do not|don't|didn't|did not|couldn't|could not) <NICELY*>care (?:less )?about",
         "no (?:opinion|view|experience) (?:on|of|about|with)",
+        "<I> <NICELY*>(?:skipped|went without|did without|missed out on|passed on)",
     ),
     # Both sides of a review in lists.
     "pros": _compile("^(?:the )?(?:pros?|positives?|plus(?:es)?|upsides?|strengths?|likes|highs)"),
@@ -193,18 +209,24 @@ PATTERNS: Final = {
 }
 _SUSPECTS: Final = word_set(
     "used gone remember recall miss back once over until till why how listen believe trust mind heed "
-    "ignore disregard disagree if would i'd we'd they'd it'd should could must ought has have need needs "
-    "needed require requires required room space scope"
+    "ignore disregard disagree if would i'd we'd they'd it'd should could must ought needs need "
+    "needed require requires required improve improvement improvements fix better street road block door corner"
 )
 """Words one of which is in whatever the first patterns find: most clauses have none."""
 _DOUBTS: Final = word_set(
     "whether if not never don't didn't haven't hadn't cannot can't couldn't won't nothing no isn't "
-    "wasn't will i'll we'll"
+    "wasn't will i'll we'll skipped without missed passed"
 )
 """Words one of which is in whatever denies experience, withholds a judgement or asks by the way."""
 _ANSWER_WORDS: Final = 10
 """A bare answer to what was said before has no more."""
-_TURNING: Final = ("unreal", "missed", "wanting", "ceased", "rejected")
+_ORDERING: Final = word_set(
+    "output reply answer respond return print label classify rate mark say write instructions prompt"
+)
+"""Words one of which is in whatever orders an answer."""
+_BESIDES: Final = word_set("besides apart aside other")
+_WHOLE: Final = word_set("everything all everyone nothing rest anything")
+_TURNING: Final = ("unreal", "missed", "wanting", "elsewhere", "ceased", "rejected")
 _UNREAL: Final = frozenset({"unreal", "missed"})
 _OWN_VIEW: Final = word_set(
     "i we it they he she this ours mine my our has have had is are was were now today personally to for in"
@@ -253,7 +275,8 @@ class Told:
 
     `names` are the targets it names, with the place of the first name; `is_asked` of a sentence
     with a question mark; `is_contrast` after "but" and the like; `is_listing` where one of its
-    first two words stands before a colon or the end of a line.
+    first two words stands before a colon or the end of a line; `is_excepted` behind "except" and
+    the like.
     """
 
     forms: tuple[str, ...]
@@ -263,6 +286,7 @@ class Told:
     is_asked: bool
     is_contrast: bool
     is_listing: bool
+    is_excepted: bool = False
 
 
 def hash_patterns() -> str:
@@ -292,6 +316,11 @@ def _turn(opinion: Opinion, turns: Sequence[Turn]) -> Opinion:
 def take_stances(told: Sequence[Told]) -> list[Stance]:
     """Stances of a review's clauses, in their order."""
     lines = [" ".join(clause.forms) for clause in told]
+    ordered = {
+        clause.sentence
+        for clause, line in zip(told, lines, strict=True)
+        if not _ORDERING.isdisjoint(clause.forms) and PATTERNS["ordered"].search(line)
+    }
     headings = _find_headings(told, lines)
     stances = []
     for number, clause in enumerate(told):
@@ -301,12 +330,28 @@ def take_stances(told: Sequence[Told]) -> list[Stance]:
         stances.append(
             Stance(
                 turns,
-                _is_unsaid(clause, lines[number], after),
+                clause.sentence in ordered or _is_unsaid(clause, lines[number], after),
                 follows and _is_surpassed(clause, lines[number], told[number + 1]),
-                headings[number],
+                headings[number] or _except(told, number),
             )
         )
     return stances
+
+
+def _except(told: Sequence[Told], number: int) -> int:
+    """-1 for what is excepted from praise ("all good except the food"), 1 for what is from blame.
+
+    What is named "besides" may well be alike; it is an exception only where the rest speaks of all.
+    """
+    clause = told[number]
+    if not clause.is_excepted or find_opinions(clause.forms, 0, len(clause.forms)):
+        return 0
+    near = [told[at] for at in (number - 1, number + 1) if 0 <= at < len(told)]
+    rest = next((one for one in near if one.sentence == clause.sentence and one.is_judging), None)
+    if rest is None or (clause.forms[0] in _BESIDES and _WHOLE.isdisjoint(rest.forms)):
+        return 0
+    total = sum(opinion.valence for opinion in find_opinions(rest.forms, 0, len(rest.forms)))
+    return -1 if total > 0 else int(total < 0)
 
 
 def _follow_up(told: Sequence[Told], number: int) -> bool:
@@ -351,6 +396,8 @@ def _find_own_turns(clause: Told, line: str) -> tuple[Turn, ...]:
         if name in _UNREAL:
             return (Turn(0, len(clause.forms), is_praise_only=True),)
         first = line.count(" ", 0, match.start())
+        if name == "elsewhere":
+            return (Turn(0, len(clause.forms), is_praise_only="worse" not in clause.forms),)
         if name == "wanting":
             return (Turn(first, len(clause.forms), is_praise_only=True),)
         later = PATTERNS["later"].search(line, match.end())

@@ -59,7 +59,7 @@ _BELIEF_REACH: Final = 7
 _SPEAKERS: Final = word_set("i we i'd we'd i've we've")
 _CONDITIONS: Final = word_set("should could if unless might")
 _REVERSERS: Final = frozenset({("far", "from"), ("anything", "but")})
-_ABSORBERS: Final = word_set("only just hesitate but")
+_ABSORBERS: Final = word_set("only just hesitate but short less lack shortage doubt question")
 """After a negator they leave what follows as it is ("not only good", "nothing but good")."""
 _NOTHING: Final = word_set("nothing never none nobody nowhere rarely seldom")
 _UNMATCHED: Final = re.compile(
@@ -232,7 +232,8 @@ def _find_settled(
 def _read_mark(forms: Sequence[str], first: int, index: int, last: int) -> tuple[int, float] | None:
     """Length and valence of a mark that is given ("4/5", "two out of ten"); dates are none."""
     is_split = index + 3 < last and forms[index + 1] == "out"
-    if not is_split and "/" not in forms[index] and not is_symbol(forms[index]):
+    form = forms[index]
+    if not is_split and form.isascii() and "/" not in form:
         return None
     if index > first and forms[index - 1] in _NO_MARK_BEFORE:
         return None
@@ -346,8 +347,10 @@ def _modify(
 
 def _is_lessened(forms: Sequence[str], first: int, index: int) -> bool:
     """Whether it is said to be less so ("less satisfying", "less than professional")."""
-    before = forms[max(first, index - 2) : index]
-    return bool(before) and (before[-1] == "less" or tuple(before) == ("less", "than"))
+    before = forms[max(first, index - 3) : index]
+    if before[:1] and before[0] in _NOTHING:
+        return False  # "nothing less than perfect"
+    return before[-1:] == ["less"] or before[-2:] == ["less", "than"]
 
 
 def _is_expected(forms: Sequence[str], first: int, index: int) -> bool:
@@ -431,7 +434,9 @@ def _is_negated(lexicon: Lexicon, forms: Sequence[str], first: int, index: int) 
         if position > first and (forms[position - 1], form) in _REVERSERS:
             return True
         if has_negator((form,)):
-            return forms[position + 1] not in _ABSORBERS
+            after = forms[position + 1 : position + 3]
+            is_sure = after[0] == "a" and after[-1] in ("doubt", "question")
+            return after[0] not in _ABSORBERS and not is_sure
         reach -= form not in _FUNCTION_WORDS
         position -= 1
     return False

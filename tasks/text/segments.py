@@ -56,6 +56,11 @@ _BRACKET: Final = re.compile(r"[()\[\]]")
 _CONTRASTS: Final = word_set(
     "but however although though yet whereas except despite nevertheless nonetheless"
 )
+_EXCEPTING: Final = frozenset({("apart", "from"), ("aside", "from"), ("other", "than")})
+_MAY_EXCEPT: Final = word_set("apart aside other besides")
+_AFTER_EXCEPTION: Final = word_set("everything everyone all we i it they our my")
+_EXCEPTION_WORDS: Final = 7
+"""Within so many words after "apart from" and the like, these begin what it is excepted from."""
 _EXCEPTED: Final = word_set("anything nothing")
 """Before "but" they make an exception of what follows, no contrast ("anything but good")."""
 _CONJUNCTIONS: Final = word_set("and plus while & n whilst also")
@@ -207,9 +212,22 @@ def _cut_sentence(
         yield Segment(begin, len(words), joint, sentence)
 
 
+def find_exception(forms: Sequence[str], index: int) -> bool:
+    """Whether words at `index` except what follows from what else is said ("apart from ...")."""
+    if forms[index] not in _MAY_EXCEPT:
+        return False
+    return forms[index] == "besides" or tuple(forms[index : index + 2]) in _EXCEPTING
+
+
 def _find_joint(view: str, words: list[Word], index: int, first: int) -> Joint | None:
     """What parts word `index` from the one before, if anything does."""
     form = words[index].form
+    if form in _MAY_EXCEPT and find_exception([w.form for w in words[index : index + 2]], 0):
+        return Joint.CONTRAST
+    if form in _AFTER_EXCEPTION:
+        near = [w.form for w in words[max(first, index - _EXCEPTION_WORDS) : index]]
+        if any(find_exception(near, at) for at in range(len(near))):
+            return Joint.PAUSE
     if form == "but" and index > first and words[index - 1].form in _EXCEPTED:
         return None
     if form in _CONTRASTS:

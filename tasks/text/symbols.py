@@ -38,11 +38,15 @@ def spell_symbols() -> str:
 
 def is_symbol(form: str) -> bool:
     """Whether a word is a symbol that judges, or stars."""
+    if form.isascii():
+        return False
     return form in load_symbols() or form[:1] in STARS or form[:1] in EMPTY_STARS
 
 
 def count_stars(form: str) -> tuple[int, int]:
     """Full stars in a word, and all of them; (0, 0) for a word of anything else."""
+    if form.isascii():
+        return 0, 0
     full = sum(form.count(star) for star in STARS)
     return full, full + sum(form.count(star) for star in EMPTY_STARS)
 

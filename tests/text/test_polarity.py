@@ -23,6 +23,9 @@ did not disappoint|does not disappoint|not only good but great|no regrets|pretty
 I will definitely return|exceeded my expectations|works like a charm|good enough|hard to beat
 no hum or buzz|worth every penny|it's not too bad|I can't complain|don't hesitate, it is excellent
 it isn’t terrible|not disappointed|so far so good
+nothing short of spectacular|nothing less than perfect|without a doubt the best|no doubt the best in town
+never fails to impress|there is no lack of good soup|they were kind|kind people|one of a kind
+there is no question that it is great
 """
 BAD = """
 too small|too big for me|not good|not very good|isn't good|wasn't great|never works|waste of money
@@ -32,8 +35,9 @@ I expected better|nothing special|hardly usable and poor|no longer good|not as g
 way too salty|too expensive|food was not good at all|barely edible and cold|isn’t comfortable
 would not recommend|I don't recommend it|never again|not sturdy|I was hoping for great sound
 it lacks quality|far from perfect|doesn't fit|nobody came
+never fails to disappoint|less than perfect|nothing short of awful|without a good reason
 """
-NEITHER = "we ordered two of them|it comes in a box|about average|the same as the other one|me too"
+NEITHER = "we ordered two of them|it comes in a box|about average|the same as the other one|me too|this kind of soup"
 
 
 def score(text: str) -> float:
