@@ -186,6 +186,9 @@ def import_(
 ) -> None:
     """Import bulk history: every row is published, quarantined with a reason, or a counted duplicate.
 
+    The file at a place is one delivery: imported again it replaces what it brought before. Of rows
+    that two deliveries share the later import's count.
+
     Example: whyrec import Musical_Instruments_5.json --source amazon-2014 --items meta.csv
     """
     with explain_errors(is_json=is_json):

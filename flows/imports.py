@@ -76,7 +76,7 @@ def run_import(
         for file, wanted in files
     ]
     night = open_night(settings, datetime.now(UTC).date(), flow="import")
-    publish_files(night, drops)
+    publish_files(night, ingest.keep_old_ids(drops, night.run))
     document = describe_import(night)
     show_account(document)
     show_report(document, settings)
@@ -86,8 +86,13 @@ def run_import(
 
 
 def publish_files(night: Night, drops: list[DropRef]) -> None:
-    """Stage, check and publish; every file that fails is an error of the run."""
+    """Stage, check and publish; every file that fails is an error of the run.
+
+    What the files replace, and what others already delivered, is noted.
+    """
+    before = ingest.read_deliveries(night.run)
     stages.ingest_drops(night, drops, is_all_counted=True)
+    night.notes = ingest.tell_imports(drops, before, night.run)
 
 
 def describe_import(night: Night) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def describe_import(night: Night) -> dict[str, Any]:
         "as_of": night.as_of,
         "status": night.status,
         "exit_code": night.exit_code,
-        "messages": [str(error) for error in night.errors],
+        "messages": [*map(str, night.errors), *night.notes],
         "started_at": night.started_at,
         "rows": stages.total_rows(night.accounts),
         "accounts": night.accounts,

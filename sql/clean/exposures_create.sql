@@ -12,5 +12,5 @@ CREATE TABLE IF NOT EXISTS clean.exposures (
     is_clicked BOOLEAN,  -- whether it was clicked
     is_converted BOOLEAN,  -- whether it was bought, where known
     context VARCHAR,  -- JSON object of numbers and categories known when it was shown
-    drop_id VARCHAR  -- delivery that the row came from: a date, or import:<file>
+    drop_id VARCHAR  -- delivery that the row came from: a date, or import:<file>#<hash of its place>
 )

@@ -7,5 +7,5 @@ CREATE TABLE IF NOT EXISTS clean.items (
     brand VARCHAR,  -- brand, where known
     category VARCHAR,  -- category, where known
     price_usd DOUBLE,  -- price in US dollars
-    drop_id VARCHAR  -- delivery that the row came from: a date, or import:<file>
+    drop_id VARCHAR  -- delivery that the row came from: a date, or import:<file>#<hash of its place>
 )

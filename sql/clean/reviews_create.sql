@@ -13,5 +13,5 @@ CREATE TABLE IF NOT EXISTS clean.reviews (
     helpful_votes BIGINT,  -- readers who found it helpful
     total_votes BIGINT,  -- readers who voted
     is_verified BOOLEAN,  -- whether the purchase was verified
-    drop_id VARCHAR  -- delivery that the row came from: a date, or import:<file>
+    drop_id VARCHAR  -- delivery that the row came from: a date, or import:<file>#<hash of its place>
 )

@@ -2,7 +2,7 @@
 CREATE TABLE IF NOT EXISTS marts.quality (
     source VARCHAR,  -- name of the source, as in [[sources]] or of an import
     table_name VARCHAR,  -- table that was checked
-    drop_id VARCHAR,  -- delivery that the row came from: a date, or import:<file>
+    drop_id VARCHAR,  -- delivery that the row came from: a date, or import:<file>#<hash of its place>
     as_of DATE,  -- night that checked it
     expectation VARCHAR,  -- what was expected
     column_name VARCHAR,  -- of which column

@@ -4,7 +4,7 @@
 CREATE TABLE IF NOT EXISTS raw.drops (
     source VARCHAR,  -- name of the source, as in [[sources]] or of an import
     table_name VARCHAR,  -- table that the row is about, without its layer
-    drop_id VARCHAR,  -- delivery: a date, or import:<file>
+    drop_id VARCHAR,  -- delivery: a date, or import:<file>#<hash of its place>
     drop_date DATE,  -- date of the delivery
     kind VARCHAR,  -- kind of the files, as amazon-2018
     origin VARCHAR,  -- JSON list of the files

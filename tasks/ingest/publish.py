@@ -50,7 +50,7 @@ class Publication:
         return set(map(date.fromisoformat, self.staged.dates))
 
 
-def _read_drops(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+def read_drops(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     """All published drops by label."""
     everything = {"source": None, "table_name": None}
     rows = fetch_dicts(connection, read_sql("raw/drops_select"), everything)
@@ -73,11 +73,26 @@ def find_damaged(
     }
 
 
+def count_gone(
+    connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], lake_root: Path
+) -> int | None:
+    """Rows that the delivery `row` of raw.drops had accepted and that nobody publishes any more.
+
+    None where its staged file is gone already.
+    """
+    path = lake_root / row["staged_path"]
+    if not path.is_file():
+        return None
+    scope = {"source": row["source"], "path": str(path)}
+    found = connection.execute(read_sql(f"clean/{row['table_name']}_gone"), scope).fetchone()
+    return int(found[0]) if found else 0
+
+
 def find_late(
     connection: duckdb.DuckDBPyConnection, publications: Sequence[Publication]
 ) -> list[Publication]:
     """Those that the warehouse does not already hold in exactly this version, undamaged."""
-    known = _read_drops(connection)
+    known = read_drops(connection)
     damaged = find_damaged(connection, [day for part in publications for day in part.days])
 
     def is_held(part: Publication) -> bool:
@@ -100,7 +115,7 @@ def publish_rows(
     To be called inside one transaction; each day of each table is derived once, however many of the
     drops touch it.
     """
-    known = _read_drops(connection)
+    known = read_drops(connection)
     touched: dict[tuple[TableName, str], set[date]] = {}
     for part in publications:
         days = touched.setdefault((part.staged.drop.table, part.staged.drop.source), set())

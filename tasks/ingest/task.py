@@ -11,13 +11,16 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from tasks.ingest.deliveries import find_taken, name_import, name_old_import, tell_delivery
 from tasks.ingest.drops import detect_table, drop_files, get_adapter, list_drops
 from tasks.ingest.fingerprint import fingerprint_files
 from tasks.ingest.publish import (
     Publication,
+    count_gone,
     find_damaged,
     find_late,
     publish_rows,
+    read_drops,
     replace_checks,
 )
 from tasks.ingest.stage import IngestOptions, Staged, stage_files
@@ -85,7 +88,7 @@ def _describe_drop(
 def describe_import(
     path: str, *, kind: str, source: str, table: TableName | None, mapping: str | None
 ) -> DropRef:
-    """The reference of a bulk file; its name, not its place, identifies the delivery.
+    """The reference of a bulk file; its place identifies the delivery, whatever it holds by then.
 
     Without `table` the file itself tells. Raises InputError when it is no file.
     """
@@ -94,13 +97,53 @@ def describe_import(
         source=source,
         kind=kind,
         table=table or detect_table(path, kind, Path(mapping) if mapping else None),
-        drop_id=f"import:{Path(path).name}",
+        drop_id=name_import(path),
         drop_date=None,
         fingerprint=fingerprint_files([path]),
         mapping_fingerprint=fingerprint_files([Path(mapping)]) if mapping else "",
         files=(path,),
         mapping=mapping,
     )
+
+
+def keep_old_ids(drops: Sequence[DropRef], run: RunContext) -> list[DropRef]:
+    """The same imports, each by the id that the warehouse knows its file by.
+
+    Earlier versions named a delivery by the file's name alone; one of the same place is the same.
+    """
+    with run.site.warehouse.connect() as connection:
+        known = read_drops(connection)
+    kept = []
+    for drop in drops:
+        old = name_old_import(drop.drop_id)
+        row = known.get(f"{drop.source}/{old}/{drop.table}")
+        places = json.loads(row["origin"]) if row else []
+        is_same = [name_import(place) for place in places] == [drop.drop_id]
+        kept.append(drop.model_copy(update={"drop_id": old}) if is_same else drop)
+    return kept
+
+
+def read_deliveries(run: RunContext) -> dict[str, dict[str, Any]]:
+    """What the warehouse holds of every delivery, by "source/drop_id/table"."""
+    with run.site.warehouse.connect() as connection:
+        return read_drops(connection)
+
+
+def tell_imports(
+    drops: Sequence[DropRef], before: Mapping[str, Mapping[str, Any]], run: RunContext
+) -> list[str]:
+    """Sentences on what imports took from deliveries that were there `before`, and on empty files."""
+    notes = []
+    with run.site.warehouse.connect() as connection:
+        after = read_drops(connection)
+        for drop in drops:
+            label = f"{drop.source}/{drop.drop_id}/{drop.table}"
+            row, old = after.get(label), before.get(label)
+            if row is None or (old is not None and old["drop_key"] == row["drop_key"]):
+                continue
+            gone = None if old is None else count_gone(connection, old, run.site.lake.root)
+            notes += tell_delivery(row, old, gone, find_taken(row, before, after))
+    return notes
 
 
 def list_drop_dates(settings: Settings, *, until: date) -> list[date]:

@@ -64,7 +64,7 @@ class DropRef(Ref):
     """One table of one delivered drop, before it is read.
 
     `fingerprint` covers the names and bytes of `files`. `drop_id` is the date of a dated drop, or
-    "import:<file name>" for a bulk import.
+    "import:<file name>#<hash of its place>" for a bulk import.
     """
 
     places: ClassVar[frozenset[str]] = frozenset({"files", "mapping"})

@@ -91,7 +91,9 @@ def test_importing_again_changes_nothing_and_a_corrected_file_replaces(shop: Pat
     assert again["rows"] == first["rows"]
     assert again["tasks"]["ran"] == 0
     path.write_bytes(lines(*many(19), {**GOOD, "reviewerID": "u19", "overall": 1.0}))
-    json.loads(call("import", "a.json", "--source", "amazon-2014", "--json").stdout)
+    third = json.loads(call("import", "a.json", "--source", "amazon-2014", "--json").stdout)
+    assert again["messages"] == first["messages"] == []
+    assert "is replaced: 0 rows of reviews leave, 20 rows are published" in third["messages"][0]
     with resolve_site(load_settings()).warehouse.connect() as connection:
         found = connection.execute(
             "SELECT count(*), count(*) FILTER (rating = 1) FROM clean.reviews"
