@@ -43,8 +43,12 @@ BLOCK_BYTES: Final = 2 << 20
 _PACKED_BYTES: Final = 1 << 18
 
 
-class DamagedFileError(Exception):
-    """Internal: a compressed stream ends early or fails its checksum; all readable bytes came."""
+class DamagedFileError(InputError):
+    """A compressed stream ends early or fails its checksum; all readable bytes came."""
+
+
+class _BrokenStreamError(Exception):
+    """What is wrong with a gzip stream, before the name of its file is known."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +138,24 @@ def iter_blocks(
     """Decoded bytes in blocks; gzip is told by its first bytes, whatever the name says.
 
     `on_read` gets the number of bytes taken from disk since it was last called. Raises InputError
-    for a file that is neither text nor gzip; raises DamagedFileError, after every readable byte,
-    when a gzip stream is cut short or corrupt.
+    for a file that is neither text nor gzip, and its kind DamagedFileError, after every readable
+    byte, when a gzip stream is cut short or corrupt.
     """
     with open_source(source) as handle:
         head = handle.read(16)
         check_head(head, source.name)
         reader = _iter_gzip if head.startswith(_GZIP) else _iter_plain
-        yield from reader(head, handle, on_read)
+        count = 0
+        try:
+            for block in reader(head, handle, on_read):
+                count += len(block)
+                yield block
+        except _BrokenStreamError as error:
+            raise DamagedFileError(
+                f"{source.name!r} is not whole: {error} after {count:,} readable bytes. Only whole "
+                "files are published, since what is missing is not known: have it delivered again, "
+                "or unpack what can be read and deliver that as a plain file"
+            ) from error
 
 
 def check_head(head: bytes, name: str) -> None:
@@ -172,7 +186,7 @@ def _iter_gzip(head: bytes, handle: BinaryIO, on_read: Callable[[int], None]) ->
             if held >= BLOCK_BYTES:
                 yield b"".join(pieces)
                 pieces, held = [], 0
-    except DamagedFileError:
+    except _BrokenStreamError:
         if pieces:
             yield b"".join(pieces)
         raise
@@ -197,13 +211,13 @@ def _iter_inflated(
                 piece = inflater.decompress(packed, BLOCK_BYTES)
             except zlib.error as error:
                 yield from _rescue_bytes(before, packed)
-                raise DamagedFileError(f"the gzip stream is corrupt ({error})") from error
+                raise _BrokenStreamError(f"the gzip stream is corrupt ({error})") from error
             if piece:
                 yield piece
             packed = inflater.unconsumed_tail or (inflater.unused_data if inflater.eof else b"")
         packed = handle.read(_PACKED_BYTES)
     if not inflater.eof:
-        raise DamagedFileError("the gzip stream is cut short")
+        raise _BrokenStreamError("the gzip stream is cut short")
 
 
 def _rescue_bytes(inflater: "zlib._Decompress", packed: bytes) -> Iterator[bytes]:

@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.ingest.files import DamagedFileError
 from tasks.ingest.places import find_few
 
 BATCH_SCHEMA: Final = pa.schema(
@@ -63,16 +62,12 @@ def iter_chunks(blocks: Iterable[bytes], *, max_line_bytes: int) -> Iterator[Chu
     """Cut blocks into chunks of whole lines.
 
     A line longer than `max_line_bytes` that spans blocks is never held whole: it becomes a chunk of
-    its own with a problem. So does the remainder of a stream that turns out to be damaged.
+    its own with a problem.
     """
     state = _Cutter(max_line_bytes)
-    try:
-        for block in blocks:
-            yield from state.cut(block)
-    except DamagedFileError as error:
-        yield from state.close(str(error))
-    else:
-        yield from state.close(None)
+    for block in blocks:
+        yield from state.cut(block)
+    yield from state.close()
 
 
 class _Cutter:
@@ -105,15 +100,9 @@ class _Cutter:
         if len(self.rest) > self.max_line_bytes:
             self._skip(self.rest)
 
-    def close(self, damage: str | None) -> Iterator[Chunk]:
-        """The last line, if it has no newline; a damaged stream says so in a row of its own."""
-        if damage is not None:
-            yield Chunk(
-                data=self.rest[:RAW_BYTES],
-                first=self.line,
-                problem=f"file ends early: {damage} after line {self.line - 1}",
-            )
-        elif self.skipped:
+    def close(self) -> Iterator[Chunk]:
+        """The last line, if it has no newline."""
+        if self.skipped:
             yield self._take_skipped()
         elif self.rest:
             yield self._take(self.rest + b"\n")

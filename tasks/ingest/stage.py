@@ -9,8 +9,8 @@ repeat, the file is copied once more without the rows that later ones replace.
 For every drop `rows_read = rows_staged + rows_duplicate + rows_quarantined`. The left side is
 counted while reading, the right side while writing; a difference raises.
 
-What counts as a row: a line of JSON that is not blank, a CSV record, a row of a Parquet file. A
-compressed stream that ends early counts as one row more, refused with what was left of its line.
+What counts as a row: a line of JSON that is not blank, a CSV record, a row of a Parquet file. A file
+that is known not to be whole (a gzip stream or a Parquet file that is cut or corrupt) is refused.
 Of lines longer than `max_line_bytes` the quarantine keeps up to 16 MiB, with length and SHA-256.
 """
 

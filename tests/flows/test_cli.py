@@ -101,17 +101,15 @@ def test_importing_again_changes_nothing_and_a_corrected_file_replaces(shop: Pat
     assert found == (20, 1)
 
 
-def test_a_truncated_gzip_keeps_what_could_be_read_and_says_so(shop: Path) -> None:
+def test_a_truncated_gzip_is_refused_whole(shop: Path) -> None:
     whole = gzip.compress(
         lines(*[{**row, "reviewText": f"{row['reviewerID']} " * 50} for row in many(3000)])
     )
     (shop / "cut.json.gz").write_bytes(whole[: len(whole) * 2 // 3])
     result = call("import", "cut.json.gz", "--source", "amazon-2014", "--json")
-    assert result.exit_code == 0, result.output
-    rows = json.loads(result.stdout)["rows"]
-    assert rows["published"] > 100
-    assert rows["read"] == rows["published"] + rows["quarantined"] + rows["duplicate"]
-    assert any("end" in reason for _, reason in read_quarantine())
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["rows"]["published"]) == (2, 0), result.output
+    assert "'cut.json.gz' is not whole" in document["messages"][0]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +166,7 @@ def test_an_empty_file_is_a_drop_of_no_rows(shop: Path) -> None:
     assert "Traceback" not in result.output
     document = json.loads(result.stdout)
     assert document["rows"]["read"] == 0
+    assert "holds no rows of reviews" in document["messages"][0]
 
 
 def test_estimate_answers_in_the_contracts_shape(shop: Path) -> None:

@@ -282,36 +282,31 @@ def test_ten_megabyte_line_is_kept_whole(tmp_path: Path) -> None:
     assert result.staged.rows_staged == 1
 
 
-def test_truncated_gzip_keeps_every_whole_line_and_says_where_it_ends(tmp_path: Path) -> None:
+def pack_lines() -> bytes:
     lines = [make_line(text=hashlib.sha256(str(at).encode()).hexdigest()) for at in range(5000)]
-    packed = gzip.compress(b"".join(lines))
-    cut = packed[: len(packed) * 2 // 3]
-    readable = zlib.decompressobj(wbits=31).decompress(cut)
-    whole = readable.count(b"\n")
-    result = stage(tmp_path, cut, name="reviews{}.jsonl.gz")
-    assert whole > 1000
-    assert result.staged.rows_staged == whole
-    assert result.reason == (f"file ends early: the gzip stream is cut short after line {whole}")
-    assert result.refused[0]["line"] == whole + 1
-    assert result.refused[0]["raw_text"] == readable.rsplit(b"\n", 1)[1].decode()
-    assert result.staged.rows_read == whole + 1
+    return gzip.compress(b"".join(lines))
 
 
-def test_gzip_with_a_wrong_checksum_keeps_its_lines_and_is_reported(tmp_path: Path) -> None:
-    packed = bytearray(gzip.compress(b"".join(make_line(text=f"t{at}") for at in range(300))))
-    packed[-8] ^= 0xFF
-    result = stage(tmp_path, bytes(packed), name="reviews{}.jsonl.gz")
-    assert result.staged.rows_staged == 300
-    assert result.reason.startswith("file ends early: the gzip stream is corrupt")
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.67, 0.99999])
+def test_truncated_gzip_is_refused_with_what_to_do(tmp_path: Path, share: float) -> None:
+    packed = pack_lines()
+    cut = packed[: int(len(packed) * share)]
+    readable = len(zlib.decompressobj(wbits=31).decompress(cut))
+    with pytest.raises(InputError) as caught:
+        stage(tmp_path, cut, name="reviews{}.jsonl.gz")
+    assert str(caught.value).startswith(
+        "'reviews.jsonl.gz' is not whole: the gzip stream is cut short after "
+        f"{readable:,} readable bytes. Only whole files are published"
+    )
+    assert "have it delivered again" in str(caught.value)
 
 
-def test_gzip_that_is_corrupt_in_the_middle_keeps_what_came_before(tmp_path: Path) -> None:
-    lines = [make_line(text=hashlib.sha256(str(at).encode()).hexdigest()) for at in range(5000)]
-    packed = bytearray(gzip.compress(b"".join(lines)))
-    packed[len(packed) // 2 :] = b"\xff" * (len(packed) - len(packed) // 2)
-    result = stage(tmp_path, bytes(packed), name="reviews{}.jsonl.gz")
-    assert result.staged.rows_staged > 1000
-    assert any("file ends early" in row["reason"] for row in result.refused)
+@pytest.mark.parametrize("at", [-8, 20_000])
+def test_gzip_that_is_corrupt_is_refused(tmp_path: Path, at: int) -> None:
+    packed = bytearray(pack_lines())
+    packed[at] ^= 0xFF
+    with pytest.raises(InputError, match="is not whole: the gzip stream is corrupt"):
+        stage(tmp_path, bytes(packed), name="reviews{}.jsonl.gz")
 
 
 def test_gzip_is_told_by_its_bytes_and_may_have_several_members(tmp_path: Path) -> None:
