@@ -12,11 +12,12 @@ from great_expectations.expectations.core.expect_table_row_count_to_be_between i
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from expectations.inputs import SuiteInputs
+from expectations.inputs import Compared, SuiteInputs
 from expectations.rules import (
     ExpectFinite,
     ExpectInRange,
     ExpectInSet,
+    ExpectLikeBefore,
     ExpectNoNulls,
     ExpectNoRepeats,
     ExpectNotBlank,
@@ -231,3 +232,135 @@ def expect_row_count(inputs: SuiteInputs) -> list[Expectation]:
 def _name_range(bounds: tuple[int, int | None]) -> str:
     low, high = bounds
     return f"at least {low:,} rows" if high is None else f"{low:,} to {high:,} rows"
+
+
+_NOT_COMPARED = "nothing to compare with: a bulk import, fewer than 50 rows, or fewer than 7 earlier days of as many"
+_RESEND = "ask the sender for the file of this day; deliver it again to replace this one"
+_LIKE_BEFORE: dict[str, tuple[Severity, str, str, str]] = {
+    "dated_on_day": (
+        "critical",
+        "some rows are dated as the drop",
+        "the day itself stays empty, and other days change that nobody expects to change",
+        f"it looks like the file of another day: {_RESEND}",
+    ),
+    "dated_as_usual": (
+        "warning",
+        "as many rows as usual are dated as the drop",
+        "the day has fewer rows than its drop, and other days change",
+        "look whether a part of another day was delivered, or clocks and time zones changed",
+    ),
+    "rows_new": (
+        "critical",
+        "most rows were not delivered before",
+        "the day itself stays empty, since every row counts once",
+        f"it looks like an earlier day's file under a new date: {_RESEND}",
+    ),
+    "ids_swapped": (
+        "critical",
+        "user ids are not those of items",
+        "every join by user or item goes astray, and so does every estimate",
+        "the columns of users and items look swapped: mend the delivery or the mapping",
+    ),
+    "users_known": (
+        "warning",
+        "as many users as usual were seen before",
+        "people cannot be followed over time, and a recommender knows none of them",
+        "look whether user ids are written or hashed in another way than before",
+    ),
+    "items_known": (
+        "warning",
+        "as many items as usual were seen before",
+        "rows join no item that is known, and fall out of estimates by category or price",
+        "look whether item ids are written in another way than before",
+    ),
+    "hours_as_usual": (
+        "warning",
+        "rows are spread over the hours of the day as usual",
+        "a part of the day is missing, or times are shifted: controls by time are wrong",
+        "look whether the delivery stops early, or the sender's time zone changed",
+    ),
+    "ratings_differ": (
+        "critical",
+        "ratings are not all the same where they never were",
+        "an outcome that does not vary has no causes, and pulls every estimate to nothing",
+        "look whether the sender filled ratings with a default",
+    ),
+    "ratings_as_usual": (
+        "warning",
+        "ratings are distributed as on earlier days",
+        "averages move for a reason that lies in the delivery, and effects with them",
+        "look whether the scale changed, or ratings were added, filled or lost",
+    ),
+    "one_user": (
+        "critical",
+        "users are not all one and the same where they never were",
+        "one made-up person stands for everybody: nothing can be said by user",
+        "look whether user ids were lost (nan, null, 0) on the way",
+    ),
+    "top_user_as_usual": (
+        "warning",
+        "no user writes more than the busiest of earlier days",
+        "one person's taste is taken for everybody's",
+        "look at what this user wrote: a shared account, lost ids, or an attack",
+    ),
+    "top_item_as_usual": (
+        "warning",
+        "no item gets more than the most reviewed of earlier days",
+        "one item's reviews are taken for the whole range",
+        "look at the reviews of this item: a part of the delivery, lost ids, or an attack",
+    ),
+    "top_text_as_usual": (
+        "warning",
+        "no text is repeated more than on earlier days",
+        "copied texts count as so many opinions",
+        "look at the most frequent text: boilerplate, a default, or an attack",
+    ),
+    "texts_there": (
+        "critical",
+        "texts are not all empty where they never were",
+        "nothing can be read from reviews without words",
+        "look whether the text column was renamed or left out",
+    ),
+    "empty_as_usual": (
+        "warning",
+        "no more texts than usual are empty",
+        "attributes rest on fewer reviews, of a different kind of person",
+        "look whether texts were lost on the way",
+    ),
+    "garbled_as_usual": (
+        "warning",
+        "no more texts than usual hold garbled letters (Ã©, â€™, �)",
+        "words with such letters are not known, and what is said with them is not read",
+        "the sender's encoding changed: have the file written as UTF-8, once",
+    ),
+    "words_as_usual": (
+        "warning",
+        "the most frequent words are those of earlier days",
+        "attributes are read in a language that the reader may not know",
+        "look whether texts are in another language, or another field than before",
+    ),
+}
+
+
+def expect_like_before(inputs: SuiteInputs, names: Sequence[str]) -> list[Expectation]:
+    """The figures `names` of the drop are like those of the days before it."""
+    return [_expect_compared(name, inputs.compared.get(name)) for name in names]
+
+
+def _expect_compared(name: str, compared: Compared | None) -> Expectation:
+    severity, sentence, breaks, advice = _LIKE_BEFORE[name]
+    found = compared or Compared(skip_reason=_NOT_COMPARED)
+    return state(
+        ExpectLikeBefore,
+        name=name,
+        severity=severity,
+        sentence=sentence,
+        allowed=found.allowed,
+        breaks=breaks,
+        advice=advice,
+        skip_reason=found.skip_reason,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        words=found.observed,
+    )

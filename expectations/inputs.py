@@ -1,6 +1,7 @@
 """What a suite is told about the partition it judges. Imports nothing heavy."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 
@@ -23,11 +24,28 @@ class HistoryBounds:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """One figure of a drop beside the same figure of the days before it.
+
+    `value` outside [`low`, `high`] fails the check (None: no such bound). `observed` and `allowed`
+    say it in words. With `skip_reason` there was nothing to compare.
+    """
+
+    value: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    observed: str = ""
+    allowed: str = "no result"
+    skip_reason: str | None = None
+
+
+@dataclass(frozen=True)
 class SuiteInputs:
     """One staged partition: who sent it, its rows, and the dates it may hold.
 
     `earliest` and `latest` bound `event_date`, both included. `history` is None where a row
-    count cannot be compared: a bulk import, a table without dates, too few days.
+    count cannot be compared: a bulk import, a table without dates, too few days. `compared` holds
+    figures of the rows beside those of earlier days, by name; what it lacks is not judged.
     """
 
     source: str
@@ -35,3 +53,4 @@ class SuiteInputs:
     earliest: date
     latest: date
     history: HistoryBounds | None
+    compared: Mapping[str, Compared] = field(default_factory=dict)

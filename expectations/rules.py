@@ -314,6 +314,27 @@ class ExpectFewRepeatedTexts(ColumnAggregateExpectation):
         return {"success": is_success, "result": {"observed_value": observed}}
 
 
+class ExpectLikeBefore(BatchExpectation):
+    """A figure that was measured while the rows were staged lies within [`low`, `high`]."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    words: str
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count",)
+    success_keys: ClassVar[tuple[str, ...]] = ("value", "low", "high", "words")
+
+    def _validate(
+        self,
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any] | None = None,
+        execution_engine: ExecutionEngine[Any] | None = None,
+    ) -> dict[str, Any]:
+        is_low = self.low is not None and self.value < self.low
+        is_high = self.high is not None and self.value > self.high
+        return {"success": not (is_low or is_high), "result": {"observed_value": self.words}}
+
+
 class _LargestShareOfDay(TableMetricProvider):
     """The largest share one value of `group_column` has of any day with at least `min_rows`.
 

@@ -155,7 +155,7 @@ def check_drops(
     for ref in staged.values():
         if ref.drop.drop_date is not None:
             past = history.setdefault((ref.drop.source, ref.drop.table), {})
-            past[ref.drop.drop_id] = ref.rows
+            past[ref.drop.drop_id] = ingest.remember_day(ref)
     calls = {
         label: {
             "staged": ref,

@@ -11,6 +11,7 @@ from expectations.common import (
     expect_filled,
     expect_finite,
     expect_key,
+    expect_like_before,
     expect_row_count,
     expect_shape,
     state,
@@ -31,6 +32,12 @@ MIN_ROWS_OF_DAY = 1_000
 MIN_ROWS_TO_VARY = 5_000
 """At one click in a thousand, 5,000 exposures without any have odds below 1 in 100."""
 
+LIKE_BEFORE = (
+    "dated_on_day", "dated_as_usual", "rows_new", "ids_swapped", "users_known", "items_known",
+    "hours_as_usual",
+)  # fmt: skip
+"""Figures that are compared with those of earlier days."""
+
 
 def build_suite(inputs: SuiteInputs) -> gx.ExpectationSuite:
     """Suite for one staged partition of `exposures`."""
@@ -45,6 +52,7 @@ def build_suite(inputs: SuiteInputs) -> gx.ExpectationSuite:
         *_expect_policy(),
         *_expect_clicks(inputs),
         *expect_row_count(inputs),
+        *expect_like_before(inputs, LIKE_BEFORE),
     ]
     return gx.ExpectationSuite(name="clean.exposures", expectations=expectations)
 

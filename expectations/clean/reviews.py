@@ -11,6 +11,7 @@ from expectations.common import (
     expect_filled,
     expect_finite,
     expect_key,
+    expect_like_before,
     expect_row_count,
     expect_shape,
     state,
@@ -36,6 +37,14 @@ MIN_ROWS_OF_DAY = 200
 """On smaller days a busy but honest person exceeds the share."""
 MIN_ROWS_TO_VARY = 30
 
+LIKE_BEFORE = (
+    "dated_on_day", "dated_as_usual", "rows_new", "ids_swapped", "users_known", "items_known",
+    "hours_as_usual", "ratings_differ", "ratings_as_usual", "one_user", "top_user_as_usual",
+    "top_item_as_usual", "top_text_as_usual", "texts_there", "empty_as_usual", "garbled_as_usual",
+    "words_as_usual",
+)  # fmt: skip
+"""Figures that are compared with those of earlier days."""
+
 
 def build_suite(inputs: SuiteInputs) -> gx.ExpectationSuite:
     """Suite for one staged partition of `reviews`."""
@@ -51,6 +60,7 @@ def build_suite(inputs: SuiteInputs) -> gx.ExpectationSuite:
         *_expect_texts(),
         *_expect_honest_crowd(),
         *expect_row_count(inputs),
+        *expect_like_before(inputs, LIKE_BEFORE),
     ]
     return gx.ExpectationSuite(name="clean.reviews", expectations=expectations)
 

@@ -20,5 +20,6 @@ CREATE TABLE IF NOT EXISTS raw.drops (
     rows_repeated_in_drop BIGINT,  -- of these, repeats within the drop
     reasons VARCHAR,  -- JSON: reason to quarantined rows
     drift VARCHAR,  -- JSON list: how columns differ from those of before
-    published_at TIMESTAMPTZ  -- when it was published, UTC
+    published_at TIMESTAMPTZ,  -- when it was published, UTC
+    profile VARCHAR  -- JSON: what its rows look like, to compare later drops with
 )

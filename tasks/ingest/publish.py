@@ -151,6 +151,7 @@ def _register_drops(
                 "rows_repeated": staged.rows_repeated,
                 "reasons": json.dumps(staged.reasons, sort_keys=True),
                 "drift": json.dumps(staged.drift),
+                "profile": json.dumps(staged.profile) if staged.profile else None,
             },
         )
 

@@ -43,6 +43,7 @@ from tasks.ingest.intake import (
     open_feed,
     refuse_columns,
 )
+from tasks.ingest.profile import Profile, measure_profile
 from tasks.ingest.rows import RowWriter, copy_rows_except, count_rows
 from tasks.platform.errors import StorageError, TooManyBadRowsError
 from tasks.platform.schema import EVENT_TABLES, QUARANTINE, TableName, staged_schema
@@ -80,7 +81,7 @@ class Staged:
     """The account of one staged drop.
 
     `reasons` counts refused rows by kind; `drift` are sentences; `dates` maps an event date (ISO) to
-    its accepted rows and is empty for items and users.
+    its accepted rows and is empty for items and users; `profile` is what `measure_profile` gives.
     """
 
     rows_read: int
@@ -90,6 +91,7 @@ class Staged:
     reasons: dict[str, int]
     drift: tuple[str, ...]
     dates: dict[str, int]
+    profile: Profile
 
 
 def stage_files(
@@ -234,6 +236,9 @@ class _Sorter:
             reasons=dict(self._connection.execute(read_sql("staging/refused_reasons")).fetchall()),
             drift=tuple(self._list_drift(staged_path)),
             dates=self._count_dates(staged_path) if table in EVENT_TABLES else {},
+            profile=measure_profile(
+                self._connection, str(staged_path), table=table, drop_id=self._identity.drop_id
+            ),
         )
         _check_account(staged)
         return staged

@@ -27,7 +27,7 @@ from tasks.ingest.stage import IngestOptions, Staged, stage_files
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import GateError, InputError, SchemaError, TooManyBadRowsError
 from tasks.platform.lake import Lake
-from tasks.platform.refs import DropRef, FileRef, GateRef, PublishedRef, StagedRef
+from tasks.platform.refs import DropRef, FileRef, GateRef, PastDay, PublishedRef, StagedRef
 from tasks.platform.schema import TABLES, TableName
 from tasks.platform.settings import IngestSettings, Settings, SourceSettings
 from tasks.platform.sql import read_sql
@@ -526,6 +526,7 @@ def _keep_staged(
         drift=tuple(staged.drift),
         dates=dict(staged.dates),
         rows=staged.rows_staged,
+        profile=staged.profile,
     )
 
 
@@ -601,26 +602,28 @@ def refuse_drop(
     raise GateError(gate.sentence)
 
 
-def read_history(run: RunContext) -> dict[tuple[str, str], dict[str, int]]:
-    """(source, table) -> drop date -> accepted rows, for every dated drop that was published."""
+def read_history(run: RunContext) -> dict[tuple[str, str], dict[str, PastDay]]:
+    """(source, table) -> drop date -> what is remembered of it, for every dated drop published."""
     with run.site.warehouse.connect() as connection:
-        rows = fetch_dicts(
-            connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
-        )
-    history: dict[tuple[str, str], dict[str, int]] = {}
+        rows = fetch_dicts(connection, read_sql("raw/drops_history"))
+    history: dict[tuple[str, str], dict[str, PastDay]] = {}
     for row in rows:
-        if row["drop_id"] == str(row["drop_date"]):
-            accepted = row["rows_read"] - row["rows_quarantined"] - row["rows_repeated_in_drop"]
-            history.setdefault((row["source"], row["table_name"]), {})[row["drop_id"]] = accepted
+        days = history.setdefault((row["source"], row["table_name"]), {})
+        days[row["drop_id"]] = PastDay(rows=row["row_count"], profile=row["profile"] or "{}")
     return history
 
 
-def trim_history(history: Mapping[str, int], drop: DropRef, *, days: int) -> dict[str, int]:
+def remember_day(ref: StagedRef) -> PastDay:
+    """What later drops are compared with, of one that this run staged."""
+    return PastDay(rows=ref.rows, profile=json.dumps(ref.profile))
+
+
+def trim_history(history: Mapping[str, PastDay], drop: DropRef, *, days: int) -> dict[str, PastDay]:
     """The part of a drop's history that its gate looks at: drops of the `days` days before it."""
     if drop.drop_date is None:
         return {}
     first = (drop.drop_date - timedelta(days=days)).isoformat()
-    return {day: rows for day, rows in history.items() if first <= day < drop.drop_id}
+    return {day: past for day, past in history.items() if first <= day < drop.drop_id}
 
 
 def read_quarantine(ref: FileRef, run: RunContext, *, limit: int = 5) -> list[dict[str, object]]:

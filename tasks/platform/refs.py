@@ -82,7 +82,8 @@ class DropRef(Ref):
 class StagedRef(Ref):
     """What reading a drop gave: accepted rows, refused rows, and the account of both.
 
-    `rows_repeated` are repeats inside the drop; `dates` maps event dates to accepted rows.
+    `rows_repeated` are repeats inside the drop; `dates` maps event dates to accepted rows; `profile`
+    holds figures of the accepted rows of a dated drop.
     """
 
     drop: DropRef
@@ -95,6 +96,14 @@ class StagedRef(Ref):
     drift: tuple[str, ...]
     dates: dict[str, int]
     rows: int
+    profile: dict[str, Any] = {}
+
+
+class PastDay(Ref):
+    """What is remembered of a published drop: its accepted rows, and figures of them as JSON."""
+
+    rows: int
+    profile: str = "{}"
 
 
 class GateRef(Ref):

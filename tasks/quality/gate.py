@@ -18,7 +18,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from expectations.inputs import HistoryBounds, SuiteInputs
+from expectations.inputs import Compared, HistoryBounds, SuiteInputs
 from tasks.platform.errors import InputError, OutOfMemoryError, StorageError
 from tasks.platform.schema import KEYS, TABLES, TableName
 from tasks.platform.sql import read_sql
@@ -119,11 +119,12 @@ def run_gate(
     as_of: date,
     history: HistoryBounds | None,
     date_bounds: tuple[date, date],
+    compared: Mapping[str, Compared] | None = None,
 ) -> GateReport:
     """Run the suite of `table` on the Parquet file `staged_path`.
 
     `date_bounds` are the first and last `event_date` the drop may hold; nothing later than
-    `as_of` passes either. Raises InputError when the file is missing or is not Parquet; an
+    `as_of` passes either; `compared` are its figures beside those of earlier days. Raises InputError when the file is missing or is not Parquet; an
     expectation that cannot be computed is a failed critical check, never a pass. Raises
     OutOfMemoryError or StorageError where the machine was at fault, so that a retry can mend it.
     """
@@ -138,6 +139,7 @@ def run_gate(
         earliest=date_bounds[0],
         latest=min(date_bounds[1], as_of),
         history=history,
+        compared=compared or {},
     )
     suite = _load_suite(table, inputs)
     skips = {_name(rule): _skip_reason(rule, n_rows, columns) for rule in suite}

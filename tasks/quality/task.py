@@ -3,10 +3,11 @@
 import json
 from datetime import date, timedelta
 
-from tasks.platform.refs import GateRef, StagedRef
+from tasks.platform.refs import GateRef, PastDay, StagedRef
 from tasks.platform.schema import EVENT_TABLES
 from tasks.platform.settings import IngestSettings, QualitySettings
 from tasks.platform.task import RunContext, stage_task
+from tasks.quality.compare import compare_days
 from tasks.quality.gate import GateReport, run_gate
 from tasks.quality.history import HistoryBounds, row_count_bounds
 from tasks.quality.page import render_gate_page
@@ -17,13 +18,13 @@ PAGE_EXAMPLES = 5
 @stage_task("quality")
 def check_drop(
     staged: StagedRef,
-    history: dict[str, int],
+    history: dict[str, PastDay],
     latest: date,
     ingest: IngestSettings,
     quality: QualitySettings,
     run: RunContext,
 ) -> GateRef:
-    """Run the table's suite on exactly the staged rows; `history` maps drop dates to row counts."""
+    """Run the table's suite on exactly the staged rows; `history` maps drop dates to days."""
     lake, drop = run.site.lake, staged.drop
     report = run_gate(
         lake.locate(staged.staged),
@@ -33,6 +34,9 @@ def check_drop(
         as_of=latest,
         history=_bound_rows(staged, history, quality),
         date_bounds=(date(ingest.earliest_year, 1, 1), latest),
+        compared=compare_days(
+            staged.profile, [json.loads(past.profile) for past in history.values()]
+        ),
     )
     document = {name: part for name, part in report.to_dict().items() if name != "seconds"}
     page = None
@@ -53,14 +57,14 @@ def check_drop(
 
 
 def _bound_rows(
-    staged: StagedRef, history: dict[str, int], quality: QualitySettings
+    staged: StagedRef, history: dict[str, PastDay], quality: QualitySettings
 ) -> HistoryBounds | None:
     """Bounds of the drop's row count; None for bulk imports and for tables of latest state."""
     drop = staged.drop
     if drop.drop_date is None or drop.table not in EVENT_TABLES:
         return None
     first = drop.drop_date - timedelta(days=quality.history_days)
-    counts = {date.fromisoformat(day): rows for day, rows in history.items()}
+    counts = {date.fromisoformat(day): past.rows for day, past in history.items()}
     return row_count_bounds(
         {day: rows for day, rows in counts.items() if first <= day < drop.drop_date},
         drop.drop_date,

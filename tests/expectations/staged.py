@@ -6,10 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from expectations.inputs import HistoryBounds
-from tasks.platform.schema import SCHEMAS, TableName
+from tasks.ingest.profile import Profile, measure_profile
+from tasks.platform.schema import KEYS, SCHEMAS, TableName
+from tasks.quality.compare import compare_days
 from tasks.quality.gate import GateReport, run_gate
 
 DAY = date(2024, 3, 7)
@@ -229,3 +232,75 @@ BREAKS: dict[TableName, dict[str, Break]] = {
         "features_mostly_present": fill("features", None, share=0.6),
     },
 }
+
+
+def rekey(day: int, table: TableName) -> Break:
+    """Give every row the key that it has on the `day`-th day before."""
+    key = KEYS[table]
+    return lambda frame: frame.with_columns(
+        pl.Series(key, [f"{1_000_000 * day + i:032x}" for i in range(frame.height)])
+    )
+
+
+def measure(frame: pl.DataFrame, folder: Path, table: TableName) -> Profile:
+    """The profile of a staged file of these rows."""
+    path = folder / "measured.parquet"
+    frame.write_parquet(path)
+    with duckdb.connect() as connection:
+        return measure_profile(connection, str(path), table=table, drop_id=f"{DAY}")
+
+
+def judge_day(frame: pl.DataFrame, folder: Path, table: TableName) -> GateReport:
+    """Run the gate on `frame` after eight good days."""
+    good = make_staged(table)
+    earlier = [
+        measure(rekey(day, table)(good).with_columns(event_date=pl.lit(DAY)), folder, table)
+        for day in range(1, 9)
+    ]
+    compared = compare_days(measure(frame, folder, table), earlier)
+    return judge(frame, folder, table, compared=compared, date_bounds=(date(2024, 1, 1), DAY))
+
+
+def swap(frame: pl.DataFrame) -> pl.DataFrame:
+    """Exchange users and items."""
+    return frame.with_columns(user_id=pl.col("item_id"), item_id=pl.col("user_id"))
+
+
+def prefix(column: str) -> Break:
+    """Write other ids than before."""
+    return lambda frame: frame.with_columns(
+        pl.concat_str(pl.lit("x-"), pl.col(column)).alias(column)
+    )
+
+
+def _unlike(table: TableName, moment: str) -> dict[str, Break]:
+    return {
+        "dated_on_day": fill("event_date", DAY - timedelta(days=1)),
+        "dated_as_usual": fill("event_date", DAY - timedelta(days=1), share=0.5),
+        "rows_new": rekey(1, table),
+        "ids_swapped": swap,
+        "users_known": prefix("user_id"),
+        "items_known": prefix("item_id"),
+        "hours_as_usual": fill(moment, datetime(2024, 3, 7, 12, tzinfo=UTC), share=0.6),
+    }
+
+
+UNLIKE: dict[TableName, dict[str, Break]] = {
+    "reviews": {
+        **_unlike("reviews", "reviewed_at"),
+        "ratings_differ": fill("rating", 5.0),
+        "ratings_as_usual": fill("rating", 5.0, share=0.6),
+        "one_user": fill("user_id", "nan"),
+        "top_user_as_usual": fill("user_id", "busy", share=0.3),
+        "top_item_as_usual": fill("item_id", "pushed", share=0.3),
+        "top_text_as_usual": fill("text_sha256", _SAME, share=0.3),
+        "texts_there": fill("text", ""),
+        "empty_as_usual": fill("text", "", share=0.3),
+        "garbled_as_usual": fill("text", "It sounds good, c\u00c3\u00a9.", share=0.3),
+        "words_as_usual": fill("text", "Der Klang ist leider nicht gut."),
+    },
+    "exposures": _unlike("exposures", "exposed_at"),
+    "items": {},
+    "users": {},
+}
+"""Ways to be unlike the days before, for expectations that compare."""

@@ -10,9 +10,21 @@ import pytest
 
 from expectations.inputs import SuiteInputs
 from tasks.platform.schema import KEYS, TABLES, TableName
-from tests.expectations.staged import BREAKS, DAY, SOURCE, USUAL, fill, judge, make_staged, put
+from tests.expectations.staged import (
+    BREAKS,
+    DAY,
+    SOURCE,
+    UNLIKE,
+    USUAL,
+    fill,
+    judge,
+    judge_day,
+    make_staged,
+    put,
+)
 
 CASES = [(table, name) for table in TABLES for name in BREAKS[table]]
+UNLIKE_CASES = [(table, name) for table in TABLES for name in UNLIKE[table]]
 
 
 def list_rules(table: TableName, n_rows: int = 10_000) -> dict[str, Any]:
@@ -26,7 +38,8 @@ def list_rules(table: TableName, n_rows: int = 10_000) -> dict[str, Any]:
 def test_every_expectation_has_a_failing_fixture_and_every_fixture_an_expectation(
     table: TableName,
 ) -> None:
-    assert set(list_rules(table)) == set(BREAKS[table])
+    assert set(list_rules(table)) == set(BREAKS[table]) | set(UNLIKE[table])
+    assert not set(BREAKS[table]) & set(UNLIKE[table])
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -65,6 +78,31 @@ def test_broken_table_fails_the_expectation_with_its_severity(
     else:
         assert report.is_passed
         assert failed_critical == []
+
+
+@pytest.mark.parametrize(("table", "name"), UNLIKE_CASES)
+def test_a_day_unlike_those_before_fails_the_expectation_in_words(
+    table: TableName, name: str, tmp_path: Path
+) -> None:
+    report = judge_day(UNLIKE[table][name](make_staged(table)), tmp_path, table)
+    check = next(c for c in report.checks if c.name == name)
+    assert not check.is_success
+    assert not check.is_error
+    assert check.severity == list_rules(table)[name].severity
+    assert any(word in check.allowed for word in ("usual", "earlier days"))
+    assert any(mark in check.observed for mark in ("%", "index"))
+
+
+@pytest.mark.parametrize("table", ["reviews", "exposures"])
+def test_a_day_like_those_before_passes_and_a_first_day_is_not_compared(
+    table: TableName, tmp_path: Path
+) -> None:
+    report = judge_day(make_staged(table), tmp_path, table)
+    assert [c.name for c in report.checks if not c.is_success] == []
+    assert [c.name for c in report.checks if c.name in UNLIKE[table] and c.skip_reason] == []
+    first = judge(make_staged(table), tmp_path, table)
+    skipped = {c.name for c in first.checks if c.skip_reason}
+    assert skipped >= set(UNLIKE[table])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.ingest.adapters import detect_table, get_adapter
+from tasks.platform.errors import InputError
 from tests.ingest.staging import Result, make_line, stage, stage_paths
 from tests.ingest.test_real_data import find_data
 

@@ -81,6 +81,19 @@ def test_row_that_drops_share_is_published_once_from_the_newest(
     assert accounts == [(DAYS[0], 1, 1), (DAYS[1], 2, 0)]
 
 
+def test_later_drops_are_compared_with_what_is_remembered_of_earlier_ones(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    lines = [make_line(user_id=f"u{n}") for n in range(3)]
+    staged = [stage_day(tmp_path, run, "reviews", day, *lines) for day in DAYS]
+    publish(run, staged[0])
+    history = ingest.read_history(run)["shop", "reviews"]
+    assert history == {DAYS[0]: ingest.remember_day(staged[0])}
+    assert json.loads(history[DAYS[0]].profile)["n_own_day"] == 3
+    kept = ingest.trim_history(history, staged[1].drop, days=28)
+    assert kept == history
+    assert ingest.trim_history(history, staged[0].drop, days=28) == {}
+
+
 def test_many_rows_are_sorted_within_little_memory_and_the_limit_ends_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
