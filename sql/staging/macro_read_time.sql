@@ -7,8 +7,10 @@ CREATE OR REPLACE MACRO read_time(value, layout) AS
         WHEN layout = 'ms' THEN try_cast(try_cast(value AS DOUBLE) * 1e3 AS BIGINT)
         WHEN layout = 'us' THEN try_cast(try_cast(value AS DOUBLE) AS BIGINT)
         WHEN layout = 'ns' THEN try_cast(try_cast(value AS DOUBLE) / 1e3 AS BIGINT)
-        WHEN layout <> 'auto' THEN epoch_us(try_strptime(value, layout))
-        WHEN try_cast(value AS DOUBLE) IS NULL THEN epoch_us(try_cast(value AS TIMESTAMPTZ))
+        WHEN layout <> 'auto' THEN epoch_us(coalesce(try_strptime(value, layout), try_strptime(trim(value), layout)))
+        WHEN try_cast(value AS DOUBLE) IS NULL THEN epoch_us(
+            coalesce(try_cast(value AS TIMESTAMPTZ), try_cast(mend_time(value) AS TIMESTAMPTZ))
+        )
         ELSE try_cast(
             try_cast(value AS DOUBLE) * CASE
                 WHEN abs(try_cast(value AS DOUBLE)) < 1e11 THEN 1e6

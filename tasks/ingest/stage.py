@@ -66,6 +66,7 @@ _MACROS: Final = (
     "macro_hash_user",
     "macro_read_number",
     "macro_read_flag",
+    "macro_mend_time",
     "macro_read_time",
     "macro_read_key",
     "macro_show_value",

@@ -94,6 +94,16 @@ def test_csv_with_its_own_delimiter_and_time_format_is_mapped(tmp_path: Path) ->
         ("", "1709287200"),
         ("", "2024-03-01 10:00:00"),
         ("", "2024-03-01T12:00:00+02:00"),
+        ("", " 2024-03-01 10:00 "),
+        ("", "\t2024-03-01T10:00:00Z"),
+        ("", "2024-03-01T10:00:00z"),
+        ("", "2024-03-01t10:00:00.000z"),
+        ("", "2024-03-01T12:00:00 +02:00"),
+        ("", "2024-03-01T12:00:00 +0200"),
+        ("", "20240301T100000Z"),
+        ("", "20240301T120000+0200"),
+        ("", "20240301T100000"),
+        ('timestamp_format = "%d.%m.%Y %H"', " 01.03.2024 10 "),
         ('timestamp_format = "%Y%m%d %H"', "20240301 10"),
         ('timestamp_format = "%d/%m/%Y %H:%M %z"', "01/03/2024 12:00 +0200"),
     ],
@@ -103,6 +113,23 @@ def test_times_are_read_in_every_unit_and_format(tmp_path: Path, layout: str, va
     result = stage(tmp_path, content, adapter=read(tmp_path, REVIEWS + layout), name="r{}.csv")
     assert not result.refused
     assert result.rows[0]["reviewed_at"] == datetime(2024, 3, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("20240301", 'read as seconds since 1970: for a date set timestamp_format = "%Y%m%d"'),
+        ("45352", "read as seconds since 1970: if it is not that, set timestamp_unit"),
+        ("1970-08-23", "reviewed_at too early: 1970-08-23 is before 1990-01-01"),
+        ("20240230T100000Z", "reviewed_at is not a time: 20240230T100000Z"),
+        ("2024-03-01T25:00:00z", "reviewed_at is not a time"),
+    ],
+)
+def test_a_refused_time_says_how_it_was_read(tmp_path: Path, value: str, words: str) -> None:
+    content = f"who,what/part,when,stars\nu,i,{value},5\n".encode()
+    result = stage(tmp_path, content, adapter=read(tmp_path, REVIEWS), name="r{}.csv")
+    assert words in result.reason
+    assert words.startswith("read as") or "seconds" not in result.reason
 
 
 def test_parquet_of_any_column_types_is_mapped(tmp_path: Path) -> None:
