@@ -1,10 +1,17 @@
 -- Grain: one row per accepted row whose key returns later in the drop. The last one is kept;
 -- `difference` says in words how a row contradicts it, and is null for an exact repetition.
+-- A user's review of an item is known by its time; a time at midnight is a day of which nobody knows the hour, and there
+-- another text is another review.
 -- Parameters: $draft (Parquet file of all accepted rows, in file order).
 -- Short hashes find the few candidates first: they take a quarter of the memory of keys.
 CREATE TABLE repeats AS
 WITH keys AS (
-    SELECT review_id AS key, file_row_number AS ordinal, file, line, rating
+    SELECT
+        CASE
+            WHEN epoch_us(reviewed_at) % 86400000000 = 0 THEN review_id
+            ELSE concat_ws(chr(31), user_id, item_id, epoch_us(reviewed_at))
+        END AS key,
+        file_row_number AS ordinal, file, line, rating, hash(text_sha256) AS text_hash
     FROM read_parquet($draft, file_row_number => true)
 ),
 repeated AS (
@@ -12,7 +19,8 @@ repeated AS (
 ),
 compared AS (
     SELECT
-        ordinal, file, line, rating,
+        ordinal, file, line, rating, text_hash,
+        last_value(text_hash) OVER later AS kept_text_hash,
         last_value(rating) OVER later AS kept_rating,
         last_value(ordinal) OVER later AS kept_ordinal,
         last_value(file) OVER later AS kept_file,
@@ -26,7 +34,10 @@ compared AS (
 )
 SELECT
     ordinal, file, line, kept_file, kept_line,
-    nullif(CASE WHEN rating <> kept_rating
-            THEN 'rating ' || rating || ' here, ' || kept_rating || ' there' END, '') AS difference
+    nullif(concat_ws(
+        '; ',
+        CASE WHEN rating <> kept_rating THEN 'rating ' || rating || ' here, ' || kept_rating || ' there' END,
+        CASE WHEN text_hash <> kept_text_hash THEN 'another text there' END
+    ), '') AS difference
 FROM compared
 WHERE ordinal <> kept_ordinal

@@ -169,8 +169,7 @@ def _derive_table(
     scope: dict[str, Any] = {"source": source} | ({"dates": dates} if is_event else {})
     connection.execute(read_sql(f"clean/{table}_delete"), scope)
     if files and is_event:
-        find = {**scope, "table_name": table, "files": files}
-        connection.execute(read_sql("clean/replaced_find"), find)
+        connection.execute(read_sql(f"clean/{table}_replaced"), {**scope, "files": files})
     if files:
         connection.execute(read_sql(f"clean/{table}_insert"), {**scope, "files": files})
     connection.execute(read_sql(f"raw/{table}_recount"), {"source": source})

@@ -68,21 +68,21 @@ def test_mixture_of_lines_is_sorted_as_a_plain_reading_sorts_it(
 ) -> None:
     anchor = ("good", make_line(user_id="anchor"))
     files = [[anchor, *first], [anchor, *second]]
-    kept: dict[tuple[str, str], tuple[int, int, int]] = {}
+    kept: dict[str, tuple[int, int, tuple[int, str]]] = {}
     duplicates, refused = 0, []
-    repeated: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    repeated: dict[str, list[tuple[int, int, tuple[int, str]]]] = {}
     for file, rows in enumerate(files):
         for line, (kind, raw) in enumerate(rows, start=1):
             if kind == "good":
                 row = json.loads(raw)
-                key = (row["user_id"], row["text"])
-                repeated.setdefault(key, []).append((file, line, row["rating"]))
+                said = (row["rating"], row["text"])
+                repeated.setdefault(row["user_id"], []).append((file, line, said))
             elif kind == "bad":
                 refused.append((file, line))
     for key, found in repeated.items():
         kept[key] = found[-1]
-        duplicates += sum(rating == found[-1][2] for _, _, rating in found[:-1])
-        refused += [(file, line) for file, line, rating in found[:-1] if rating != found[-1][2]]
+        duplicates += sum(said == found[-1][2] for _, _, said in found[:-1])
+        refused += [(file, line) for file, line, said in found[:-1] if said != found[-1][2]]
 
     result = stage_anywhere(*(b"".join(raw for _, raw in rows) for rows in files))
 

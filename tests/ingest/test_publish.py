@@ -81,6 +81,24 @@ def test_row_that_drops_share_is_published_once_from_the_newest(
     assert accounts == [(DAYS[0], 1, 1), (DAYS[1], 2, 0)]
 
 
+@pytest.mark.parametrize(
+    ("moment", "texts"),
+    [
+        ("2024-02-29T10:00:00Z", ["Works (edited)."]),
+        ("2024-02-29T00:00:00Z", ["Works (edited).", "Works."]),
+    ],
+)
+def test_an_edited_review_is_no_second_one_where_its_time_is_known(
+    tmp_path: Path, moment: str, texts: list[str]
+) -> None:
+    run = make_run(tmp_path)
+    for day, text in zip(DAYS, ("Works.", "Works (edited)."), strict=True):
+        publish(
+            run, stage_day(tmp_path, run, "reviews", day, make_line(reviewed_at=moment, text=text))
+        )
+    assert read(run, "SELECT text FROM clean.reviews ORDER BY text") == [(each,) for each in texts]
+
+
 def test_later_drops_are_compared_with_what_is_remembered_of_earlier_ones(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     lines = [make_line(user_id=f"u{n}") for n in range(3)]

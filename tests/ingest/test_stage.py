@@ -497,3 +497,13 @@ def test_hostile_column_names_and_file_names_are_only_text(tmp_path: Path) -> No
     result = stage(tmp_path, make_line({**GOOD, "a'b\"c; --": 1, "x" * 500: 2}), name=name)
     assert result.rows[0]["file"] == name.format("")
     assert len(result.staged.drift) == 2
+
+
+def test_another_text_at_the_same_second_is_a_contradiction_and_on_the_same_day_is_not(
+    tmp_path: Path,
+) -> None:
+    result = stage(tmp_path, make_line(text="Works."), make_line(text="Broke."))
+    assert [row["text"] for row in result.rows] == ["Broke."]
+    assert result.reason == "contradicts line 1 of reviews1.jsonl: another text there"
+    lines = [make_line(reviewed_at="2024-03-01", text=text) for text in ("Works.", "Broke.")]
+    assert stage(tmp_path, b"".join(lines)).staged.rows_staged == 2

@@ -1,0 +1,35 @@
+-- Grain: one staged row of the days $dates that a row of a newer delivery replaces, so that the published table
+-- depends on which drops there are and not on the order in which they are worked on. A dated drop is as new as its
+-- date says; an import as the moment (UTC) at which it was imported, and newer than the dated drop of that day.
+-- A user's review of an item is known by its time, so that an edited one is no second review; a time at midnight is a
+-- day of which nobody knows the hour, and there only rows that are alike are one.
+-- $source $dates $files (of every current drop that touches the days).
+-- Keys are compared without their rows, short hashes first: whole rows would not fit into memory.
+CREATE OR REPLACE TEMP TABLE replaced AS
+WITH drops AS (
+    SELECT
+        drop_id, drop_date,
+        CASE WHEN starts_with(drop_id, 'import:') THEN published_at AT TIME ZONE 'UTC' END AS imported_at
+    FROM raw.drops WHERE source = $source AND table_name = 'reviews'
+),
+keys AS (
+    SELECT
+        CASE
+            WHEN epoch_us(reviewed_at) % 86400000000 = 0 THEN review_id
+            ELSE concat_ws(chr(31), user_id, item_id, epoch_us(reviewed_at))
+        END AS key,
+        drop_id, file, line,
+        imported_at, coalesce(imported_at::DATE, drop_date) AS delivered_on
+    FROM read_parquet($files, union_by_name => true) AS staged
+    JOIN drops USING (drop_id)
+    WHERE staged.source = $source AND staged.event_date IN (SELECT unnest($dates::DATE[]))
+),
+repeated AS (
+    SELECT hash(key) AS bucket FROM keys GROUP BY bucket HAVING count(*) > 1
+)
+SELECT drop_id, file, line
+FROM keys
+SEMI JOIN repeated ON hash(keys.key) = repeated.bucket
+QUALIFY row_number() OVER (
+    PARTITION BY key ORDER BY delivered_on DESC, imported_at DESC NULLS LAST, drop_id DESC, file DESC, line DESC
+) > 1
