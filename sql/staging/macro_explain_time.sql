@@ -10,9 +10,9 @@ CREATE OR REPLACE MACRO explain_time(name, value, at_us, earliest_us, latest_us)
             || CASE
                 WHEN try_cast(value AS DOUBLE) * 1e6 <> at_us THEN ''
                 WHEN regexp_matches(trim(value), '^(19|20)\d{6}$')
-                    THEN '; it was read as seconds since 1970: for a date set timestamp_format = "%Y%m%d" in the mapping'
+                    THEN ', read as seconds since 1970: for a date set timestamp_format = "%Y%m%d" in the mapping'
                 WHEN try_cast(value AS DOUBLE) IS NOT NULL
-                    THEN '; it was read as seconds since 1970: if it is not that, set timestamp_unit or timestamp_format'
+                    THEN ', read as seconds since 1970: if it is not that, set timestamp_unit or timestamp_format'
                 ELSE ''
             END
         ELSE name || ' too late: ' || show_value(value) || ' is after '

@@ -35,7 +35,7 @@ compared AS (
 SELECT
     ordinal, file, line, kept_file, kept_line,
     nullif(concat_ws(
-        '; ',
+        ' and ',
         CASE WHEN rating <> kept_rating THEN 'rating ' || rating || ' here, ' || kept_rating || ' there' END,
         CASE WHEN text_hash <> kept_text_hash THEN 'another text there' END
     ), '') AS difference

@@ -111,6 +111,7 @@ def estimate_table(
     expected_share: float | None = None,
     vectors: Mapping[str, FloatArray] | None = None,
     has_effects: bool = False,
+    is_checked: bool = True,
     seed: int = 0,
     rules: Rules | None = None,
 ) -> dict[str, Any]:
@@ -124,7 +125,8 @@ def estimate_table(
 
     `estimators` None chooses by the question. `is_experiment` says that the treatment was
     randomised, `expected_share` what share was meant to be treated. `vectors` are embeddings of
-    text controls, shape (rows, dim) by name.
+    text controls, shape (rows, dim) by name. `is_checked` holds an adjusted answer that nothing speaks
+    against beside learners of the controls, where none of `estimators` has them: some seconds.
 
     Raises ConfigError for contradictory arguments, InputError for columns that are absent or not
     numbers, EstimationError when the data cannot answer.
@@ -150,7 +152,7 @@ def estimate_table(
     headline = _choose_headline(shown, options)
     beside: list[Finding] = []
     main = next((one.answer for one in replies if one.name == headline), None)
-    if main is not None and _wants_check(shown, str(headline), question, options):
+    if main is not None and is_checked and _wants_check(shown, str(headline), question, options):
         beside = check_sample(frame, main.interval, options, name=str(headline), **asked)
     verdict, reasons = _conclude(shown, headline, beside)
     return {

@@ -55,7 +55,7 @@ def run(
     y = d + 1.5 * score + rng.normal(size=len(score))
     answer = estimate_table(
         pl.DataFrame({"text": texts, "d": d, "y": y}), outcome="y", treatment="d",
-        vectors={"text": vectors}, estimators=[*estimators, "diff"],
+        vectors={"text": vectors}, estimators=[*estimators, "diff"], is_checked=False,
     )  # fmt: skip
     return [
         (one["estimator"], one["estimate"] - 1, one["std_error"],

@@ -29,7 +29,10 @@ def make_table(rng: np.random.Generator, rows: int = ROWS) -> pl.DataFrame:
 
 
 def ask(frame: pl.DataFrame, **given) -> dict:
-    asked = {"outcome": "y", "treatment": "t", "controls": ["x"], "estimators": ("plr", "diff")}
+    asked = {
+        "outcome": "y", "treatment": "t", "controls": ["x"], "estimators": ("plr", "diff"),
+        "is_checked": False,
+    }  # fmt: skip
     return estimate_table(frame, **(asked | given))
 
 
@@ -179,8 +182,8 @@ def test_the_answer_does_not_depend_on_other_columns_or_on_when_it_is_asked():
         ({"controls": ["t"]}, ConfigError, "treatment t is named as a control"),
         ({"controls": ["y"]}, ConfigError, "outcome y is named as a control"),
         ({"outcome": "colour"}, InputError, "must be numbers or ISO dates, found String such as"),
-        ({"estimators": ["magic"]}, ConfigError, "allowed are plr, irm"),
-        ({"estimators": []}, ConfigError, "allowed are plr, irm"),
+        ({"estimators": ["magic"]}, ConfigError, "allowed are plr, dml, irm"),
+        ({"estimators": []}, ConfigError, "allowed are plr, dml, irm"),
         ({"estimand": "att"}, ConfigError, "none of"),
     ],
 )
@@ -318,7 +321,12 @@ def test_category_of_many_levels_is_adjusted_for_where_the_table_is_large_enough
     for seed in range(6):
         frame = make_stores(np.random.default_rng(seed), stores=60, rows=2400)
         answer = estimate_table(
-            frame, outcome="y", treatment="d", controls=["store"], estimators=["plr"]
+            frame,
+            outcome="y",
+            treatment="d",
+            controls=["store"],
+            estimators=["plr"],
+            is_checked=False,
         )
         found = answer["estimates"][0]
         assert abs(found["estimate"]) < 0.15 < 0.5 < found["naive"]
@@ -330,13 +338,13 @@ def test_category_of_many_levels_is_adjusted_for_where_the_table_is_large_enough
 def test_category_that_is_adjusted_for_in_part_makes_an_estimate_weak():
     frame = make_stores(np.random.default_rng(1), stores=400, rows=2400)
     asked = {"outcome": "y", "treatment": "d", "controls": ["store"]}
-    answer = estimate_table(frame, **asked, estimators=["plr"])
+    answer = estimate_table(frame, **asked, estimators=["plr"], is_checked=False)
     assert answer["verdict"] == "weak"
     said = [reason for reason in answer["reasons"] if "adjusted for in part" in reason]
     assert len(said) == 1
     assert "levels, with 84%" in said[0]
     few = frame.with_columns(store=pl.col("store").str.head(2))  # S1 to S9
-    answer = estimate_table(few, **asked, estimators=["plr"])
+    answer = estimate_table(few, **asked, estimators=["plr"], is_checked=False)
     assert not any("adjusted for in part" in reason for reason in answer["reasons"])
 
 

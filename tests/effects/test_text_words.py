@@ -70,6 +70,7 @@ def test_effect_confounded_by_how_a_text_looks_is_recovered(look: Callable[[str]
     answer = estimate_table(
         frame, outcome="y", treatment="d", vectors={"text": rng.normal(size=(ROWS, 20))},
         estimators=["plr"],
+        is_checked=False,
     )  # fmt: skip
     one = answer["estimates"][0]
     assert abs(one["estimate"] - 1) < 3 * one["std_error"] < 0.4
@@ -82,7 +83,12 @@ def test_effect_confounded_by_a_word_that_embeddings_miss_is_recovered():
     d = (rng.random(ROWS) < np.where(said == 1, 0.8, 0.3)).astype(int)
     frame = pl.DataFrame({"text": texts, "d": d, "y": 1.0 * d + 3.0 * said + rng.normal(size=ROWS)})
     answer = estimate_table(
-        frame, outcome="y", treatment="d", vectors={"text": vectors}, estimators=["plr"]
+        frame,
+        outcome="y",
+        treatment="d",
+        vectors={"text": vectors},
+        estimators=["plr"],
+        is_checked=False,
     )
     one = answer["estimates"][0]
     assert abs(answer["naive"]["estimate"] - 1) > 3 * one["std_error"]

@@ -105,7 +105,7 @@ BAD_LINES = {
 @pytest.mark.parametrize("name", BAD_LINES)
 def test_bad_line_is_refused_with_its_reason_place_and_text(tmp_path: Path, name: str) -> None:
     line, reason = BAD_LINES[name]
-    result = stage(tmp_path, make_line() + line + make_line(text="other"))
+    result = stage(tmp_path, make_line() + line + make_line(text="other", user_id="u2"))
     assert result.reason.startswith(reason)
     (refused,) = result.refused
     assert (refused["file"], refused["line"]) == ("reviews.jsonl", 2)
@@ -177,14 +177,18 @@ def test_unusual_but_good_line_is_accepted(tmp_path: Path, name: str) -> None:
 
 
 def test_blank_lines_have_numbers_but_are_no_rows(tmp_path: Path) -> None:
-    result = stage(tmp_path, b"\n \t\r\n" + make_line() + b"\n" + make_line(text="b") + b"\n\n")
+    result = stage(
+        tmp_path, b"\n \t\r\n" + make_line() + b"\n" + make_line(text="b", user_id="u2") + b"\n\n"
+    )
     assert result.staged.rows_read == 2
     assert [row["line"] for row in result.rows] == [3, 5]
 
 
 def test_exact_repetition_is_a_duplicate_and_the_last_one_stays(tmp_path: Path) -> None:
-    lines = make_line(helpful_votes=1) + make_line(text="b") + make_line(helpful_votes=7)
-    result = stage(tmp_path, lines, make_line(text="b"))
+    lines = (
+        make_line(helpful_votes=1) + make_line(text="b", user_id="u2") + make_line(helpful_votes=7)
+    )
+    result = stage(tmp_path, lines, make_line(text="b", user_id="u2"))
     assert result.staged.rows_duplicate == 2
     assert not result.refused
     kept = {(row["file"], row["line"]): row["helpful_votes"] for row in result.rows}
@@ -266,7 +270,7 @@ def test_line_of_just_the_allowed_length_is_read(tmp_path: Path) -> None:
 
 def test_long_line_is_located_by_length_and_digest_and_the_rest_is_read(tmp_path: Path) -> None:
     line = make_line(text="y" * 20_000_000)
-    result = stage(tmp_path, make_line() + line + make_line(text="b"))
+    result = stage(tmp_path, make_line() + line + make_line(text="b", user_id="u2"))
     digest = hashlib.sha256(line).hexdigest()
     assert result.reason == (
         f"line too long: {len(line):,} bytes, at most 100,000 are allowed (sha256 {digest})"
@@ -283,7 +287,10 @@ def test_ten_megabyte_line_is_kept_whole(tmp_path: Path) -> None:
 
 
 def pack_lines() -> bytes:
-    lines = [make_line(text=hashlib.sha256(str(at).encode()).hexdigest()) for at in range(5000)]
+    lines = [
+        make_line(text=hashlib.sha256(str(at).encode()).hexdigest(), user_id=str(at))
+        for at in range(5000)
+    ]
     return gzip.compress(b"".join(lines))
 
 
@@ -310,7 +317,7 @@ def test_gzip_that_is_corrupt_is_refused(tmp_path: Path, at: int) -> None:
 
 
 def test_gzip_is_told_by_its_bytes_and_may_have_several_members(tmp_path: Path) -> None:
-    packed = gzip.compress(make_line()) + gzip.compress(make_line(text="b"))
+    packed = gzip.compress(make_line()) + gzip.compress(make_line(text="b", user_id="u2"))
     assert stage(tmp_path, packed, name="reviews{}.jsonl").staged.rows_staged == 2
     assert stage(tmp_path, make_line(), name="plain{}.jsonl.gz").staged.rows_staged == 1
 
@@ -372,15 +379,17 @@ def test_table_that_a_kind_does_not_have_is_a_clear_error(tmp_path: Path) -> Non
 def test_file_without_a_required_column_stops_with_what_was_found_and_needed(
     tmp_path: Path,
 ) -> None:
-    content = b"".join(make_line(rating=..., stars=4, text=str(at)) for at in range(5))
+    content = b"".join(
+        make_line(rating=..., stars=4, text=str(at), user_id=str(at)) for at in range(5)
+    )
     with pytest.raises(SchemaError, match=r"rating from 'rating'\. Found: .*stars"):
         stage(tmp_path, content)
     assert len(read_refused(tmp_path)) == 5
 
 
 def test_too_many_bad_rows_stop_the_drop_after_the_quarantine_is_written(tmp_path: Path) -> None:
-    good = b"".join(make_line(text=str(at)) for at in range(100))
-    bad = b"".join(make_line(rating=9, text=str(at)) for at in range(FEW_ROWS + 1))
+    good = b"".join(make_line(text=str(at), user_id=str(at)) for at in range(100))
+    bad = b"".join(make_line(rating=9, text=str(at), user_id=str(at)) for at in range(FEW_ROWS + 1))
     with pytest.raises(TooManyBadRowsError, match=r"21 of 121 rows .* rating out of range \(21\)"):
         stage(tmp_path, good + bad, max_bad_share=0.1)
     assert len(read_refused(tmp_path)) == FEW_ROWS + 1
@@ -388,7 +397,7 @@ def test_too_many_bad_rows_stop_the_drop_after_the_quarantine_is_written(tmp_pat
 
 
 def test_few_bad_rows_never_stop_a_drop_unless_nothing_else_is_in_it(tmp_path: Path) -> None:
-    bad = b"".join(make_line(rating=9, text=str(at)) for at in range(FEW_ROWS))
+    bad = b"".join(make_line(rating=9, text=str(at), user_id=str(at)) for at in range(FEW_ROWS))
     assert stage(tmp_path, make_line() + bad, max_bad_share=0.1).staged.rows_staged == 1
     with pytest.raises(TooManyBadRowsError, match="1 of 1 rows"):
         stage(tmp_path, make_line(rating=9), max_bad_share=0.1)
@@ -396,7 +405,8 @@ def test_few_bad_rows_never_stop_a_drop_unless_nothing_else_is_in_it(tmp_path: P
 
 def test_drift_names_new_missing_and_retyped_columns(tmp_path: Path) -> None:
     content = b"".join(
-        make_line(is_verified=..., rating="4", colour="red", text=str(at)) for at in range(3)
+        make_line(is_verified=..., rating="4", colour="red", text=str(at), user_id=str(at))
+        for at in range(3)
     )
     drift = stage(tmp_path, content).staged.drift
     assert drift == (
@@ -440,7 +450,10 @@ def test_contacts_are_masked_in_rows_and_refused_rows_unless_told_otherwise(
 
 
 def test_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
-    lines = [make_line(text=f"text {at % 900}", rating=at % 7) for at in range(3000)]
+    lines = [
+        make_line(text=f"text {at % 900}", user_id=str(at % 900), rating=at % 7)
+        for at in range(3000)
+    ]
     digests = set()
     for _ in range(3):
         stage(tmp_path, b"".join(lines[:1500]), b"".join(lines[1500:]))
@@ -459,7 +472,7 @@ def test_nothing_is_left_in_the_work_folder(tmp_path: Path) -> None:
 
 def test_drop_of_many_blocks_keeps_line_numbers_and_every_row(tmp_path: Path) -> None:
     lines = [
-        make_line(text=f"{at} " + "word " * 40, rating=9 if at % 1000 == 0 else 5)
+        make_line(text=f"{at} " + "word " * 40, user_id=str(at), rating=9 if at % 1000 == 0 else 5)
         for at in range(30_000)
     ]
     path = tmp_path / "big.jsonl"
@@ -475,7 +488,7 @@ def test_progress_ends_at_the_size_of_the_files(tmp_path: Path) -> None:
     from tests.ingest.staging import OPTIONS
 
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b"".join(make_line(text=str(at)) for at in range(100)))
+    path.write_bytes(b"".join(make_line(text=str(at), user_id=str(at)) for at in range(100)))
     calls: list[tuple[int, int]] = []
     stage_files(
         [path],
