@@ -137,12 +137,12 @@ def plan_nights(
     published = stages.list_published_days(finished.night.run, finished.end)
     delivered = {drop.drop_date for drop in drops}
     late = sorted({drop.drop_date for drop in stale if drop.drop_date is not None})
-    known = {stages.label_drop(drop) for drop in drops}
-    warehouse, span = (
-        finished.night.site.warehouse,
-        {"since": finished.start, "until": finished.end},
-    )
-    gone = {day for _, day in ingest.find_gone(known, finished.settings, warehouse, **span)}
+    known = {drop.label for drop in drops}
+    found = ingest.find_gone(
+        known, finished.settings, finished.night.site.warehouse,
+        since=finished.start, until=finished.end,
+    )  # fmt: skip
+    gone = {day for _, day in found}
     plan = []
     is_moved = False
     for day in list_days(finished.start, finished.end):

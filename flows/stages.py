@@ -117,17 +117,13 @@ def ingest_drops(
 
 def note_gone(night: Night, known: Iterable[DropRef]) -> None:
     """Remark on published drops that are missing among those that sources still have."""
-    delivered = {label_drop(drop) for drop in known}
+    delivered = {drop.label for drop in known}
     warehouse = night.site.warehouse
     gone = ingest.find_gone(delivered, night.settings, warehouse, until=night.as_of)
     if holes := ingest.find_holes(gone, delivered):
-        night.remarks.append(f"{ingest.tell_gone(holes)}; {ingest.GONE_ADVICE}")
-        night.notes += night.remarks
-
-
-def label_drop(drop: DropRef) -> str:
-    """Short name of a drop in runs and messages."""
-    return f"{drop.source}/{drop.drop_id}/{drop.table}"
+        remark = f"{ingest.tell_gone(holes)}; {ingest.GONE_ADVICE}"
+        night.remarks.append(remark)
+        night.notes.append(remark)
 
 
 def stage_drops(
@@ -135,7 +131,7 @@ def stage_drops(
 ) -> tuple[dict[str, StagedRef], list[Failure]]:
     """Read drops into accepted and refused rows."""
     calls = {
-        label_drop(drop): {
+        drop.label: {
             "drop": drop,
             "settings": settings.ingest,
             "latest": ingest.latest_date(drop, today),
@@ -218,7 +214,7 @@ def note_accounts(
     shown = [
         drop
         for drop in drops
-        if is_all_shown or drop.drop_date == night.as_of or label_drop(drop) in {*staged, *wrong}
+        if is_all_shown or drop.drop_date == night.as_of or drop.label in {*staged, *wrong}
     ]
     said = {
         label: (describe_failure(error), isinstance(error, GateError))

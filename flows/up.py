@@ -32,7 +32,7 @@ from flows.running import (
 from flows.server_api import ServerError, ask_server, is_healthy
 from flows.stale import crash_stale
 from tasks.platform.errors import ConfigError
-from tasks.platform.settings import CRON, Settings
+from tasks.platform.settings import CRON, CRON_FORM, Settings
 from tasks.platform.site import resolve_site
 
 START_S: Final = 180.0
@@ -92,10 +92,7 @@ def refuse_taken_ports(settings: Settings) -> None:
 def refuse_odd_cron(cron: str) -> None:
     """Raise ConfigError for what is plainly no schedule; the fine print is Prefect's to read."""
     if not CRON.fullmatch(cron.strip()):
-        raise ConfigError(
-            f"cron {cron!r} is no schedule; write five fields as '30 2 * * *' (minute, hour, day of the "
-            "month, month, day of the week)"
-        )
+        raise ConfigError(f"cron {cron!r} {CRON_FORM}")
 
 
 @dataclass

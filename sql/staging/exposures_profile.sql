@@ -8,19 +8,7 @@ SELECT
     count(*) AS n_rows,
     count(*) FILTER (event_date::VARCHAR = $drop_id) AS n_own_day,
     histogram(hour_of_day::INTEGER) AS hours,
-    (
-        SELECT list(id) FROM (
-            SELECT DISTINCT (md5_number_lower(exposure_id) >> 12)::BIGINT AS id FROM drafted ORDER BY id LIMIT $n_ids
-        )
-    ) AS keys,
-    (
-        SELECT list(id) FROM (
-            SELECT DISTINCT (md5_number_lower(user_id) >> 12)::BIGINT AS id FROM drafted ORDER BY id LIMIT $n_ids
-        )
-    ) AS users,
-    (
-        SELECT list(id) FROM (
-            SELECT DISTINCT (md5_number_lower(item_id) >> 12)::BIGINT AS id FROM drafted ORDER BY id LIMIT $n_ids
-        )
-    ) AS items
+    min(DISTINCT (md5_number_lower(exposure_id) >> 12)::BIGINT, $n_ids) AS keys,
+    min(DISTINCT (md5_number_lower(user_id) >> 12)::BIGINT, $n_ids) AS users,
+    min(DISTINCT (md5_number_lower(item_id) >> 12)::BIGINT, $n_ids) AS items
 FROM drafted

@@ -25,21 +25,9 @@ SELECT
     (SELECT max(n) FROM (SELECT count(*) AS n FROM drafted GROUP BY user_id)) AS n_top_user,
     (SELECT max(n) FROM (SELECT count(*) AS n FROM drafted GROUP BY item_id)) AS n_top_item,
     (SELECT max(n) FROM (SELECT count(*) AS n FROM drafted WHERE NOT is_empty GROUP BY text_sha256)) AS n_top_text,
-    (
-        SELECT list(id) FROM (
-            SELECT DISTINCT (md5_number_lower(review_id) >> 12)::BIGINT AS id FROM drafted ORDER BY id LIMIT $n_ids
-        )
-    ) AS keys,
-    (
-        SELECT list(id) FROM (
-            SELECT DISTINCT (md5_number_lower(user_id) >> 12)::BIGINT AS id FROM drafted ORDER BY id LIMIT $n_ids
-        )
-    ) AS users,
-    (
-        SELECT list(id) FROM (
-            SELECT DISTINCT (md5_number_lower(item_id) >> 12)::BIGINT AS id FROM drafted ORDER BY id LIMIT $n_ids
-        )
-    ) AS items,
+    min(DISTINCT (md5_number_lower(review_id) >> 12)::BIGINT, $n_ids) AS keys,
+    min(DISTINCT (md5_number_lower(user_id) >> 12)::BIGINT, $n_ids) AS users,
+    min(DISTINCT (md5_number_lower(item_id) >> 12)::BIGINT, $n_ids) AS items,
     (SELECT coalesce(sum(n), 0)::BIGINT FROM words) AS n_words,
     (
         SELECT list(struct_pack(word := word, n := n) ORDER BY n DESC, word)

@@ -1,16 +1,12 @@
 -- Grain: one row per accepted row whose key returns later in the drop. The last one is kept;
 -- `difference` says in words how a row contradicts it, and is null for an exact repetition.
--- A user's review of an item is known by its time; a time at midnight is a day of which nobody knows the hour, and there
--- another text is another review.
+-- Which rows are the same review: `review_key`.
 -- Parameters: $draft (Parquet file of all accepted rows, in file order).
 -- Short hashes find the few candidates first: they take a quarter of the memory of keys.
 CREATE TABLE repeats AS
 WITH keys AS (
     SELECT
-        CASE
-            WHEN epoch_us(reviewed_at) % 86400000000 = 0 THEN review_id
-            ELSE concat_ws(chr(31), user_id, item_id, epoch_us(reviewed_at))
-        END AS key,
+        review_key(review_id, user_id, item_id, reviewed_at) AS key,
         file_row_number AS ordinal, file, line, rating, hash(text_sha256) AS text_hash
     FROM read_parquet($draft, file_row_number => true)
 ),

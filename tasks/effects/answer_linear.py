@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from tasks.effects import credibility
 from tasks.effects.answer import Answer, Options
 from tasks.effects.basis import FloatArray
-from tasks.effects.columns import SMALL_ROWS
 from tasks.effects.credibility import Finding
 from tasks.effects.experiment import estimate_cuped, estimate_lin, estimate_means
 from tasks.effects.intervals import Interval, t_quantile
@@ -17,7 +16,7 @@ from tasks.effects.plr import Fit, robustness_value
 from tasks.effects.plr_rows import average_fits, fit_rows
 from tasks.effects.question import Question
 from tasks.effects.ridge import fit_ridge_arm
-from tasks.effects.smooth import bend_controls
+from tasks.effects.smooth import widen_controls
 from tasks.platform.errors import EstimationError
 from tasks.platform.numbers import tell_signed
 
@@ -38,18 +37,14 @@ def fit_naive(question: Question) -> Fit:
     return estimate_naive_rows(columns, question.cluster, treatments=("treatment",))
 
 
-def widen_controls(question: Question) -> FloatArray:
-    """The controls (n, p + w) with those of their bends that treatment or outcome follow besides.
-
-    The control basis bends little; tables too small for bends of their own keep it as it is.
-    """
-    if question.n < SMALL_ROWS or not question.features.shape[1]:
-        return question.controls
-    if "bends" not in question.memo:
-        question.memo["bends"] = bend_controls(
+def find_wide_controls(question: Question) -> FloatArray:
+    """The controls (n, p + w) with those of their bends that treatment or outcome follow besides."""
+    if "wide" not in question.memo:
+        question.memo["wide"] = widen_controls(
             question.features, question.controls, question.outcome, question.treatment
         )
-    return np.column_stack([question.controls, question.memo["bends"]])
+    wide: FloatArray = question.memo["wide"]
+    return wide
 
 
 def fit_plr(
@@ -64,12 +59,12 @@ def fit_plr(
     """Partially linear regression, in the question's scaled units.
 
     `treatment`, `outcome` (n,) and `controls` (n, p) stand in for the question's own, which are its
-    controls and their bends (`widen_controls`).
+    controls and their bends (`find_wide_controls`).
     """
     design = np.column_stack(
         [
             np.ones(question.n),
-            widen_controls(question) if controls is None else controls,
+            find_wide_controls(question) if controls is None else controls,
             question.treatment if treatment is None else treatment,
             question.outcome if outcome is None else outcome,
         ]
@@ -93,7 +88,7 @@ def fit_plr(
 def answer_plr(question: Question, options: Options) -> Answer:
     """One effect for all rows, given the controls."""
     fit = fit_plr(question, options)
-    width = 2 + widen_controls(question).shape[1]
+    width = 2 + find_wide_controls(question).shape[1]
     return conclude_fit(question, fit, options, name="plr", n_columns=width)
 
 
@@ -167,7 +162,7 @@ def impute_average(question: Question, *, penalty: float) -> tuple[float, FloatA
     """
     if question.is_treated is None or question.controls.shape[1] == 0:
         return None
-    x = np.column_stack([np.ones(question.n), widen_controls(question)])
+    x = np.column_stack([np.ones(question.n), find_wide_controls(question)])
     fold = question.deal_folds()[question.cluster]
     gap, pull = np.zeros(question.n), np.zeros(question.n)
     for arm, sign in ((1, 1.0), (0, -1.0)):

@@ -9,10 +9,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.agreement import is_elsewhere, measure_agreement
-from tasks.effects.basis import FloatArray
 from tasks.effects.columns import (
-    SMALL_ROWS,
-    Controls,
     build_controls,
     check_columns,
     drop_incomplete,
@@ -31,7 +28,7 @@ from tasks.effects.impute import Gold, Labels, Reading
 from tasks.effects.measured import MIN_GOLD, OUTCOME, Table, table_moments
 from tasks.effects.moments import IntArray
 from tasks.effects.plr_rows import assign_folds
-from tasks.effects.smooth import bend_controls
+from tasks.effects.smooth import widen_controls
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import UNDECIDED, read_labels, to_sides
 
@@ -173,7 +170,9 @@ def _prepare(
     y = read_column(kept[outcome], outcome)
     read = _read_labels(kept, list(columns.values()))
     codes, clusters = read_clusters(kept, cluster)
-    adjusted = _widen(built, y, read)
+    scaled = (y - y.mean()) / (y.std() or 1.0)
+    mentions = np.column_stack([read == 1, read == -1]).astype(np.float64)
+    adjusted = widen_controls(built.features, built.matrix, scaled, mentions)
     width = 2 + adjusted.shape[1] + 2 * len(columns)
     n_buckets = max(min(len(clusters), _MAX_CELLS // width**2), folds)
     table = Table(
@@ -185,16 +184,6 @@ def _prepare(
     )
     numbers = kept[_ROW].to_numpy().astype(np.int64)
     return _Prepared(kept, read, numbers, table, (*notes, *undecided, *built.notes), built.gaps)
-
-
-def _widen(built: Controls, outcome: FloatArray, read: Labels) -> FloatArray:
-    """The controls (n, p + w) with those of their bends that a mention or the outcome follow besides."""
-    if len(outcome) < SMALL_ROWS or not built.features.shape[1]:
-        return built.matrix
-    mentions = np.column_stack([read == 1, read == -1]).astype(np.float64)
-    scaled = (outcome - outcome.mean()) / (outcome.std() or 1.0)
-    bends = bend_controls(built.features, built.matrix, scaled, mentions)
-    return np.column_stack([built.matrix, bends])
 
 
 def _read_labels(frame: pl.DataFrame, columns: Sequence[str]) -> Labels:

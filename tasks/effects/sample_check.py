@@ -11,13 +11,12 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.answer import Options
-from tasks.effects.answer_dml import fit_dml
+from tasks.effects.answer_dml import measure_shift
 from tasks.effects.answer_flexible import answer_balance
-from tasks.effects.answer_linear import MIN_ARM_ROWS, ONE, fit_plr
+from tasks.effects.answer_linear import MIN_ARM_ROWS
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.intervals import Interval
-from tasks.effects.learned import measure_shift
 from tasks.effects.moments import IntArray
 from tasks.effects.question import Question, ask
 from tasks.platform.errors import EstimationError
@@ -80,9 +79,7 @@ def check_sample(
 
 def _check_slope(sample: Question, main: Interval, options: Options, name: str) -> list[Finding]:
     """Whether learners move the slope of the same rows, and by how much that moves `main`."""
-    shift = measure_shift(
-        fit_plr(sample, options), fit_dml(sample, options), ONE, confidence=options.confidence
-    )
+    shift = measure_shift(sample, options)
     moved = main.estimate + shift.gap * sample.unit
     told = f"dml on {_tell_rows(sample)}"
     if not shift.is_real or main.ci_low <= moved <= main.ci_high:

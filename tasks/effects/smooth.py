@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.effects.basis import FloatArray
+from tasks.effects.columns import SMALL_ROWS
 from tasks.effects.moments import IntArray
 
 Mask = NDArray[np.bool_]
@@ -125,6 +126,18 @@ def bend_controls(
     every = np.ones(len(outcome), dtype=np.bool_)
     treated = treatment.astype(np.float64)
     return np.column_stack(choose_bends(make_bends(features), basis, outcome, treated, every))
+
+
+def widen_controls(
+    features: FloatArray, basis: FloatArray, outcome: FloatArray, treatment: FloatArray | IntArray
+) -> FloatArray:
+    """The `basis` (n, p) with its bends besides, shape (n, p + w): see `bend_controls`.
+
+    The control basis bends little; tables too small for bends of their own keep it as it is.
+    """
+    if len(basis) < SMALL_ROWS or not features.shape[1]:
+        return basis
+    return np.column_stack([basis, bend_controls(features, basis, outcome, treatment)])
 
 
 def widen_basis(basis: FloatArray, bends: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tasks.effects import credibility
 from tasks.effects.answer import Options
-from tasks.effects.answer_linear import ONE, answer_plr, fit_plr, widen_controls
+from tasks.effects.answer_linear import ONE, answer_plr, find_wide_controls, fit_plr
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.intervals import Interval, make_interval
@@ -132,7 +132,7 @@ def try_random_cause(trial: Trial) -> Line:
     question = trial.question
     noise = np.random.default_rng(trial.options.seed).normal(size=question.n)
     fit = fit_plr(
-        question, trial.options, controls=np.column_stack([widen_controls(question), noise])
+        question, trial.options, controls=np.column_stack([find_wide_controls(question), noise])
     )
     moved = abs(float(fit.theta[0] - trial.fit.theta[0])) / float(trial.fit.std_error[0])
     result = grade(moved, trial.rules.weak_move, trial.rules.failed_move)

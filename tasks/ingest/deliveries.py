@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tasks.ingest.files import is_url
+from tasks.ingest.publish import label_row
 
 _PREFIX: Final = "import:"
 _PLACE_DIGITS: Final = 8
@@ -38,7 +39,7 @@ def find_taken(
     `before` and `after` are rows of raw.drops by label; what a delivery lost while this one was
     published was lost to it.
     """
-    label = f"{row['source']}/{row['drop_id']}/{row['table_name']}"
+    label = label_row(row)
     taken = {}
     for name, old in before.items():
         new = after.get(name)

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from tasks.platform.errors import StorageError
-from tasks.platform.refs import StagedRef
+from tasks.platform.refs import StagedRef, label_delivery
 from tasks.platform.schema import EVENT_TABLES, TableName
 from tasks.platform.sql import read_sql
 from tasks.platform.warehouse import fetch_dicts
@@ -35,8 +35,7 @@ class Publication:
     @property
     def label(self) -> str:
         """What names the drop's table in the warehouse: source/drop_id/table."""
-        drop = self.staged.drop
-        return f"{drop.source}/{drop.drop_id}/{drop.table}"
+        return self.staged.drop.label
 
     @property
     def identity(self) -> dict[str, str]:
@@ -54,7 +53,12 @@ def read_drops(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any
     """All published drops by label."""
     everything = {"source": None, "table_name": None}
     rows = fetch_dicts(connection, read_sql("raw/drops_select"), everything)
-    return {f"{row['source']}/{row['drop_id']}/{row['table_name']}": row for row in rows}
+    return {label_row(row): row for row in rows}
+
+
+def label_row(row: Mapping[str, Any]) -> str:
+    """See `label_delivery`; of a row of the warehouse."""
+    return label_delivery(row["source"], row["drop_id"], row["table_name"])
 
 
 def find_damaged(
@@ -169,7 +173,10 @@ def _derive_table(
     scope: dict[str, Any] = {"source": source} | ({"dates": dates} if is_event else {})
     connection.execute(read_sql(f"clean/{table}_delete"), scope)
     if files and is_event:
-        connection.execute(read_sql(f"clean/{table}_replaced"), {**scope, "files": files})
+        for macro in ("staging/macro_review_key", f"clean/{table}_keys"):
+            connection.execute(read_sql(macro))
+        find = {**scope, "table_name": table, "files": files}
+        connection.execute(read_sql("clean/replaced_find"), find)
     if files:
         connection.execute(read_sql(f"clean/{table}_insert"), {**scope, "files": files})
     connection.execute(read_sql(f"raw/{table}_recount"), {"source": source})

@@ -64,6 +64,7 @@ _REFUSED: Final = pa.schema(
 _SESSION: Final = ("session_utc", "session_flush", "session_flush_bulk", "session_buffer")
 _MACROS: Final = (
     "macro_hash_user",
+    "macro_review_key",
     "macro_read_number",
     "macro_read_flag",
     "macro_mend_time",

@@ -19,6 +19,7 @@ from tasks.ingest.publish import (
     count_gone,
     find_damaged,
     find_late,
+    label_row,
     publish_rows,
     read_drops,
     replace_checks,
@@ -27,7 +28,15 @@ from tasks.ingest.stage import IngestOptions, Staged, stage_files
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import GateError, InputError, SchemaError, TooManyBadRowsError
 from tasks.platform.lake import Lake
-from tasks.platform.refs import DropRef, FileRef, GateRef, PastDay, PublishedRef, StagedRef
+from tasks.platform.refs import (
+    DropRef,
+    FileRef,
+    GateRef,
+    PastDay,
+    PublishedRef,
+    StagedRef,
+    label_delivery,
+)
 from tasks.platform.schema import TABLES, TableName
 from tasks.platform.settings import IngestSettings, Settings, SourceSettings
 from tasks.platform.sql import read_sql
@@ -116,7 +125,7 @@ def keep_old_ids(drops: Sequence[DropRef], run: RunContext) -> list[DropRef]:
     kept = []
     for drop in drops:
         old = name_old_import(drop.drop_id)
-        row = known.get(f"{drop.source}/{old}/{drop.table}")
+        row = known.get(label_delivery(drop.source, old, drop.table))
         places = json.loads(row["origin"]) if row else []
         is_same = [name_import(place) for place in places] == [drop.drop_id]
         kept.append(drop.model_copy(update={"drop_id": old}) if is_same else drop)
@@ -137,8 +146,7 @@ def tell_imports(
     with run.site.warehouse.connect() as connection:
         after = read_drops(connection)
         for drop in drops:
-            label = f"{drop.source}/{drop.drop_id}/{drop.table}"
-            row, old = after.get(label), before.get(label)
+            row, old = after.get(drop.label), before.get(drop.label)
             if row is None or (old is not None and old["drop_key"] == row["drop_key"]):
                 continue
             gone = None if old is None else count_gone(connection, old, run.site.lake.root)
@@ -164,7 +172,7 @@ def list_delivered(settings: Settings, *, until: date) -> set[str]:
         source: locate_source(source, settings) for source in settings.sources if source.is_enabled
     }
     return {
-        f"{source.name}/{day.isoformat()}/{table}"
+        label_delivery(source.name, day.isoformat(), table)
         for source, root in roots.items()
         for day in list_drops(root)
         if day <= until
@@ -187,15 +195,14 @@ def find_gone(
     """
     names = {source.name for source in settings.sources if source.is_enabled}
     with warehouse.connect() as connection:
-        everything = {"source": None, "table_name": None}
-        rows = fetch_dicts(connection, read_sql("raw/drops_select"), everything)
+        published = read_drops(connection)
     found = {
         (row["source"], row["drop_id"])
-        for row in rows
+        for label, row in published.items()
         if row["source"] in names
         and row["drop_id"] == str(row["drop_date"])
         and since <= row["drop_date"] <= until
-        and label_row(row) not in delivered
+        and label not in delivered
     }
     return sorted(found)
 
@@ -261,15 +268,10 @@ def account_drops(
     whether it was the gate's.
     """
     with run.site.warehouse.connect() as connection:
-        known = {
-            f"{row['source']}/{row['drop_id']}/{row['table_name']}": row
-            for row in fetch_dicts(
-                connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
-            )
-        }
+        known = read_drops(connection)
     rows = []
     for drop in drops:
-        label = f"{drop.source}/{drop.drop_id}/{drop.table}"
+        label = drop.label
         base = {"source": drop.source, "table": drop.table, "drop_id": drop.drop_id}
         if label in wrong:
             message, is_gate = wrong[label]
@@ -317,18 +319,13 @@ def account_recent(
     return sorted(found, key=lambda row: str(row["drop_id"]), reverse=True)
 
 
-def label_row(row: Mapping[str, Any]) -> str:
-    """What names a table of a drop in runs and in the warehouse: source/drop_id/table."""
-    return f"{row['source']}/{row['drop_id']}/{row['table_name']}"
-
-
 def _name_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"source": row["source"], "table": row["table_name"], "drop_id": row["drop_id"]}
 
 
-def _read_refused(connection: object) -> dict[str, dict[str, Any]]:
+def _read_refused(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     """Deliveries that the gate stopped and nothing replaced since, by label."""
-    rows = fetch_dicts(connection, read_sql("marts/quality_refused"))  # type: ignore[arg-type]
+    rows = fetch_dicts(connection, read_sql("marts/quality_refused"))
     return {label_row(row): row for row in rows}
 
 
@@ -353,7 +350,7 @@ def forget_refused(delivered: Iterable[DropRef], run: RunContext, *, until: date
 
     `delivered` are all drops that sources have up to `until`.
     """
-    known = {f"{drop.source}/{drop.drop_id}/{drop.table}" for drop in delivered}
+    known = {drop.label for drop in delivered}
     with run.site.warehouse.connect() as connection:
         gone = sorted(
             label
@@ -418,14 +415,9 @@ def find_stale(
     So are those of which the gate stopped a later delivery: their own checks are to be stored again.
     """
     with run.site.warehouse.read_together() as connection:
-        known = {
-            (row["source"], row["table_name"], row["drop_id"]): row
-            for row in fetch_dicts(
-                connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}
-            )
-        }
+        known = read_drops(connection)
         asked = list(drops)
-        found = [known.get((drop.source, drop.table, drop.drop_id)) for drop in asked]
+        found = [known.get(drop.label) for drop in asked]
         damaged = find_damaged(
             connection, [day for row in found if row for day in row["dates"] or ()]
         )
@@ -433,10 +425,10 @@ def find_stale(
         refused = _read_refused(connection)
     stale = []
     for drop in asked:
-        row = known.get((drop.source, drop.table, drop.drop_id))
+        row = known.get(drop.label)
         if (
             row is None
-            or label_row(row) in refused
+            or drop.label in refused
             or row["drop_key"] != make_drop_key(drop, settings)
             or (drop.table, drop.source) in short
             or any((drop.table, drop.source, day) in damaged for day in row["dates"] or ())

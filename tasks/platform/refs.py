@@ -60,6 +60,11 @@ class PeriodRef(Ref):
     rows: int
 
 
+def label_delivery(source: str, drop_id: str, table: str) -> str:
+    """What names a table of a delivery in runs, messages and the warehouse: source/drop_id/table."""
+    return f"{source}/{drop_id}/{table}"
+
+
 class DropRef(Ref):
     """One table of one delivered drop, before it is read.
 
@@ -77,6 +82,11 @@ class DropRef(Ref):
     mapping_fingerprint: str = ""
     files: tuple[str, ...]
     mapping: str | None = None
+
+    @property
+    def label(self) -> str:
+        """See `label_delivery`."""
+        return label_delivery(self.source, self.drop_id, self.table)
 
 
 class StagedRef(Ref):

@@ -400,6 +400,10 @@ CRON: Final = re.compile(
     r"@[a-z]+|([0-9A-Za-z*,/?#-]*[0-9*?][0-9A-Za-z*,/?#-]*\s+){2}([0-9A-Za-z*,/?#-]+\s*){3}"
 )
 """The form of a schedule; whether its numbers name a time is seen where it is used."""
+CRON_FORM: Final = (
+    "is no schedule; write five fields as '30 2 * * *' (minute, hour, day of the month, month, day of "
+    "the week)"
+)
 
 
 class ServeSettings(Section):
@@ -427,10 +431,7 @@ class ServeSettings(Section):
     @classmethod
     def _cron_has_its_form(cls, value: str) -> str:
         if not CRON.fullmatch(value.strip()):
-            raise ValueError(
-                "is no schedule; write five fields as '30 2 * * *' (minute, hour, day of the month, "
-                "month, day of the week)"
-            )
+            raise ValueError(CRON_FORM)
         return value
 
     @field_validator("timezone")

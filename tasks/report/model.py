@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from tasks.platform.refs import label_delivery
 from tasks.report.attack_rows import AttackBook, AttackRow
 from tasks.report.change_rows import MovedRow, PastQuality, UsualRow
 from tasks.report.clean import clean_tail, clean_text
@@ -73,6 +74,11 @@ class DropRow(Row):
     drift: Notes = ()
     status: DropStatus = "published"
     message: Sentence = ""
+
+    @property
+    def label(self) -> str:
+        """See `label_delivery`."""
+        return label_delivery(self.source, self.drop_id, self.table)
 
     @property
     def day(self) -> date | None:
@@ -149,6 +155,11 @@ class CheckRow(Row):
     breaks: Sentence = ""
     advice: Sentence = ""
     skip_reason: Sentence = ""
+
+    @property
+    def label(self) -> str:
+        """See `label_delivery`."""
+        return label_delivery(self.source, self.drop_id, self.table)
 
     @property
     def is_critical_failure(self) -> bool:

@@ -67,16 +67,8 @@ def _find_lost_rows(report: NightReport) -> Iterable[Item]:
 
 def name_refused(report: NightReport) -> set[str]:
     """Deliveries that the gate holds, as source/drop_id/table."""
-    stopped = {
-        f"{drop.source}/{drop.drop_id}/{drop.table}"
-        for drop in report.drops
-        if drop.status == "stopped by gate"
-    }
-    return stopped | {
-        f"{check.source}/{check.drop_id}/{check.table}"
-        for check in report.checks
-        if check.is_critical_failure
-    }
+    stopped = {drop.label for drop in report.drops if drop.status == "stopped by gate"}
+    return stopped | {check.label for check in report.checks if check.is_critical_failure}
 
 
 def list_failed(report: NightReport) -> list[TaskRow]:
@@ -92,10 +84,9 @@ def _find_critical(report: NightReport) -> Iterable[Item]:
 
 
 def _find_stopped(report: NightReport) -> Iterable[Item]:
-    failed = [check for check in report.checks if check.is_critical_failure]
-    told = {(check.source, check.table, check.drop_id) for check in failed}
+    told = {check.label for check in report.checks if check.is_critical_failure}
     for drop in report.drops:
-        if drop.is_stopped and (drop.source, drop.table, drop.drop_id) not in told:
+        if drop.is_stopped and drop.label not in told:
             state = "was stopped by the gate" if drop.status == "stopped by gate" else "failed"
             text = f"The drop {state}; what was published before stays as it was."
             yield Item(

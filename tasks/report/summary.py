@@ -215,7 +215,7 @@ def _tell_redelivered(report: NightReport) -> Iterable[str]:
     """A newer delivery of one of them is held at the gate."""
     refused = name_refused(report)
     drops = [drop for drop in report.drops if not drop.is_stopped]
-    count = sum(f"{drop.source}/{drop.drop_id}/{drop.table}" in refused for drop in drops)
+    count = sum(drop.label in refused for drop in drops)
     if count:
         yield (
             f"A newer delivery of {tell_count(count)} of them is held at the gate; what was "

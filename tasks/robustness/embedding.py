@@ -146,9 +146,7 @@ def attack_vectors(
             victim, vectors, answers, method=method, epsilon=epsilon, norm=norm, steps=steps,
             rng=np.random.default_rng([seed, number]),
         )  # fmt: skip
-        found = find_leads(victim.score(moved), answers)
-        is_better = found > lead
-        best, lead = np.where(is_better[:, None], moved, best), np.maximum(found, lead)
+        best, lead = keep_higher(best, lead, moved, find_leads(victim.score(moved), answers))
         after = victim.score(best)
         points.append(_measure(epsilon, before, after, answers, is_right, lead > 0))
     median = next((p.epsilon for p in points if p.n and p.flipped >= p.n / 2), None)
@@ -181,10 +179,16 @@ def turn_answers(
             vectors, lambda at, rivals=rivals: victim.pull(at, answers, rivals), lead,  # type: ignore[misc]
             method=method, epsilon=epsilon, norm=norm, steps=steps, rng=rng,
         )  # fmt: skip
-        found = lead(moved)
-        best = np.where((found > highest)[:, None], moved, best)
-        highest = np.maximum(found, highest)
+        best, highest = keep_higher(best, highest, moved, lead(moved))
     return best
+
+
+def keep_higher(
+    best: Floats, highest: Floats, moved: Floats, heights: Floats
+) -> tuple[Floats, Floats]:
+    """Of points (n, dim) and their heights (n,) the higher of the `best` so far and of the `moved`."""
+    kept = np.where((heights > highest)[:, None], moved, best)
+    return kept, np.maximum(heights, highest)
 
 
 def find_leads(scores: Floats, answers: Codes) -> Floats:
@@ -247,9 +251,7 @@ def perturb(
     """
     best, highest = vectors, height(vectors)
     for moved in walk(vectors, gradient, method, epsilon, norm, steps, rng):
-        found = height(moved)
-        best = np.where((found > highest)[:, None], moved, best)
-        highest = np.maximum(found, highest)
+        best, highest = keep_higher(best, highest, moved, height(moved))
     return best
 
 

@@ -83,16 +83,21 @@ class ClauseExtractor:
             for clause in cut_clauses(number, review, spelt[number], model)
             if is_telling(clause, model)
         ]
-        keys = {clause.key for clause in clauses}
-        keys |= {key for c in clauses for key in _name_bare(c, spelt[c.review], model.n_requested)}
+        named = {
+            (clause.review, clause.first): _name_bare(
+                clause, spelt[clause.review], model.n_requested
+            )
+            for clause in clauses
+        }
+        keys = {clause.key for clause in clauses}.union(*named.values())
         measured = _measure(sorted(keys), model, embed, self.rules)
         found: dict[tuple[int, int], list[_Evidence]] = {}
         spoken: dict[int, float] = {}
         for clause, mentions in _attribute_clauses(clauses, measured, model, self.rules):
             forms = spelt[clause.review][clause.first : clause.last]
             probed = measured[clause.key][1]
-            named = _name_bare(clause, spelt[clause.review], model.n_requested)
-            bare = _average([measured[key][1] for key in named])
+            names = named[clause.review, clause.first]
+            bare = _average([measured[key][1] for key in names])
             echoed = spoken.get(clause.review) if is_echo(forms) else None
             for target, weight in mentions.items():
                 score = score_clause(clause, forms, target, (probed, bare), model, self.rules)
