@@ -4,7 +4,8 @@ A decorated function's own source is not enough: the answer changes when a helpe
 changes. For a function, the first-party names that it uses are followed: other functions and
 constants of its own module by their source, and imported first-party modules whole, with all that
 they import in turn. String literals that name a statement (`read_sql("clean/x")`) or a file beside
-the module (templates, prompts, TOML) bring that file in as well. Editing one helper therefore
+the module (templates, prompts, TOML) bring that file in as well; a formatted one brings in every
+statement that it may name (`read_sql(f"clean/{table}_insert")`). Editing one helper therefore
 changes the hash of exactly the tasks that can reach it.
 """
 
@@ -13,6 +14,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -23,6 +25,8 @@ from typing import Any
 
 from tasks.platform.user_cache import find_user_cache, mark_used
 
+_STATEMENTS = re.compile(r"\w+/\w*\*[\w*]*")
+"""What `_find_pattern` makes of a formatted string that names a statement."""
 FIRST_PARTY = ("flows", "tasks", "expectations", "sql")
 
 
@@ -142,6 +146,9 @@ def _find_part(node: ast.AST) -> _Part:
         elif isinstance(item, ast.Constant) and isinstance(item.value, str):
             if _may_name_file(item.value):
                 strings[item.value] = None
+        elif isinstance(item, ast.JoinedStr):
+            if _STATEMENTS.fullmatch(pattern := _find_pattern(item)):
+                strings[pattern] = None
         elif isinstance(item, ast.Import):
             imports += [
                 (alias.asname or alias.name.split(".", 1)[0], alias.name, 0, None)
@@ -168,6 +175,13 @@ def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
     return found
 
 
+def _find_pattern(text: ast.JoinedStr) -> str:
+    """A formatted string with a star for each part that is not known before it runs."""
+    return "".join(
+        str(part.value) if isinstance(part, ast.Constant) else "*" for part in text.values
+    )
+
+
 def _may_name_file(text: str) -> bool:
     return 0 < len(text) < 200 and "\n" not in text and "\0" not in text and text[0] != "/"
 
@@ -190,6 +204,9 @@ def _imported_modules(part: _Part, *, package: str) -> dict[str, str]:
 def _named_files(part: _Part, *, folder: Path, root: Path) -> Iterator[Path]:
     """Files that strings of `part` name: statements, or files beside the module."""
     for text in part.strings:
+        if _STATEMENTS.fullmatch(text):
+            yield from (root / "sql").glob(f"{text}.sql")
+            continue
         for path in (root / "sql" / f"{text}.sql", folder / text, folder / "templates" / text):
             if path.suffix not in ("", ".py", ".pyc") and path.is_file():
                 yield path

@@ -21,6 +21,7 @@ def second(x):
 def third(x):
     from tasks.room.late import late
     return late(x) + len(read_sql("clean/thing"))
+def fourth(table): return read_sql(f"clean/{table}_insert")
 """
 
 
@@ -35,6 +36,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "tasks/room/late.py": "def late(x): return x\n",
         "tasks/platform_x/base.py": "A = 1\n",
         "sql/clean/thing.sql": "-- one\nSELECT 1\n",
+        "sql/clean/thing_insert.sql": "-- one\nSELECT 1\n",
+        "sql/raw/thing_insert.sql": "-- one\nSELECT 1\n",
     }
     for name, text in files.items():
         path = tmp_path / name
@@ -68,7 +71,8 @@ def forget() -> None:
 def hashes() -> dict[str, str]:
     forget()
     return {
-        name: code._hash_function("tasks.room.task", name) for name in ("first", "second", "third")
+        name: code._hash_function("tasks.room.task", name)
+        for name in ("first", "second", "third", "fourth")
     }
 
 
@@ -81,6 +85,8 @@ def hashes() -> dict[str, str]:
         ("tasks/room/other.py", {"second"}),
         ("tasks/room/late.py", {"third"}),
         ("sql/clean/thing.sql", {"third"}),
+        ("sql/clean/thing_insert.sql", {"fourth"}),
+        ("sql/raw/thing_insert.sql", set()),
         ("tasks/platform_x/base.py", set()),
     ],
 )
@@ -107,7 +113,7 @@ def test_editing_a_function_or_constant_of_the_task_file_changes_its_users_only(
 def test_a_hash_does_not_depend_on_where_the_code_lies(house: Path) -> None:
     before = hashes()
     assert before == hashes()
-    assert len(set(before.values())) == 3
+    assert len(set(before.values())) == 4
 
 
 def test_what_is_remembered_of_files_is_what_they_say_and_a_broken_memory_is_done_without(
