@@ -132,7 +132,8 @@ def publish_range(
 ) -> list[dict[str, Any]]:
     """Stage, check and publish the drops of all dates, many at once."""
     night = open_night(settings, request.end, flow="backfill")
-    stale = drops if request.is_forced else ingest.find_stale(drops, settings.ingest, night.run)
+    is_forced = request.is_forced
+    stale = ingest.find_stale(drops, settings.ingest, night.run, is_forced=is_forced)
     days = sorted({drop.drop_date for drop in stale if drop.drop_date is not None})
     documents = []
     for first in range(0, len(days), CHUNK_DAYS):

@@ -7,12 +7,12 @@ files of the lake are looked at once, so that a year that is done costs seconds.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Literal
 
 from flows import stages
-from flows.night import RUN_FILE, find_key, open_night, read_key_parts
+from flows.night import RUN_FILE, find_key, find_today, open_night, read_key_parts, refuse_future
 from flows.state import Night
 from tasks.ingest import task as ingest
 from tasks.platform.errors import ConfigError
@@ -104,7 +104,7 @@ class Finished:
 
 
 def find_range(settings: Settings, start: date, end: date) -> list[DropRef]:
-    """Drops of the range; raises ConfigError when it is turned round, or too long to go through."""
+    """Drops of the range; raises ConfigError for one turned round, too long, or ahead of today."""
     if start > end:
         raise ConfigError(f"--start {start} lies after --end {end}; swap them")
     if end - start > MOST:
@@ -112,6 +112,7 @@ def find_range(settings: Settings, start: date, end: date) -> list[DropRef]:
             f"{start} to {end} are {(end - start).days + 1:,} nights; at most {MOST.days:,} at once, so "
             "narrow --start and --end to the dates that have data"
         )
+    refuse_future(end, find_today(settings, datetime.now(UTC)), option="--end")
     return ingest.find_drops(settings, since=start, until=end)
 
 
@@ -126,7 +127,8 @@ def plan_backfill(
     """What a backfill of the range would do, without doing it."""
     drops = find_range(settings, start, end)
     finished = Finished(settings, start, end)
-    stale = drops if is_forced else ingest.find_stale(drops, settings.ingest, finished.night.run)
+    run = finished.night.run
+    stale = ingest.find_stale(drops, settings.ingest, run, is_forced=is_forced)
     return plan_nights(finished, drops, stale, is_forced=is_forced)
 
 

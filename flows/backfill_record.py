@@ -4,7 +4,6 @@ A running backfill holds a file lock that dies with it, so that the next one can
 the living on this host. Backfills of other hosts are left alone.
 """
 
-import getpass
 import os
 import socket
 import time
@@ -19,7 +18,7 @@ from flows.engine import describe_failure
 from flows.night import Stage
 from flows.state import NightError
 from tasks.platform.locks import is_held, try_lock
-from tasks.platform.runs import make_run_id
+from tasks.platform.runs import make_run_id, name_asker
 from tasks.platform.site import Site
 from tasks.platform.sql import read_sql
 
@@ -76,15 +75,6 @@ def describe_end(error: BaseException) -> tuple[str, str]:
     if isinstance(error, Exception):
         return "failed", describe_failure(error)
     return "interrupted", type(error).__name__
-
-
-def name_asker() -> str:
-    """user@host of this process."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
 
 
 def open_record(site: Site, backfill_id: str, request: Request) -> None:

@@ -1,4 +1,4 @@
-"""`whyrec tables`, `prune`, `backup`, `restore`: keeping a warehouse in order."""
+"""`whyrec tables`, `withdraw`, `prune`, `backup`, `restore`: keeping a warehouse in order."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from flows.options import Config, Json
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     app.command()(tables)
+    app.command()(withdraw)
     app.command()(prune)
     app.command()(backup)
     app.command()(restore)
@@ -56,6 +57,45 @@ def tables(
             print_table(
                 "Tables", ("table", "a row is"), [(table.name, table.grain) for table in found]
             )
+
+
+def withdraw(
+    source: Annotated[str, typer.Argument(help="Source of the delivery.")],
+    delivery: Annotated[str, typer.Argument(help="Its date, or the file name of an import.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in raw.withdrawals.")] = "",
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Let it be published again after all.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be taken back; change nothing.")
+    ] = False,
+    config: Config = None,
+    is_json: Json = False,
+) -> None:
+    """Take a published delivery back: its days are what they were without it.
+
+    Nights do not publish the same files again; a corrected delivery of that date they do. Reports of
+    nights that stood on it stay as they are until they are made anew; the answer says how.
+
+    Example: whyrec withdraw shop 2024-03-12 --reason "ratings of a load test"
+
+    Example: whyrec withdraw shop 2024-03-12 --undo
+    """
+    from flows import withdrawal as module
+    from tasks.platform.settings import load_settings
+
+    with explain_errors(is_json=is_json):
+        settings = load_settings(config)
+        document = (
+            module.undo(settings, source, delivery, is_dry_run=dry_run)
+            if undo
+            else module.withdraw(settings, source, delivery, reason=reason, is_dry_run=dry_run)
+        )
+        if is_json:
+            print_json(document)
+            return
+        for line in module.tell(document):
+            print_line(line)
 
 
 def prune(

@@ -88,9 +88,11 @@ def run_import(
 def publish_files(night: Night, drops: list[DropRef]) -> None:
     """Stage, check and publish; every file that fails is an error of the run.
 
-    What the files replace, and what others already delivered, is noted.
+    What the files replace, and what others already delivered, is noted. Who imports a file again that
+    was taken back wants it again.
     """
     before = ingest.read_deliveries(night.run)
+    ingest.restore_asked(drops, night.run)
     stages.ingest_drops(night, drops, is_all_counted=True)
     night.notes = ingest.tell_imports(drops, before, night.run)
 

@@ -67,11 +67,11 @@ def find_today(settings: Settings, now: datetime) -> date:
     return max(now.date(), now.astimezone(ZoneInfo(settings.serve.timezone)).date())
 
 
-def refuse_future(day: date, today: date) -> None:
+def refuse_future(day: date, today: date, *, option: str = "--as-of") -> None:
     """Raise ConfigError for a night that lies ahead: it would stand before all others as the newest."""
     if day > today:
         raise ConfigError(
-            f"--as-of {day} lies in the future (today is {today}), and nothing of it can have been "
+            f"{option} {day} lies in the future (today is {today}), and nothing of it can have been "
             "delivered; name a date up to today, or none for the newest day with data"
         )
 

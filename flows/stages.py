@@ -101,7 +101,7 @@ def ingest_drops(
     known = ingest.find_drops(settings, until=night.as_of) if drops is None else list(drops)
     if drops is None:
         ingest.forget_refused(known, night.run, until=night.as_of)
-    stale = known if night.is_forced else ingest.find_stale(known, settings.ingest, night.run)
+    stale = ingest.find_stale(known, settings.ingest, night.run, is_forced=night.is_forced)
     staged, failed = stage_drops(engine, settings, stale, today=night.as_of)
     gates, broken = check_drops(engine, settings, staged, today=night.as_of)
     stopped = publish_drops(engine, settings, staged, gates, as_of=night.as_of)

@@ -21,5 +21,6 @@ CREATE TABLE IF NOT EXISTS raw.drops (
     reasons VARCHAR,  -- JSON: reason to quarantined rows
     drift VARCHAR,  -- JSON list: how columns differ from those of before
     published_at TIMESTAMPTZ,  -- when it was published, UTC
-    profile VARCHAR  -- JSON: what its rows look like, to compare later drops with
+    profile VARCHAR,  -- JSON: what its rows look like, to compare later drops with
+    fingerprint VARCHAR  -- hash of the files; null where an earlier version published them
 )

@@ -6,4 +6,4 @@ SELECT
     $staged_sha256 AS staged_sha256, $staged_size AS staged_size, $dates::DATE[] AS dates,
     $rows_read AS rows_read, 0 AS rows_published, $rows_quarantined AS rows_quarantined,
     0 AS rows_duplicate, $rows_repeated AS rows_repeated_in_drop, $reasons AS reasons, $drift AS drift,
-    now() AS published_at, $profile AS profile
+    now() AS published_at, $profile AS profile, $fingerprint AS fingerprint

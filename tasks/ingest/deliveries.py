@@ -29,6 +29,13 @@ def name_old_import(drop_id: str) -> str:
     return drop_id[: -_PLACE_DIGITS - 1]
 
 
+def name_file(drop_id: str) -> str | None:
+    """The file's name in the id of an import, None for a dated drop."""
+    if not drop_id.startswith(_PREFIX):
+        return None
+    return drop_id.removeprefix(_PREFIX).rsplit("#", 1)[0]
+
+
 def find_taken(
     row: Mapping[str, Any],
     before: Mapping[str, Mapping[str, Any]],

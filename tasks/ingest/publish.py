@@ -131,6 +131,25 @@ def publish_rows(
         _derive_table(connection, table, source, sorted(days), publications[0].lake_root)
 
 
+def unpublish_rows(
+    connection: duckdb.DuckDBPyConnection, drops: Sequence[Mapping[str, Any]], lake_root: Path
+) -> None:
+    """Take the deliveries `drops`, rows of raw.drops, out: their days are derived without them.
+
+    What other deliveries brought of the same rows becomes visible. To be called inside one transaction.
+    """
+    labels = {"labels": [label_row(row) for row in drops]}
+    connection.execute(read_sql("raw/drops_delete"), labels)
+    connection.execute(read_sql("marts/quality_delete"), labels)
+    touched: dict[tuple[TableName, str], set[date]] = {}
+    for row in drops:
+        days = touched.setdefault((row["table_name"], row["source"]), set())
+        days |= set(row["dates"] or ())
+    for (table, source), days in touched.items():
+        connection.execute(read_sql(f"quarantine/{table}_delete"), labels)
+        _derive_table(connection, table, source, sorted(days), lake_root)
+
+
 def _register_drops(
     connection: duckdb.DuckDBPyConnection, publications: Sequence[Publication]
 ) -> None:
@@ -156,6 +175,7 @@ def _register_drops(
                 "reasons": json.dumps(staged.reasons, sort_keys=True),
                 "drift": json.dumps(staged.drift),
                 "profile": json.dumps(staged.profile) if staged.profile else None,
+                "fingerprint": drop.fingerprint,
             },
         )
 

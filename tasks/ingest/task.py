@@ -4,7 +4,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,12 @@ from tasks.ingest.publish import (
     replace_checks,
 )
 from tasks.ingest.stage import IngestOptions, Staged, stage_files
+from tasks.ingest.withdraw import (
+    leave_withdrawn,
+    read_withdrawn,
+    restore_withdrawn,
+    tell_withdrawn,
+)
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import GateError, InputError, SchemaError, TooManyBadRowsError
 from tasks.platform.lake import Lake
@@ -51,7 +57,10 @@ HELD = "message"
 LATE_DAYS = 1
 """A drop of day d may hold rows dated up to d + 1: clocks and time zones differ."""
 MAX_NAMED = 3
-GONE_ADVICE = "deleting a drop takes nothing back: put it back, or deliver its day corrected"
+GONE_ADVICE = (
+    "deleting a drop takes nothing back: put it back, deliver its day corrected, or take it back "
+    "with 'whyrec withdraw'"
+)
 MANY_ROWS = 100_000
 PUBLISH_MEMORY = "640MB"
 """Of DuckDB while it sorts more than MANY_ROWS rows into the warehouse; the rest goes to disk."""
@@ -136,6 +145,14 @@ def read_deliveries(run: RunContext) -> dict[str, dict[str, Any]]:
     """What the warehouse holds of every delivery, by "source/drop_id/table"."""
     with run.site.warehouse.connect() as connection:
         return read_drops(connection)
+
+
+def restore_asked(drops: Iterable[DropRef], run: RunContext) -> None:
+    """Let those of the drops be published that were taken back."""
+    with run.site.warehouse.connect() as connection:
+        withdrawn = read_withdrawn(connection)
+    if labels := [drop.label for drop in drops if drop.label in withdrawn]:
+        restore_withdrawn(run.site, labels, now=datetime.now(UTC))
 
 
 def tell_imports(
@@ -268,7 +285,7 @@ def account_drops(
     whether it was the gate's.
     """
     with run.site.warehouse.connect() as connection:
-        known = read_drops(connection)
+        known, withdrawn = read_drops(connection), read_withdrawn(connection)
     rows = []
     for drop in drops:
         label = drop.label
@@ -281,6 +298,8 @@ def account_drops(
             )
         elif label in known:
             rows.append({**base, **_account_published(known[label]), "status": "published"})
+        elif label in withdrawn:
+            rows.append({**base, **_account_withdrawn(withdrawn[label])})
     return rows
 
 
@@ -294,14 +313,14 @@ def is_shown(row: Mapping[str, Any], as_of: date) -> bool:
 def account_recent(
     run: RunContext, as_of: date, *, since: date | None = None
 ) -> list[dict[str, Any]]:
-    """Account rows of the dated drops that are published or that the gate holds, newest first.
+    """Account rows of the dated drops that are published, taken back or held, newest first.
 
     They are those of the last days up to `as_of`; with `since`, of the last days up to any of
     [`since`, `as_of`]. What the gate holds is shown whatever its age, until it is mended.
     """
     first = (as_of if since is None else since) - timedelta(days=RECENT_DAYS - 1)
     with run.site.warehouse.connect() as connection:
-        refused = _read_refused(connection)
+        refused, withdrawn = _read_refused(connection), read_withdrawn(connection)
         scope = {"first_date": first, "as_of": as_of, "labels": sorted(refused)}
         rows = fetch_dicts(connection, read_sql("raw/drops_recent"), scope)
     published = {label_row(row): row for row in rows}
@@ -314,6 +333,14 @@ def account_recent(
         {**_name_row(row), **_account_refused(row), "status": "stopped by gate"}
         for label, row in refused.items()
         if label not in published and row["drop_date"] is not None and row["drop_date"] <= as_of
+    ]
+    found += [
+        {**_name_row(row), **_account_withdrawn(row)}
+        for label, row in withdrawn.items()
+        if label not in published
+        and label not in refused
+        and row["drop_id"] == str(row["drop_date"])
+        and first <= row["drop_date"] <= as_of
     ]
     found.sort(key=lambda row: (row["source"], row["table"]))
     return sorted(found, key=lambda row: str(row["drop_id"]), reverse=True)
@@ -343,6 +370,11 @@ def _account_refused(row: Mapping[str, Any]) -> dict[str, Any]:
     held = {"rows_read": row["n_rows"], "rows_held": row["n_rows"]}
     message = {HELD: _tell_refused(row, is_published=False)}
     return {**_account_held(None), **held, **message}
+
+
+def _account_withdrawn(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a drop that was taken back: nobody reads its rows."""
+    return {**_account_held(None), "status": "withdrawn", "message": tell_withdrawn(row)}
 
 
 def forget_refused(delivered: Iterable[DropRef], run: RunContext, *, until: date) -> None:
@@ -408,15 +440,18 @@ def make_drop_key(drop: DropRef, settings: IngestSettings) -> str:
 
 
 def find_stale(
-    drops: Iterable[DropRef], settings: IngestSettings, run: RunContext
+    drops: Iterable[DropRef], settings: IngestSettings, run: RunContext, *, is_forced: bool = False
 ) -> list[DropRef]:
     """The drops whose published rows are absent, damaged, or from other files, settings or code.
 
     So are those of which the gate stopped a later delivery: their own checks are to be stored again.
+    With `is_forced` all are. Files that somebody took back never are.
     """
     with run.site.warehouse.read_together() as connection:
         known = read_drops(connection)
-        asked = list(drops)
+        asked = leave_withdrawn(drops, read_withdrawn(connection))
+        if is_forced:
+            return asked
         found = [known.get(drop.label) for drop in asked]
         damaged = find_damaged(
             connection, [day for row in found if row for day in row["dates"] or ()]

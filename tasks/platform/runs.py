@@ -4,8 +4,10 @@ Each task appends one line when it ends, from whichever process it ran in, so th
 whole up to the last finished task even when the run was killed.
 """
 
+import getpass
 import json
 import os
+import socket
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -37,6 +39,15 @@ class TaskEvent:
 def make_run_id() -> str:
     """A new identity for a run."""
     return uuid.uuid4().hex
+
+
+def name_asker() -> str:
+    """user@host of this process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def write_event(path: Path, event: TaskEvent) -> None:

@@ -52,7 +52,7 @@ def compare_data(report: NightReport) -> tuple[DataChange, ...]:
     """Every table that came this night or used to come, what is unusual first."""
     tonight: dict[tuple[str, str], list[DropRow]] = {}
     for drop in report.drops:
-        if drop.drop_id == report.as_of.isoformat():
+        if drop.drop_id == report.as_of.isoformat() and drop.status != "withdrawn":
             tonight.setdefault((drop.source, drop.table), []).append(drop)
     usual = {(row.source, row.table): row for row in report.usual}
     keys = dict.fromkeys((*tonight, *(usual if tonight or report.usual else ())))

@@ -46,7 +46,7 @@ MAX_PIECES: Final = 120
 
 Verdict = Literal["credible", "weak", "not credible", "no result"]
 TaskState = Literal["ran", "cached", "retried", "failed", "skipped"]
-DropStatus = Literal["published", "unchanged", "stopped by gate", "failed"]
+DropStatus = Literal["published", "unchanged", "withdrawn", "stopped by gate", "failed"]
 Severity = Literal["critical", "warning"]
 RefutationResult = Literal["passed", "weak", "failed", "not applicable"]
 Contrast = Literal["negative_to_positive", "positive", "negative"]

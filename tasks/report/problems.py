@@ -7,10 +7,20 @@ from typing import Final, Literal
 
 from tasks.platform.schema import EVENT_TABLES
 from tasks.report.beside import compare_data
-from tasks.report.model import CheckRow, FreshnessRow, NightReport, TaskRow
+from tasks.report.model import CheckRow, DropRow, FreshnessRow, NightReport, TaskRow
 from tasks.report.words import capitalise, end_sentence, format_date, format_plural, join_words
 
-Kind = Literal["lost", "critical", "stopped", "tasks", "missing", "warning", "drift", "stale"]
+Kind = Literal[
+    "lost",
+    "critical",
+    "stopped",
+    "tasks",
+    "withdrawn",
+    "missing",
+    "warning",
+    "drift",
+    "stale",
+]
 REFUSAL: Final = "ingest.refuse_drop"
 """The task that ends with an error where the gate stops a drop."""
 
@@ -102,6 +112,21 @@ def _find_failed_tasks(report: NightReport) -> Iterable[Item]:
         yield Item(f"{task.stage}: {task.name}", f"The task failed. {reason}", "run")
 
 
+def _list_withdrawn(report: NightReport) -> list[DropRow]:
+    """Tables of the night's own drops that somebody took back."""
+    own = [drop for drop in report.drops if drop.drop_id == report.as_of.isoformat()]
+    return [drop for drop in own if drop.status == "withdrawn"]
+
+
+def _find_withdrawn(report: NightReport) -> Iterable[Item]:
+    for drop in _list_withdrawn(report):
+        told = f" ({drop.message})" if drop.message else ""
+        text = (
+            f"The night's {drop.table} were withdrawn{told}. Conclusions rest on what came before."
+        )
+        yield Item(f"{drop.source} {drop.drop_id}", text, "rows")
+
+
 def _find_missing(report: NightReport) -> Iterable[Item]:
     """Sources that used to deliver and did not, unless they are told to be too old."""
     told = {row.source for row in report.freshness if is_stale(row, report)}
@@ -121,11 +146,13 @@ def _list_missing(report: NightReport) -> dict[str, list[str]]:
 
     Items and users are sent when they change: they are missed only where nothing came.
     """
+    told = {(drop.source, drop.table) for drop in _list_withdrawn(report)}
     arrived = {drop.source for drop in report.drops if drop.drop_id == report.as_of.isoformat()}
     missing: dict[str, list[str]] = {}
     for change in compare_data(report):
         is_due = change.table in EVENT_TABLES or change.source not in arrived
-        if change.rows is None and change.is_unusual and is_due:
+        is_told = (change.source, change.table) in told
+        if change.rows is None and change.is_unusual and is_due and not is_told:
             missing.setdefault(change.source, []).append(change.table)
     return missing
 
@@ -167,6 +194,7 @@ _FINDERS: Final[Mapping[Kind, Callable[[NightReport], Iterable[Item]]]] = {
     "critical": _find_critical,
     "stopped": _find_stopped,
     "tasks": _find_failed_tasks,
+    "withdrawn": _find_withdrawn,
     "missing": _find_missing,
     "warning": _find_warnings,
     "drift": _find_drift,

@@ -66,6 +66,7 @@ class Totals:
     drops: int
     drops_published: int
     drops_unchanged: int
+    drops_withdrawn: int
     drops_stopped: int
     read: int
     published: int
@@ -154,6 +155,7 @@ def count_rows(report: NightReport) -> Totals:
         drops=len(drops),
         drops_published=sum(drop.status == "published" for drop in drops),
         drops_unchanged=sum(drop.status == "unchanged" for drop in drops),
+        drops_withdrawn=sum(drop.status == "withdrawn" for drop in drops),
         drops_stopped=sum(drop.is_stopped for drop in drops),
         read=sum(drop.rows_read for drop in drops),
         published=sum(drop.published for drop in drops),
@@ -239,6 +241,7 @@ def _count_drops(totals: Totals) -> str:
         for count, what in (
             (totals.drops_published, "published"),
             (totals.drops_unchanged, "unchanged"),
+            (totals.drops_withdrawn, "withdrawn"),
             (totals.drops_stopped, "stopped"),
         )
         if count

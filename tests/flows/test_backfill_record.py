@@ -10,12 +10,12 @@ import pytest
 from flows.backfill_record import (
     Request,
     close_killed,
-    name_asker,
     open_record,
     record_backfill,
 )
 from flows.state import NightError
 from tasks.platform.locks import try_lock
+from tasks.platform.runs import name_asker
 from tasks.platform.settings import load_settings
 from tasks.platform.site import Site, resolve_site
 from tasks.platform.warehouse import fetch_dicts

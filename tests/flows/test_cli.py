@@ -51,6 +51,12 @@ def read_quarantine() -> list[tuple[int, str]]:
         ).fetchall()
 
 
+def count_reviews() -> int:
+    with resolve_site(load_settings()).warehouse.connect() as connection:
+        rows = connection.execute("SELECT count(*) FROM clean.reviews").fetchall()
+    return int(rows[0][0])
+
+
 HOSTILE = "<script>alert(1)</script> '); DROP TABLE clean.reviews; -- {{ 7*7 }} \u202e"
 
 
@@ -101,6 +107,25 @@ def test_importing_again_changes_nothing_and_a_corrected_file_replaces(shop: Pat
     assert found == (20, 1)
 
 
+def test_an_import_is_taken_back_and_comes_again_when_it_is_asked_for(shop: Path) -> None:
+    (shop / "a.json").write_bytes(lines(*many(20)))
+    imported = ("import", "a.json", "--source", "amazon-2014", "--json")
+    call(*imported)
+    named = ("withdraw", "amazon-2014", "a.json")
+    planned = call(*named, "--dry-run")
+    assert "would be withdrawn: 20 reviews" in planned.stdout
+    document = json.loads(call(*named, "--reason", "a test", "--json").stdout)
+    assert (document["rows"], document["dates"]) == ({"reviews": 20}, ["2014-02-28"])
+    assert count_reviews() == 0
+    again = call(*named)
+    assert again.exit_code == 2
+    assert "no delivery" in again.output
+    assert json.loads(call(*imported).stdout)["rows"]["published"] == 20
+    assert count_reviews() == 20
+    assert call(*named).exit_code == 0
+    assert "import its file again" in call(*named, "--undo").stdout
+
+
 def test_a_truncated_gzip_is_refused_whole(shop: Path) -> None:
     whole = gzip.compress(
         lines(*[{**row, "reviewText": f"{row['reviewerID']} " * 50} for row in many(3000)])
@@ -135,6 +160,12 @@ def test_a_truncated_gzip_is_refused_whole(shop: Path) -> None:
             2,
             "109,573 nights",
         ),
+        (
+            ("backfill", "--start", "2199-12-01", "--end", "2199-12-31", "--dry-run"),
+            2,
+            "--end 2199-12-31 lies in the future",
+        ),
+        (("attack", "sweep", "--as-of", "2199-12-31"), 2, "--as-of 2199-12-31 lies in the future"),
         (("report",), 2, "no report"),
         (("effects", "estimate", "absent.csv", "--outcome", "y", "--treatment", "t"), 2, "no file"),
         (

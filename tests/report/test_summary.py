@@ -207,6 +207,21 @@ def test_a_night_without_any_drop_of_its_own_date_is_not_called_good() -> None:
     assert summary.lede[0] == "All four drops were published; none is of 14 March 2024."
 
 
+def test_a_drop_that_was_withdrawn_is_told_with_who_and_why_and_not_as_missing() -> None:
+    drops = [{**drop, "drift": []} for drop in make_drops()]
+    count = {name: 0 for name in drops[0] if name.startswith("rows_")}
+    why = "9 rows taken back by ana@host on 2024-03-15: a load test"
+    drops[0] |= {**count, "status": "withdrawn", "message": why, "reasons": {}}
+    summary = summarise(make_calm_night(drops=drops))
+    assert summary.verdict == "care"
+    (problem,) = summary.problems
+    assert problem.subject == f"{drops[0]['source']} 2024-03-14"
+    assert problem.text == (
+        f"The night's {drops[0]['table']} were withdrawn ({why}). Conclusions rest on what came before."
+    )
+    assert "three were published and one was withdrawn" in summary.lede[0]
+
+
 def test_items_that_did_not_change_are_not_missed_beside_reviews() -> None:
     drops = [d for d in make_drops() if d["table"] != "items"]
     summary = summarise(make_calm_night(drops=[{**drop, "drift": []} for drop in drops]))
