@@ -30,11 +30,12 @@ def count_repeats(rows: int) -> int:
 
 def learn(question: Question, options: Options) -> list[Nuisances]:
     """Cross-fitted predictions of the question, one for each deal into folds; learned once."""
-    key = ("nuisances", options.seed)
+    repeats = options.repeats or count_repeats(question.n)
+    key = ("nuisances", options.seed, repeats)
     if key not in question.memo:
         question.memo[key] = split_nuisances(
             question.features, question.controls, question.raw_outcome, question.arms,
-            cluster=question.cluster, folds=min(FOLDS, len(question.clusters)), repeats=options.repeats or count_repeats(question.n),
+            cluster=question.cluster, folds=min(FOLDS, len(question.clusters)), repeats=repeats,
             seed=options.seed,
         )  # fmt: skip
     found: list[Nuisances] = question.memo[key]

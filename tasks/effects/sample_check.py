@@ -5,6 +5,7 @@ numbers are codes, confounding by two controls together) shows in some thousand 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +24,8 @@ from tasks.platform.errors import EstimationError
 from tasks.platform.numbers import tell_estimate
 
 SAMPLE_ROWS: Final = 5_000
+LEARNED: Final = ("ipw",)
+"""Estimators that are checked and have learned of the controls themselves."""
 
 
 def draw_rows(frame: pl.DataFrame, cluster: str | None, *, size: int, seed: int) -> IntArray:
@@ -41,25 +44,25 @@ def draw_rows(frame: pl.DataFrame, cluster: str | None, *, size: int, seed: int)
 
 
 def check_sample(
+    question: Question,
     frame: pl.DataFrame,
     main: Interval,
     options: Options,
     *,
     name: str,
-    cluster: str | None,
-    vectors: Mapping[str, FloatArray] | None,
-    **question: Any,
+    **asked: Any,
 ) -> list[Finding]:
     """Whether learners of the controls agree with `main`, the interval of the estimator `name`.
 
-    `question` are the other arguments of `question.ask`. Two values of a treatment are compared by
-    balancing weights and outcome models; for others see `_check_slope`. Nothing where the sample
-    cannot answer: an arm is too thin there, or nothing varies.
+    `asked` are the arguments of `question.ask` that made `question` of `frame`. Two values of a
+    treatment are compared by balancing weights and outcome models; for others see `_check_slope`.
+    Nothing where the sample cannot answer: an arm is too thin there, or nothing varies. What `name`
+    learned of the same rows is not learned again; else they are dealt into folds once.
     """
-    rows = draw_rows(frame, cluster, size=SAMPLE_ROWS, seed=options.seed)
-    parts = None if vectors is None else {key: part[rows] for key, part in vectors.items()}
+    if name not in LEARNED:
+        options = replace(options, repeats=1)
     try:
-        sample = ask(frame[rows], cluster=cluster, vectors=parts, **question)
+        sample = _sample(question, frame, options, **asked)
         if sample.is_treated is None:
             return _check_slope(sample, main, options, name)
         if np.bincount(sample.arms, minlength=2).min() < MIN_ARM_ROWS:
@@ -75,6 +78,23 @@ def check_sample(
         )
         return [("weak", said)]
     return [("credible", f"{told} agrees: {tell_estimate(vars(found))}")]
+
+
+def _sample(
+    question: Question,
+    frame: pl.DataFrame,
+    options: Options,
+    *,
+    cluster: str | None,
+    vectors: Mapping[str, FloatArray] | None,
+    **asked: Any,
+) -> Question:
+    """The question asked of some rows, or itself where it is of no more."""
+    if frame.height <= SAMPLE_ROWS:
+        return question
+    rows = draw_rows(frame, cluster, size=SAMPLE_ROWS, seed=options.seed)
+    parts = None if vectors is None else {key: part[rows] for key, part in vectors.items()}
+    return ask(frame[rows], cluster=cluster, vectors=parts, **asked)
 
 
 def _check_slope(sample: Question, main: Interval, options: Options, name: str) -> list[Finding]:

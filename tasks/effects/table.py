@@ -153,7 +153,7 @@ def estimate_table(
     beside: list[Finding] = []
     main = next((one.answer for one in replies if one.name == headline), None)
     if main is not None and is_checked and _wants_check(shown, str(headline), question, options):
-        beside = check_sample(frame, main.interval, options, name=str(headline), **asked)
+        beside = check_sample(question, frame, main.interval, options, name=str(headline), **asked)
     verdict, reasons = _conclude(shown, headline, beside)
     return {
         "outcome": outcome,

@@ -55,21 +55,21 @@ def test_a_night_teaches_its_probe_once_and_anew_when_the_teacher_changes(
 ) -> None:
     shop = fresh.copy(tmp_path / "shop")
     teach(shop, "clauses")
-    first = shop.run("nightly")
+    first = shop.call("nightly")
     assert "text.fit_probe" in ran_stages(first)
     about = probes(shop, first)
     assert about["teacher"].startswith("clauses-")
     assert about["agreement"] > 0.7
-    assert ran_stages(shop.run("nightly")) == set()
+    assert ran_stages(shop.call("nightly")) == set()
     teach(shop, "labels")
     write_labels(shop.folder)
-    by_labels = shop.run("nightly")
+    by_labels = shop.call("nightly")
     assert {"text.fit_probe", "text.extract_attributes"} <= ran_stages(by_labels)
     assert probes(shop, by_labels)["teacher"].startswith("labels-")
     assert "text.explain_sentences" in ran_stages(by_labels)
     assert '<mark class="words">' in Path(by_labels["report"]).read_text()
     write_labels(shop.folder, flip=-1)
-    again = shop.run("nightly")
+    again = shop.call("nightly")
     assert {"text.fit_probe", "text.extract_attributes"} <= ran_stages(again)
     assert not ran_stages(again) & {"text.embed_shard", "ingest.stage_drop"}
     with site_of(shop).warehouse.connect() as connection:

@@ -58,14 +58,14 @@ def nights(
     """A night without labels, one with, one after some were changed; and one whose file is gone."""
     shop = fresh.copy(tmp_path_factory.mktemp("gold") / "shop")
     configure(shop, gold="")
-    runs = [shop.run("nightly")]
+    runs = [shop.call("nightly")]
     write_gold(shop)
     configure(shop, gold='gold = "gold.csv"')
-    runs.append(shop.run("nightly"))
+    runs.append(shop.call("nightly"))
     write_gold(shop, flip=20)
-    runs.append(shop.run("nightly"))
+    runs.append(shop.call("nightly"))
     (shop.folder / "gold.csv").unlink()
-    return shop, [*runs, shop.run("nightly", code=2)]
+    return shop, [*runs, shop.call("nightly", code=2)]
 
 
 def test_labels_bring_corrected_effects_and_work_nothing_else_out_again(

@@ -80,7 +80,7 @@ def test_every_effect_was_put_on_trial_and_can_be_explained(
         ).fetchall()
     assert {name for name, _ in tried} == set(REFUTERS)
     assert {count for _, count in tried} == {sum(count for _, count in estimated)}
-    answer = shop.run("effects", "explain", estimated[0][0])
+    answer = shop.call("effects", "explain", estimated[0][0])
     (row,) = answer["effects"]
     assert {line["refuter"] for line in row["refutations"]} == set(REFUTERS)
     assert row["verdict"] in ("credible", "weak", "not credible")
@@ -92,7 +92,7 @@ def test_every_effect_was_put_on_trial_and_can_be_explained(
 def test_the_same_night_again_executes_nothing(whole: tuple[Shop, dict[str, Any]]) -> None:
     shop, first = whole
     before = read_tables(shop)
-    again = shop.run("nightly")
+    again = shop.run("nightly")  # in a process of its own: keys must be the same there
     assert again["tasks"]["ran"] == again["tasks"]["failed"] == again["tasks"]["retried"] == 0
     assert again["tasks"]["cached"] > 0
     assert again["rows"] == first["rows"]
@@ -163,7 +163,7 @@ def test_a_deleted_partition_and_mart_are_published_again_and_nothing_is_compute
         connection.execute("DELETE FROM marts.review_attributes WHERE event_date = ?", [day])
 
     site_of(shop).warehouse.commit(lose, message="lost")
-    again = shop.run("nightly")
+    again = shop.call("nightly")
     assert ran_stages(again) == {"ingest.publish_drops", "text.publish_attributes"}
     assert read_tables(shop) == before
 
@@ -181,7 +181,7 @@ def test_deleted_lake_files_are_made_again_and_nothing_else(
     }
     for path in lost.values():
         (lake / path).unlink()
-    again = shop.run("nightly")
+    again = shop.call("nightly")
     assert ran_stages(again) == {
         "effects.make_moments",
         "effects.make_panel",
@@ -246,13 +246,13 @@ def test_a_stopped_redelivery_of_an_earlier_day_is_told_until_the_good_one_is_ba
     days = [spec.date_of(number).isoformat() for number in range(spec.n_days)]
     for day in days[:-1]:
         (tmp_path / "drops" / day / "reviews.jsonl.gz").unlink()
-    before = shop.run("nightly")
+    before = shop.call("nightly")
     assert before["messages"] == []
     path = tmp_path / "drops" / days[-2] / "exposures.jsonl.gz"
     good = path.read_bytes()
     lines = gzip.decompress(good).splitlines(keepends=True)
     path.write_bytes(gzip.compress(b"".join(lines[:12])))
-    held = shop.run("nightly")
+    held = shop.call("nightly")
     (message,) = held["messages"]
     assert message.startswith(f"exposures of drop {days[-2]} of source sample was not published")
     assert (held["status"], held["exit_code"]) == ("completed", 0)
@@ -263,20 +263,20 @@ def test_a_stopped_redelivery_of_an_earlier_day_is_told_until_the_good_one_is_ba
     assert row["message"].startswith("A newer delivery is held at the gate: the number of rows")
     assert "encountered an exception" not in Path(held["report"]).read_text()
     path.write_bytes(good)
-    back = shop.run("nightly")
+    back = shop.call("nightly")
     assert back["messages"] == []
     assert [read_page(back)[n] for n in ("headline", "problems", "drops")] == [
         read_page(before)[n] for n in ("headline", "problems", "drops")
     ]
     with site_of(shop).warehouse.connect() as connection:
         assert connection.execute(read_sql("marts/quality_refused")).fetchall() == []
-    assert shop.run("nightly")["tasks"]["ran"] == 0
+    assert shop.call("nightly")["tasks"]["ran"] == 0
     shutil.rmtree(tmp_path / "drops" / days[2])
-    gone = shop.run("nightly")
+    gone = shop.call("nightly")
     assert (gone["exit_code"], gone["tasks"]["ran"]) == (0, 0)
     (message,) = gone["messages"]
     assert message.startswith(f"one published drop is no longer at its source (sample {days[2]})")
-    plan = shop.run("backfill", "--start", days[2], "--end", days[3], "--dry-run")
+    plan = shop.call("backfill", "--start", days[2], "--end", days[3], "--dry-run")
     assert ["no longer at its source" in night["why"] for night in plan["nights"]] == [True, False]
 
 
@@ -291,12 +291,12 @@ def test_a_failing_gate_leaves_published_data_and_ends_with_3(server: str, tmp_p
     for day in days[:-1]:  # exposures alone need a history
         (tmp_path / "drops" / day / "reviews.jsonl.gz").unlink()
     span = ("backfill", "--only", "ingest", "--start", days[0], "--end", days[-1])
-    shop.run(*span)
+    shop.call(*span)
     before = read_tables(shop)
     path = tmp_path / "drops" / days[-1] / "exposures.jsonl.gz"
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     path.write_bytes(gzip.compress(b"".join(lines[:12])))
-    stopped = shop.run("nightly", code=3)
+    stopped = shop.call("nightly", code=3)
     assert stopped["status"] == "stopped by gate"
     assert "was not published" in stopped["messages"][0]
     rows = stopped["rows"]

@@ -29,7 +29,7 @@ def nights(
     plain = CONFIG.replace("[effects]", "[effects]\ngraph_rows = 0\nsecond_opinions = []")
     (folder / "whyrec.toml").write_text(plain.replace("[[sources]]", RECOMMEND))
     shop = Shop(folder, server)
-    return shop, {day: shop.run("nightly", "--as-of", day) for day in (FULL, WARM)}
+    return shop, {day: shop.call("nightly", "--as-of", day) for day in (FULL, WARM)}
 
 
 def ask(shop: Shop, statement: str) -> list[tuple[Any, ...]]:
@@ -106,7 +106,7 @@ def test_each_night_tries_another_attack_and_shows_those_of_the_week(nights) -> 
 
 def test_the_same_night_again_executes_nothing(nights) -> None:
     shop, _ = nights
-    again = shop.run("nightly", "--as-of", WARM)
+    again = shop.call("nightly", "--as-of", WARM)
     assert again["tasks"]["ran"] == 0
     assert again["tasks"]["cached"] > 0
 
@@ -121,7 +121,7 @@ def test_a_lost_list_is_published_again_and_nothing_is_computed(nights) -> None:
         and None,
         message="lost",
     )  # fmt: skip
-    again = shop.run("nightly", "--as-of", WARM)
+    again = shop.call("nightly", "--as-of", WARM)
     ran = {event["name"] for event in again["events"] if event["state"] == "ran"}
     assert {name.strip() for name in ran} == {"recommend.publish_recommendations"}
     assert ask(shop, wanted) == before
@@ -131,11 +131,11 @@ def test_a_lost_list_is_published_again_and_nothing_is_computed(nights) -> None:
 def test_lists_and_explanations_are_read_from_the_newest_night(nights) -> None:
     shop, _ = nights
     user = ask(shop, "SELECT min(user_id) FROM clean.reviews")[0][0]
-    top = shop.run("recommend", "top", "--user", user, "--k", "2")
+    top = shop.call("recommend", "top", "--user", user, "--k", "2")
     assert top["is_known"]
     assert [row["place"] for row in top["items"]] == [1, 2]
     item = top["items"][0]["item_id"]
-    told = shop.run("recommend", "explain", "--user", user, "--item", item)
+    told = shop.call("recommend", "explain", "--user", user, "--item", item)
     assert told["predicted"] == pytest.approx(top["items"][0]["predicted"])
     assert {row["attribute"] for row in told["attributes"]} <= {
         "price", "sound_quality", "durability", "ease_of_use", "size_fit", "shipping",
@@ -144,7 +144,7 @@ def test_lists_and_explanations_are_read_from_the_newest_night(nights) -> None:
 
 def test_a_user_never_seen_gets_what_suits_all_and_is_told_so(nights) -> None:
     shop, _ = nights
-    top = shop.run("recommend", "top", "--user", "nobody", "--k", "3")
+    top = shop.call("recommend", "top", "--user", "nobody", "--k", "3")
     assert not top["is_known"]
     scores = [row["predicted"] for row in top["items"]]
     assert len(scores) == 3
@@ -154,8 +154,8 @@ def test_a_user_never_seen_gets_what_suits_all_and_is_told_so(nights) -> None:
 @pytest.mark.long
 def test_a_sweep_tries_every_pair_once_and_the_next_page_shows_them(nights) -> None:
     shop, _ = nights
-    before = shop.run("nightly", "--as-of", WARM)
-    found = shop.run("attack", "sweep", "--as-of", WARM)
+    before = shop.call("nightly", "--as-of", WARM)
+    found = shop.call("attack", "sweep", "--as-of", WARM)
     tried = {(row["attack"], row["target"], row["surface"]) for row in found["attacks"]}
     assert tried == {
         ("gradient", "effects", "behaviour"), ("swaps", "extractor", "text"),
@@ -165,11 +165,11 @@ def test_a_sweep_tries_every_pair_once_and_the_next_page_shows_them(nights) -> N
     assert set(found["counts"]) == {"behaviour", "text", "embedding"}
     for counts in found["counts"].values():
         assert counts["attempted"] == counts["succeeded"] + counts["failed"]
-    again = shop.run("attack", "sweep", "--as-of", WARM)
+    again = shop.call("attack", "sweep", "--as-of", WARM)
     assert {e["name"] for e in again["events"] if e["state"] == "ran"} <= {
         "robustness.record_sweep sample"
     }
-    night = shop.run("nightly", "--as-of", WARM)
+    night = shop.call("nightly", "--as-of", WARM)
     assert night["report"] == before["report"]
     page = Path(night["report"]).read_text()
     assert "attacks-readers-1" in page

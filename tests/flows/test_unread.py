@@ -49,7 +49,7 @@ def mixed(
         translate(shop.folder / "foreign" / day / "reviews.jsonl.gz", every=1)
     settings = CONFIG.replace("windows_days = [0]", "windows_days = [0, 1]") + FOREIGN
     (shop.folder / "whyrec.toml").write_text(settings)
-    return shop, shop.run("nightly"), shop.run("nightly")
+    return shop, shop.call("nightly"), shop.call("nightly")
 
 
 def count_reviews(shop: Shop) -> dict[tuple[str, bool, bool], int]:
