@@ -280,6 +280,29 @@ def test_a_stopped_redelivery_of_an_earlier_day_is_told_until_the_good_one_is_ba
     assert ["no longer at its source" in night["why"] for night in plan["nights"]] == [True, False]
 
 
+@pytest.mark.long
+def test_a_withdrawn_day_leaves_the_night_and_comes_back(fresh: Shop, tmp_path: Path) -> None:
+    shop = fresh.copy(tmp_path / "shop")
+    (shop.folder / "whyrec.toml").write_text(SMALL)
+    day = SPEC.date_of(SPEC.n_days - 1).isoformat()
+    shop.call("nightly")
+    tables = read_tables(shop)
+    taken = shop.call("withdraw", "sample", day, "--reason", "a test")
+    assert taken["nights"] == [day]
+    without = shop.call("nightly", "--as-of", day)
+    assert without["rows"]["published"] == 0
+    page = read_page(without)
+    assert {row["status"] for row in page["drops"] if row["drop_id"] == day} == {"withdrawn"}
+    assert page["headline"].startswith("Use with care")
+    assert any("rows taken back by" in item["text"] for item in page["problems"])
+    assert ran_stages(without) & {"effects.estimate_window", "report.write_report"}
+    page = read_page(shop.call("nightly", "--as-of", day, "--force"))
+    assert {row["status"] for row in page["drops"] if row["drop_id"] == day} == {"withdrawn"}
+    shop.call("withdraw", "sample", day, "--undo")
+    assert shop.call("nightly", "--as-of", day)["rows"]["published"] > 0
+    assert read_tables(shop) == tables
+
+
 def test_a_failing_gate_leaves_published_data_and_ends_with_3(server: str, tmp_path: Path) -> None:
     spec = WorldSpec(
         n_users=60, n_items=20, n_days=8, reviews_per_day=5, exposures_per_day=400, seed=5
