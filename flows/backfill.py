@@ -26,6 +26,7 @@ from flows.night import Stage, open_night, run_night
 from flows.nightly import Config, Force
 from flows.state import Night, NightError
 from flows.workers import hire
+from tasks.ingest import accounts
 from tasks.ingest import task as ingest
 from tasks.platform.refs import DropRef
 from tasks.platform.runs import STATES, count_states, read_events
@@ -234,14 +235,14 @@ def total_nights(
 ) -> dict[str, Any]:
     """One account of all nights: rows of every drop once, tasks added up, the last report."""
     run = open_night(settings, request.end, flow="backfill").run
-    rows = ingest.account_drops(drops, {}, {}, run)
+    rows = accounts.account_drops(drops, {}, {}, run)
     failed = [
         row
         for document in documents
         for row in document["accounts"]
         if row["status"] != "published"
     ]
-    accounts = {(row["source"], row["table"], row["drop_id"]): row for row in [*rows, *failed]}
+    by_drop = {(row["source"], row["table"], row["drop_id"]): row for row in [*rows, *failed]}
     pages = [document for document in documents if document["report"]]
     codes = [document["exit_code"] for document in documents if document["exit_code"]]
     bad = [document["status"] for document in documents if document["exit_code"]]
@@ -255,8 +256,8 @@ def total_nights(
             for document in documents
             if "as_of" in document
         ],
-        "rows": stages.total_rows(list(accounts.values())),
-        "accounts": list(accounts.values()),
+        "rows": stages.total_rows(list(by_drop.values())),
+        "accounts": list(by_drop.values()),
         "tasks": {name: sum(document["tasks"][name] for document in documents) for name in STATES},
         "snapshot": stages.read_snapshot(settings),
         "report": pages[-1]["report"] if pages else None,

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from flows import stages
 from flows.night import RUN_FILE, find_key, find_today, open_night, read_key_parts, refuse_future
 from flows.state import Night
+from tasks.ingest import accounts, sources
 from tasks.ingest import task as ingest
 from tasks.platform.errors import ConfigError
 from tasks.platform.marts import count_published, list_compared, select_compared
@@ -57,7 +58,7 @@ class Finished:
     @cached_property
     def accounts(self) -> list[dict[str, Any]]:
         """Rows of the accounts of drops that reports of the range show."""
-        return ingest.account_recent(self.night.run, self.end, since=self.start)
+        return accounts.account_recent(self.night.run, self.end, since=self.start)
 
     @cached_property
     def compared(self) -> list[tuple[date, list[str]]]:
@@ -88,7 +89,7 @@ class Finished:
         return before if all(map(self._is_intact, before["files"])) else None
 
     def _find_key(self, day: date) -> str:
-        recent = [row for row in self.accounts if ingest.is_shown(row, day)]
+        recent = [row for row in self.accounts if accounts.is_shown(row, day)]
         return find_key(self.parts, day, select_compared(self.compared, day), recent)
 
     def _concerns(self, part: dict[str, Any], day: date) -> bool:
@@ -113,7 +114,7 @@ def find_range(settings: Settings, start: date, end: date) -> list[DropRef]:
             "narrow --start and --end to the dates that have data"
         )
     refuse_future(end, find_today(settings, datetime.now(UTC)), option="--end")
-    return ingest.find_drops(settings, since=start, until=end)
+    return sources.find_drops(settings, since=start, until=end)
 
 
 def list_days(start: date, end: date) -> list[date]:
@@ -140,7 +141,7 @@ def plan_nights(
     delivered = {drop.drop_date for drop in drops}
     late = sorted({drop.drop_date for drop in stale if drop.drop_date is not None})
     known = {drop.label for drop in drops}
-    found = ingest.find_gone(
+    found = sources.find_gone(
         known, finished.settings, finished.night.site.warehouse,
         since=finished.start, until=finished.end,
     )  # fmt: skip

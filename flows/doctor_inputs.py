@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flows.doctor_setup import Finding
 from tasks.effects.gold import KEY, read_gold
-from tasks.ingest.task import (
+from tasks.ingest.sources import (
     GONE_ADVICE,
     find_gone,
     list_delivered,

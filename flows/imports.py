@@ -14,6 +14,7 @@ from flows.forms import shown
 from flows.night import open_night
 from flows.nightly import Config
 from flows.state import Night, NightError
+from tasks.ingest import sources
 from tasks.ingest import task as ingest
 from tasks.platform.refs import DropRef
 from tasks.platform.runs import count_states, read_events
@@ -72,7 +73,7 @@ def run_import(
     """Import inside a flow run; raises NightError when a file was not published."""
     files = [(path, table)] + ([(items, "items")] if items else [])
     drops = [
-        ingest.describe_import(file, kind=kind, source=name or kind, table=wanted, mapping=mapping)
+        sources.describe_import(file, kind=kind, source=name or kind, table=wanted, mapping=mapping)
         for file, wanted in files
     ]
     night = open_night(settings, datetime.now(UTC).date(), flow="import")

@@ -14,7 +14,7 @@ from flows.alerts import send_alerts
 from flows.engine import Engine
 from flows.state import Night, hash_json
 from tasks.effects.choose import hash_gold
-from tasks.ingest import task as ingest
+from tasks.ingest import sources
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import ConfigError, WarehouseBusyError
 from tasks.platform.marts import list_compared, select_compared
@@ -83,7 +83,7 @@ def find_as_of(settings: Settings, today: date) -> date:
     """
     site = resolve_site(settings)
     site.warehouse.prepare()
-    days = set(ingest.list_drop_dates(settings, until=today))
+    days = set(sources.list_drop_dates(settings, until=today))
     with site.warehouse.connect() as connection:
         rows = connection.execute(read_sql("clean/partitions_select"), {"as_of": today}).fetchall()
     days |= {row[2] for row in rows}

@@ -11,6 +11,7 @@ from flows.engine import Engine, Failure, describe_failure
 from flows.state import Night
 from tasks.effects import task as effects
 from tasks.effects.choose import choose_basis_periods, read_partitions
+from tasks.ingest import accounts, sources
 from tasks.ingest import task as ingest
 from tasks.platform.errors import GateError
 from tasks.platform.marts import count_published, find_unpublished
@@ -98,9 +99,9 @@ def ingest_drops(
     One in a drop of another day is told: the night stands on what was published of that day before.
     """
     settings, engine = night.settings, night.engine
-    known = ingest.find_drops(settings, until=night.as_of) if drops is None else list(drops)
+    known = sources.find_drops(settings, until=night.as_of) if drops is None else list(drops)
     if drops is None:
-        ingest.forget_refused(known, night.run, until=night.as_of)
+        accounts.forget_refused(known, night.run, until=night.as_of)
     stale = ingest.find_stale(known, settings.ingest, night.run, is_forced=night.is_forced)
     staged, failed = stage_drops(engine, settings, stale, today=night.as_of)
     gates, broken = check_drops(engine, settings, staged, today=night.as_of)
@@ -119,9 +120,9 @@ def note_gone(night: Night, known: Iterable[DropRef]) -> None:
     """Remark on published drops that are missing among those that sources still have."""
     delivered = {drop.label for drop in known}
     warehouse = night.site.warehouse
-    gone = ingest.find_gone(delivered, night.settings, warehouse, until=night.as_of)
-    if holes := ingest.find_holes(gone, delivered):
-        remark = f"{ingest.tell_gone(holes)}; {ingest.GONE_ADVICE}"
+    gone = sources.find_gone(delivered, night.settings, warehouse, until=night.as_of)
+    if holes := sources.find_holes(gone, delivered):
+        remark = f"{sources.tell_gone(holes)}; {sources.GONE_ADVICE}"
         night.remarks.append(remark)
         night.notes.append(remark)
 
@@ -220,7 +221,7 @@ def note_accounts(
         label: (describe_failure(error), isinstance(error, GateError))
         for label, error in wrong.items()
     }
-    night.accounts = ingest.account_drops(shown, staged, said, night.run)
+    night.accounts = accounts.account_drops(shown, staged, said, night.run)
     held = [
         row
         for row in night.accounts
@@ -229,7 +230,7 @@ def note_accounts(
     kept = {(row["source"], row["table"], row["drop_id"]) for row in held}
     night.recent = [
         row
-        for row in ingest.account_recent(night.run, night.as_of)
+        for row in accounts.account_recent(night.run, night.as_of)
         if (row["source"], row["table"], row["drop_id"]) not in kept
     ] + held
     night.notes = [
@@ -441,7 +442,7 @@ def write_report(
         sources={source.name for source in night.settings.sources if source.is_enabled},
         max_age_days=night.settings.quality.max_drop_age_days,
         extra={
-            "truth": ingest.read_truth(night.settings),
+            "truth": sources.read_truth(night.settings),
             "confidence": night.settings.effects.confidence,
         },
     )

@@ -1,25 +1,23 @@
-"""Ingest, as tasks: find drops, stage their rows, publish what passed the gate."""
+"""Ingest, as tasks: stage the rows of drops, publish what passed the gate, leave the rest as it was."""
 
 import hashlib
 import json
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import polars as pl
 
+from tasks.ingest.accounts import read_refused
 from tasks.ingest.deliveries import find_taken, name_import, name_old_import, tell_delivery
-from tasks.ingest.drops import detect_table, drop_files, get_adapter, list_drops
-from tasks.ingest.fingerprint import fingerprint_files
+from tasks.ingest.drops import get_adapter
 from tasks.ingest.publish import (
     Publication,
     count_gone,
     find_damaged,
     find_late,
-    label_row,
     publish_rows,
     read_drops,
     replace_checks,
@@ -29,10 +27,9 @@ from tasks.ingest.withdraw import (
     leave_withdrawn,
     read_withdrawn,
     restore_withdrawn,
-    tell_withdrawn,
 )
 from tasks.platform.code import hash_function_code
-from tasks.platform.errors import GateError, InputError, SchemaError, TooManyBadRowsError
+from tasks.platform.errors import GateError, SchemaError, TooManyBadRowsError
 from tasks.platform.lake import Lake
 from tasks.platform.refs import (
     DropRef,
@@ -43,85 +40,16 @@ from tasks.platform.refs import (
     StagedRef,
     label_delivery,
 )
-from tasks.platform.schema import TABLES, TableName
-from tasks.platform.settings import IngestSettings, Settings, SourceSettings
+from tasks.platform.settings import IngestSettings
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext, describe_inputs, stage_task
-from tasks.platform.warehouse import Warehouse, fetch_dicts
+from tasks.platform.warehouse import fetch_dicts
 
-TRUTH_FILE = "truth.json"
-RECENT_DAYS = 7
-"""Days whose drops a report accounts for."""
-HELD = "message"
-"""Field of an account row that says why the gate holds a delivery of it."""
 LATE_DAYS = 1
 """A drop of day d may hold rows dated up to d + 1: clocks and time zones differ."""
-MAX_NAMED = 3
-GONE_ADVICE = (
-    "deleting a drop takes nothing back: put it back, deliver its day corrected, or take it back "
-    "with 'whyrec withdraw'"
-)
 MANY_ROWS = 100_000
 PUBLISH_MEMORY = "640MB"
 """Of DuckDB while it sorts more than MANY_ROWS rows into the warehouse; the rest goes to disk."""
-
-
-def find_drops(settings: Settings, *, until: date, since: date | None = None) -> list[DropRef]:
-    """Every dated drop of every enabled source in [`since`, `until`], in date order.
-
-    Raises InputError when a source's folder does not exist.
-    """
-    found = []
-    for source in settings.sources:
-        if not source.is_enabled:
-            continue
-        root = locate_source(source, settings)
-        for day in list_drops(root):
-            if day <= until and (since is None or day >= since):
-                found += _describe_drop(source, settings, f"{root}/{day.isoformat()}", day)
-    return sorted(found, key=lambda drop: (drop.drop_id, drop.source, TABLES.index(drop.table)))
-
-
-def _describe_drop(
-    source: SourceSettings, settings: Settings, folder: str, day: date
-) -> list[DropRef]:
-    mapping = str(settings.root / source.mapping) if source.mapping else None
-    by_table = drop_files(folder, source.kind)
-    return [
-        DropRef(
-            source=source.name,
-            kind=source.kind,
-            table=table,
-            drop_id=day.isoformat(),
-            drop_date=day,
-            fingerprint=fingerprint_files(files),
-            mapping_fingerprint=fingerprint_files([Path(mapping)]) if mapping else "",
-            files=tuple(str(file) for file in files),
-            mapping=mapping,
-        )
-        for table, files in by_table.items()
-    ]
-
-
-def describe_import(
-    path: str, *, kind: str, source: str, table: TableName | None, mapping: str | None
-) -> DropRef:
-    """The reference of a bulk file; its place identifies the delivery, whatever it holds by then.
-
-    Without `table` the file itself tells. Raises InputError when it is no file.
-    """
-    require_file(path)
-    return DropRef(
-        source=source,
-        kind=kind,
-        table=table or detect_table(path, kind, Path(mapping) if mapping else None),
-        drop_id=name_import(path),
-        drop_date=None,
-        fingerprint=fingerprint_files([path]),
-        mapping_fingerprint=fingerprint_files([Path(mapping)]) if mapping else "",
-        files=(path,),
-        mapping=mapping,
-    )
 
 
 def keep_old_ids(drops: Sequence[DropRef], run: RunContext) -> list[DropRef]:
@@ -171,264 +99,6 @@ def tell_imports(
     return notes
 
 
-def list_drop_dates(settings: Settings, *, until: date) -> list[date]:
-    """Days up to `until` that any enabled source has a drop for."""
-    days = {
-        day
-        for source in settings.sources
-        if source.is_enabled
-        for day in list_drops(locate_source(source, settings))
-        if day <= until
-    }
-    return sorted(days)
-
-
-def list_delivered(settings: Settings, *, until: date) -> set[str]:
-    """Tables of the drops that enabled sources have, as source/drop_id/table; no file is read."""
-    roots = {
-        source: locate_source(source, settings) for source in settings.sources if source.is_enabled
-    }
-    return {
-        label_delivery(source.name, day.isoformat(), table)
-        for source, root in roots.items()
-        for day in list_drops(root)
-        if day <= until
-        for table in drop_files(f"{root}/{day.isoformat()}", source.kind)
-    }
-
-
-def find_gone(
-    delivered: Collection[str],
-    settings: Settings,
-    warehouse: Warehouse,
-    *,
-    until: date,
-    since: date = date.min,
-) -> list[tuple[str, str]]:
-    """(source, drop id) of dated drops that are published and no longer whole at an enabled source.
-
-    `delivered` is what sources have of [`since`, `until`], as source/drop_id/table. A source that is
-    taken out of the settings is not asked after.
-    """
-    names = {source.name for source in settings.sources if source.is_enabled}
-    with warehouse.connect() as connection:
-        published = read_drops(connection)
-    found = {
-        (row["source"], row["drop_id"])
-        for label, row in published.items()
-        if row["source"] in names
-        and row["drop_id"] == str(row["drop_date"])
-        and since <= row["drop_date"] <= until
-        and label not in delivered
-    }
-    return sorted(found)
-
-
-def find_holes(
-    gone: Sequence[tuple[str, str]], delivered: Collection[str]
-) -> list[tuple[str, str]]:
-    """Those of the `gone` drops of which a source still has older ones: it was not tidied up."""
-    oldest: dict[str, str] = {}
-    for label in sorted(delivered, reverse=True):
-        source, drop_id, _ = label.rsplit("/", 2)
-        oldest[source] = drop_id
-    return [(source, drop_id) for source, drop_id in gone if drop_id >= oldest.get(source, "9")]
-
-
-def tell_gone(gone: Sequence[tuple[str, str]]) -> str:
-    """What it means that published drops are no longer at their source."""
-    named = ", ".join(f"{source} {drop_id}" for source, drop_id in gone[:MAX_NAMED])
-    more = f" and {len(gone) - MAX_NAMED:,} more" if len(gone) > MAX_NAMED else ""
-    if len(gone) == 1:
-        return f"one published drop is no longer at its source ({named}): its rows stay published"
-    return (
-        f"{len(gone):,} published drops are no longer at their source ({named}{more}): their rows "
-        "stay published"
-    )
-
-
-def locate_source(source: SourceSettings, settings: Settings) -> str:
-    """Path or URL of a source, relative paths taken from the folder of whyrec.toml."""
-    return source.path if "://" in source.path else str(settings.root / source.path)
-
-
-def read_truth(settings: Settings) -> list[dict[str, Any]]:
-    """True effects of simulated sources, for the report to show beside the estimates."""
-    rows = []
-    for source in settings.sources:
-        if source.is_enabled and source.kind == "sample":
-            path = Path(locate_source(source, settings)) / TRUTH_FILE
-            if path.is_file():
-                rows += [{"source": source.name, **row} for row in list_truth(path)]
-    return rows
-
-
-def list_truth(path: Path) -> list[dict[str, Any]]:
-    """Rows of attribute, contrast and value from a sample world's truth.json."""
-    effects = json.loads(path.read_text(encoding="utf-8"))["effects"]
-    return [
-        {"attribute": attribute, "contrast": contrast, "value": value}
-        for attribute, contrasts in sorted(effects.items())
-        for contrast, value in sorted(contrasts.items())
-    ]
-
-
-def account_drops(
-    drops: Sequence[DropRef],
-    staged: Mapping[str, StagedRef],
-    wrong: Mapping[str, tuple[str, bool]],
-    run: RunContext,
-) -> list[dict[str, Any]]:
-    """One account row per drop: rows read, published, quarantined, duplicate, held, and its status.
-
-    `staged` and `wrong` are keyed by "source/drop_id/table"; `wrong` holds an error in words and
-    whether it was the gate's.
-    """
-    with run.site.warehouse.connect() as connection:
-        known, withdrawn = read_drops(connection), read_withdrawn(connection)
-    rows = []
-    for drop in drops:
-        label = drop.label
-        base = {"source": drop.source, "table": drop.table, "drop_id": drop.drop_id}
-        if label in wrong:
-            message, is_gate = wrong[label]
-            status = "stopped by gate" if is_gate else "failed"
-            rows.append(
-                {**base, **_account_held(staged.get(label)), "status": status, "message": message}
-            )
-        elif label in known:
-            rows.append({**base, **_account_published(known[label]), "status": "published"})
-        elif label in withdrawn:
-            rows.append({**base, **_account_withdrawn(withdrawn[label])})
-    return rows
-
-
-def is_shown(row: Mapping[str, Any], as_of: date) -> bool:
-    """Whether the report of `as_of` accounts for the drop of a row of `account_recent`."""
-    day = date.fromisoformat(row["drop_id"])
-    is_recent = as_of - timedelta(days=RECENT_DAYS) < day
-    return day <= as_of and (is_recent or HELD in row)
-
-
-def account_recent(
-    run: RunContext, as_of: date, *, since: date | None = None
-) -> list[dict[str, Any]]:
-    """Account rows of the dated drops that are published, taken back or held, newest first.
-
-    They are those of the last days up to `as_of`; with `since`, of the last days up to any of
-    [`since`, `as_of`]. What the gate holds is shown whatever its age, until it is mended.
-    """
-    first = (as_of if since is None else since) - timedelta(days=RECENT_DAYS - 1)
-    with run.site.warehouse.connect() as connection:
-        refused, withdrawn = _read_refused(connection), read_withdrawn(connection)
-        scope = {"first_date": first, "as_of": as_of, "labels": sorted(refused)}
-        rows = fetch_dicts(connection, read_sql("raw/drops_recent"), scope)
-    published = {label_row(row): row for row in rows}
-    found = [
-        {**_name_row(row), **_account_published(row), "status": "published"}
-        | ({HELD: _tell_refused(refused[label], is_published=True)} if label in refused else {})
-        for label, row in published.items()
-    ]
-    found += [
-        {**_name_row(row), **_account_refused(row), "status": "stopped by gate"}
-        for label, row in refused.items()
-        if label not in published and row["drop_date"] is not None and row["drop_date"] <= as_of
-    ]
-    found += [
-        {**_name_row(row), **_account_withdrawn(row)}
-        for label, row in withdrawn.items()
-        if label not in published
-        and label not in refused
-        and row["drop_id"] == str(row["drop_date"])
-        and first <= row["drop_date"] <= as_of
-    ]
-    found.sort(key=lambda row: (row["source"], row["table"]))
-    return sorted(found, key=lambda row: str(row["drop_id"]), reverse=True)
-
-
-def _name_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"source": row["source"], "table": row["table_name"], "drop_id": row["drop_id"]}
-
-
-def _read_refused(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    """Deliveries that the gate stopped and nothing replaced since, by label."""
-    rows = fetch_dicts(connection, read_sql("marts/quality_refused"))
-    return {label_row(row): row for row in rows}
-
-
-def _tell_refused(row: Mapping[str, Any], *, is_published: bool) -> str:
-    """Why a delivery is held; beside one that `is_published`, what readers see meanwhile."""
-    more = f", and {row['n_failed'] - 1} more critical checks failed" if row["n_failed"] > 1 else ""
-    why = f"{row['expectation']} (found {row['observed']}, allowed {row['allowed']}){more}"
-    if not is_published:
-        return why
-    return f"A newer delivery is held at the gate: {why}. The rows of the earlier one stay."
-
-
-def _account_refused(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What the warehouse knows of a drop that was never published: its rows that were checked."""
-    held = {"rows_read": row["n_rows"], "rows_held": row["n_rows"]}
-    message = {HELD: _tell_refused(row, is_published=False)}
-    return {**_account_held(None), **held, **message}
-
-
-def _account_withdrawn(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a drop that was taken back: nobody reads its rows."""
-    return {**_account_held(None), "status": "withdrawn", "message": tell_withdrawn(row)}
-
-
-def forget_refused(delivered: Iterable[DropRef], run: RunContext, *, until: date) -> None:
-    """Take the checks of stopped deliveries out that are no longer at their source.
-
-    `delivered` are all drops that sources have up to `until`.
-    """
-    known = {drop.label for drop in delivered}
-    with run.site.warehouse.connect() as connection:
-        gone = sorted(
-            label
-            for label, row in _read_refused(connection).items()
-            if row["drop_date"] is not None and row["drop_date"] <= until and label not in known
-        )
-    if gone:
-        run.site.warehouse.commit(
-            lambda connection: (
-                connection.execute(read_sql("marts/quality_delete"), {"labels": gone}) and None
-            ),
-            message=f"checks of {len(gone)} stopped deliveries that are gone",
-            extra={"run_id": run.run_id},
-        )
-
-
-def _account_held(ref: StagedRef | None) -> dict[str, Any]:
-    if ref is None:
-        return {
-            "rows_read": 0,
-            "rows_published": 0,
-            "rows_quarantined": 0,
-            "rows_duplicate": 0,
-            "rows_held": 0,
-        }
-    return {
-        "rows_read": ref.rows_read,
-        "rows_published": 0,
-        "rows_quarantined": ref.rows_quarantined,
-        "rows_duplicate": ref.rows_repeated,
-        "rows_held": ref.rows,
-        "reasons": ref.reasons,
-        "drift": list(ref.drift),
-    }
-
-
-def _account_published(row: Mapping[str, Any]) -> dict[str, Any]:
-    counts = ("rows_read", "rows_published", "rows_quarantined", "rows_duplicate")
-    return {
-        **{name: row[name] for name in counts},
-        "rows_held": 0,
-        "reasons": json.loads(row["reasons"]),
-        "drift": json.loads(row["drift"]),
-    }
-
-
 def make_drop_key(drop: DropRef, settings: IngestSettings) -> str:
     """What decides whether a published drop is still right: its files, the settings, the code."""
     document = {
@@ -457,7 +127,7 @@ def find_stale(
             connection, [day for row in found if row for day in row["dates"] or ()]
         )
         short = _find_short_states(connection)
-        refused = _read_refused(connection)
+        refused = read_refused(connection)
     stale = []
     for drop in asked:
         row = known.get(drop.label)
@@ -594,7 +264,7 @@ def publish_drops(
     def write(connection: duckdb.DuckDBPyConnection) -> None:
         if late := find_late(connection, publications):
             publish_rows(connection, late)
-        refused = _read_refused(connection)
+        refused = read_refused(connection)
         if back := [part for part in publications if part.label in refused]:
             replace_checks(connection, back)
 
@@ -651,21 +321,3 @@ def trim_history(history: Mapping[str, PastDay], drop: DropRef, *, days: int) ->
         return {}
     first = (drop.drop_date - timedelta(days=days)).isoformat()
     return {day: past for day, past in history.items() if first <= day < drop.drop_id}
-
-
-def read_quarantine(ref: FileRef, run: RunContext, *, limit: int = 5) -> list[dict[str, object]]:
-    """A few refused rows, for the page of a failing run."""
-    frame: pl.DataFrame = run.site.lake.read_frame(ref)
-    return frame.head(limit).to_dicts()
-
-
-def require_file(path: str) -> None:
-    """Raise InputError unless `path` is a file that can be opened (or a URL)."""
-    if "://" in path:
-        return
-    if not Path(path).exists():
-        raise InputError(f"there is no file at {path}; check the path")
-    if Path(path).is_dir():
-        raise InputError(
-            f"{path} is a folder; give the file to import, or list it as a source in whyrec.toml"
-        )

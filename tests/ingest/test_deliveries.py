@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tasks.ingest import sources
 from tasks.ingest import task as ingest
 from tasks.ingest.deliveries import name_import, name_old_import
 from tasks.platform.refs import DropRef, StagedRef
@@ -22,7 +23,7 @@ def write(path: Path, *lines: bytes) -> Path:
 
 
 def describe(path: Path, table: Any = "reviews") -> DropRef:
-    return ingest.describe_import(
+    return sources.describe_import(
         str(path), kind="sample", source="shop", table=table, mapping=None
     )
 

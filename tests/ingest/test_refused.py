@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tasks.ingest import accounts, sources
 from tasks.ingest import task as ingest
 from tasks.platform.errors import GateError
 from tasks.platform.refs import GateRef, StagedRef
@@ -35,7 +36,7 @@ def deliver(run: RunContext, folder: Path, day: str, *users: str) -> StagedRef:
 
 
 def find_row(run: RunContext, day: str, as_of: date = AS_OF) -> dict[str, Any] | None:
-    rows = ingest.account_recent(run, as_of)
+    rows = accounts.account_recent(run, as_of)
     return next((row for row in rows if row["drop_id"] == day), None)
 
 
@@ -70,8 +71,8 @@ def test_what_the_gate_holds_is_told_whatever_its_age(tmp_path: Path) -> None:
     row = find_row(run, OLD, LATE)
     assert row is not None
     assert (row["status"], row["rows_read"], row["rows_held"]) == ("stopped by gate", 1, 1)
-    assert ingest.is_shown(row, LATE)
-    assert not ingest.is_shown(row, date(2024, 2, 29)), "it lies ahead of that night"
+    assert accounts.is_shown(row, LATE)
+    assert not accounts.is_shown(row, date(2024, 2, 29)), "it lies ahead of that night"
     assert find_row(run, OLD, date(2024, 2, 29)) is None
 
 
@@ -79,10 +80,10 @@ def test_a_stopped_delivery_that_was_taken_away_is_forgotten(tmp_path: Path) -> 
     run = make_run(tmp_path)
     stopped = deliver(run, tmp_path, OLD, "u1")
     refuse(run, stopped)
-    ingest.forget_refused([stopped.drop], run, until=AS_OF)
-    ingest.forget_refused([], run, until=date(2024, 2, 29))
+    accounts.forget_refused([stopped.drop], run, until=AS_OF)
+    accounts.forget_refused([], run, until=date(2024, 2, 29))
     assert find_row(run, OLD) is not None
-    ingest.forget_refused([], run, until=AS_OF)
+    accounts.forget_refused([], run, until=AS_OF)
     assert find_row(run, OLD) is None
 
 
@@ -99,21 +100,21 @@ def test_published_drops_that_left_their_source_are_named_and_others_are_not(
     for day in days:
         publish(run, deliver(run, tmp_path, day, f"u{day}"))
     warehouse = run.site.warehouse
-    delivered = ingest.list_delivered(settings, until=AS_OF)
+    delivered = sources.list_delivered(settings, until=AS_OF)
     assert delivered == {f"shop/{day}/reviews" for day in days}
-    assert ingest.find_gone(delivered, settings, warehouse, until=AS_OF) == []
+    assert sources.find_gone(delivered, settings, warehouse, until=AS_OF) == []
     (tmp_path / days[1] / "reviews.jsonl").unlink()
-    delivered = ingest.list_delivered(settings, until=AS_OF)
-    gone = ingest.find_gone(delivered, settings, warehouse, until=AS_OF)
+    delivered = sources.list_delivered(settings, until=AS_OF)
+    gone = sources.find_gone(delivered, settings, warehouse, until=AS_OF)
     assert gone == [("shop", days[1])]
-    assert ingest.find_gone(delivered, settings, warehouse, until=date(2024, 3, 2)) == []
-    assert ingest.find_gone([], Settings(root=tmp_path), warehouse, until=AS_OF) == []
+    assert sources.find_gone(delivered, settings, warehouse, until=date(2024, 3, 2)) == []
+    assert sources.find_gone([], Settings(root=tmp_path), warehouse, until=AS_OF) == []
 
 
 def test_old_drops_that_were_tidied_away_are_no_holes() -> None:
     delivered = {"shop/2024-03-03/reviews", "shop/2024-03-05/reviews"}
     gone = [("other", "2024-03-04"), ("shop", "2024-03-01"), ("shop", "2024-03-04")]
-    assert ingest.find_holes(gone, delivered) == [("shop", "2024-03-04")]
+    assert sources.find_holes(gone, delivered) == [("shop", "2024-03-04")]
 
 
 @pytest.mark.parametrize(
@@ -127,4 +128,4 @@ def test_old_drops_that_were_tidied_away_are_no_holes() -> None:
     ],
 )  # fmt: skip
 def test_what_is_gone_is_told_with_what_it_means(days: int, told: str) -> None:
-    assert ingest.tell_gone([("shop", str(day + 1)) for day in range(days)]) == told
+    assert sources.tell_gone([("shop", str(day + 1)) for day in range(days)]) == told

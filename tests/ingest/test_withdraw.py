@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.ingest import accounts
 from tasks.ingest import task as ingest
 from tasks.ingest import withdraw as module
 from tasks.platform.errors import InputError
@@ -87,14 +88,16 @@ def test_it_is_told_who_took_it_back_and_why_in_the_account_of_its_days(tmp_path
     run = make_run(tmp_path)
     staged = deliver(tmp_path, run, DAYS[1], SHARED, LAST)
     take_back(run)
-    (row,) = ingest.account_recent(run, SHOWN)
+    (row,) = accounts.account_recent(run, SHOWN)
     assert (row["drop_id"], row["status"], row["rows_read"]) == (DAYS[1], "withdrawn", 0)
     assert row["message"] == "2 rows taken back by ana@host on 2024-03-10: a load test"
-    assert ingest.account_drops([staged.drop], {}, {}, run) == [row]
-    assert ingest.account_recent(run, date(2024, 3, 1)) == [], "it lies ahead of that night"
-    assert ingest.account_recent(run, date(2024, 5, 1)) == []
+    assert accounts.account_drops([staged.drop], {}, {}, run) == [row]
+    assert accounts.account_recent(run, date(2024, 3, 1)) == [], "it lies ahead of that night"
+    assert accounts.account_recent(run, date(2024, 5, 1)) == []
+    assert accounts.is_shown(row, SHOWN)
+    assert not accounts.is_shown(row, date(2024, 5, 1)), "as above: a backfill asks once for many"
     publish(run, staged)
-    (row,) = ingest.account_recent(run, SHOWN)
+    (row,) = accounts.account_recent(run, SHOWN)
     assert row["status"] == "published"
 
 
