@@ -1,7 +1,7 @@
 """Columns of a table in memory, checked and made ready for an estimate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -91,7 +91,8 @@ class Controls:
     `matrix` (n, p) is centred and scaled, its columns are called `names`; `features` (n, f) are
     numbers as they stand, NaN where missing, and one column for each of the larger levels. `gaps`
     say which controls are adjusted for in part alone; `hole` is the control missing in most rows, but
-    not in all, and their share.
+    not in all, and their share; `shared` are categories some levels of which share one column, with
+    codes (n,) of these levels, -1 in the other rows.
     """
 
     matrix: FloatArray
@@ -100,6 +101,7 @@ class Controls:
     notes: tuple[str, ...]
     gaps: tuple[str, ...] = ()
     hole: tuple[str, float] = ("", 0.0)
+    shared: tuple[tuple[str, IntArray], ...] = ()
 
 
 def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: int) -> Controls:
@@ -143,6 +145,7 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
             key=lambda item: item[1],
             default=("", 0.0),
         ),
+        shared=_find_shared(frame, basis),
     )
 
 
@@ -164,6 +167,18 @@ def _describe_missing(holes: Mapping[str, float], *, few: bool) -> list[str]:
 
 def _list_categories(basis: Basis) -> list[CategoricalTerm]:
     return [term for term in basis.terms if isinstance(term, CategoricalTerm)]
+
+
+def _find_shared(frame: pl.DataFrame, basis: Basis) -> tuple[tuple[str, IntArray], ...]:
+    """Categories of which some rows lie in levels that share a column, with codes of these levels."""
+    found = []
+    for term in _list_categories(basis):
+        levels = read_levels(frame[term.name])
+        rest = ~levels.is_in([MISSING, *term.levels])
+        if rest.any():
+            codes = levels.rank("dense").cast(pl.Int64).to_numpy()
+            found.append((term.name, np.where(rest.to_numpy(), codes, -1)))
+    return tuple(found)
 
 
 def _describe_rest(frame: pl.DataFrame, basis: Basis, least_rows: int) -> list[str]:
@@ -202,12 +217,12 @@ def add_texts(
         chosen = choose_columns(part, main.scores, lesser, known, targets)
         columns = np.column_stack([scores, chosen.columns])
         columns = columns[:, np.ptp(columns, axis=0) > 0]
-        controls = Controls(
+        controls = replace(
+            controls,
             matrix=np.column_stack([controls.matrix, columns]),
             names=(*controls.names, *(f"{name}:text{i + 1}" for i in range(columns.shape[1]))),
             features=np.column_stack([controls.features, columns]),
             notes=(*controls.notes, _describe_text(name, main, chosen)),
-            gaps=controls.gaps,
         )
     return controls
 

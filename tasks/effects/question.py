@@ -41,7 +41,8 @@ class Question:
     the treatment has more than two values. `row` (n,) are the rows' places in the table that came
     in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range,
     `doses` its distinct values in order; `gaps` say which controls are adjusted for in part, `hole`
-    which is missing in most rows, and their share. `memo` keeps what was learned, for the next who
+    which is missing in most rows, and their share, `shared` which have levels that share a column (see
+    `columns.Controls`). `memo` keeps what was learned, for the next who
     asks.
     """
 
@@ -63,6 +64,7 @@ class Question:
     doses: FloatArray
     gaps: tuple[str, ...] = ()
     hole: tuple[str, float] = ("", 0.0)
+    shared: tuple[tuple[str, IntArray], ...] = ()
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -163,6 +165,7 @@ def ask(
         notes=(*notes, *built.notes),
         gaps=built.gaps,
         hole=built.hole,
+        shared=built.shared,
         control_names=built.names,
         features=built.features,
         row=row,

@@ -10,14 +10,13 @@ from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.experiment import check_balance, check_sample_ratio
 from tasks.effects.intervals import Interval, effective_size
+from tasks.effects.left_over import LEFT_OVER
 from tasks.effects.moments import IntArray
 from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
 from tasks.effects.question import Question
 from tasks.platform.numbers import tell_signed
 
 THIN_ROWS: Final = 50
-_LEFT_OVER: Final = 0.25
-"""Confounding left in, as a share of an interval's width, from which on it is no longer what it says."""
 _CURVED_P: Final = 1e-3
 _CURVE_ROWS: Final = 20_000
 _CODES: Final = 10
@@ -74,7 +73,7 @@ def check_hole(question: Question, found: Interval, naive: Interval) -> list[Fin
     if not 0 < share < 1:
         return []
     left = share / (1 - share) * abs(naive.estimate - found.estimate)
-    if left <= _LEFT_OVER * (found.ci_high - found.ci_low):
+    if left <= LEFT_OVER * (found.ci_high - found.ci_low):
         return []
     said = (
         f"control {name} is missing in {share:.1%} of the rows, which are not adjusted for it: this may "
@@ -102,8 +101,8 @@ def _check_doses(question: Question) -> list[Finding]:
     raw = question.doses
     what = (
         f"the treatment has {len(values):,} values from {raw[0]:g} to {raw[-1]:g}: the effect is the "
-        "slope of a straight line per unit of it, by plr or diff, which weighs most where the treatment "
-        "varies most; other estimators compare two values"
+        "slope of a straight line per unit of it, by plr, dml or diff, which weighs most where the "
+        "treatment varies most; other estimators compare two values"
     )
     if len(values) > _CODES or np.sort(counts)[-2:].sum() < _MAIN_SHARE * question.n:
         return [("credible", what)]

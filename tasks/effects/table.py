@@ -39,6 +39,7 @@ from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Rules, Verdict
 from tasks.effects.estimand import ESTIMANDS, NAMES, Estimand, check_estimand
 from tasks.effects.intervals import Interval
+from tasks.effects.left_over import check_shared, check_slopes
 from tasks.effects.overlap import Overlap
 from tasks.effects.penalty import Penalty
 from tasks.effects.question import Question, ask
@@ -251,7 +252,12 @@ def _show(
         if not is_adjusted and not options.is_experiment and question.controls.shape[1]:
             beside = [("weak", _UNADJUSTED)]
         elif is_adjusted and not options.is_experiment:
-            beside = [*beside, *check_hole(question, one.answer.interval, naive)]
+            main = one.answer.interval
+            beside += [
+                *check_hole(question, main, naive),
+                *check_shared(question, main),
+                *check_slopes(question, main),
+            ]
         verdict, reasons = credibility.decide_verdict([*one.answer.findings, *shared, *beside])
     return {
         "estimator": one.name,

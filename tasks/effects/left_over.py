@@ -1,0 +1,157 @@
+"""What one slope, given the controls as columns, leaves out: levels that share a column, slopes that differ.
+
+Both are held against the same rows with what was left out put in: least squares on the controls and
+their bends, without and with it. That the slope moves beyond chance is judged by the difference of the
+rows' influences on the two (Hausman 1978, "Specification tests in econometrics").
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tasks.effects.answer_linear import find_wide_controls
+from tasks.effects.basis import FloatArray
+from tasks.effects.credibility import Finding
+from tasks.effects.intervals import Interval
+from tasks.effects.moments import IntArray
+from tasks.effects.question import Question
+from tasks.platform.numbers import tell_signed
+
+LEFT_OVER: Final = 0.25
+"""Confounding left in, as a share of an interval's width, from which on it is no longer what it says."""
+_ROWS: Final = 20_000
+_SURE: Final = 2.81
+"""Standard errors that chance exceeds in 1 of 200 cases."""
+_MIN_LEVELS: Final = 10
+_ROUNDS: Final = 20
+_MOST_SLOPES: Final = 5
+_DIFFERS_P: Final = 1e-3
+
+
+@dataclass(frozen=True)
+class Move:
+    """How far a slope moves, per unit of the treatment, and whether that is beyond chance."""
+
+    to: float
+    by: float
+    is_real: bool
+
+
+def check_shared(question: Question, found: Interval) -> list[Finding]:
+    """Whether levels that share one column for want of rows confound within it.
+
+    Rows of one level are then compared with one another alone (fixed effects of these levels).
+    """
+    findings: list[Finding] = []
+    width = found.ci_high - found.ci_low
+    for name, codes in question.shared:
+        if name not in question.memo:
+            question.memo[name] = tell_levels_apart(question, codes)
+        move: Move | None = question.memo[name]
+        if move is None or not move.is_real or abs(move.by) <= LEFT_OVER * width:
+            continue
+        said = (
+            f"control {name}: {(codes >= 0).mean():.1%} of the rows lie in levels too small for a column "
+            f"each, and these differ: told apart, they move plr by {tell_signed(move.by)}, and the "
+            f"interval is {width:.2g} wide; group them, or give numbers that tell them apart"
+        )
+        findings.append(("not credible" if abs(move.by) > width else "weak", said))
+    return findings
+
+
+def tell_levels_apart(question: Question, codes: IntArray) -> Move | None:
+    """What demeaning rows within their levels does to the slope; None for fewer than 10 levels of 2.
+
+    `codes` (n,) are levels, -1 for rows that are compared with one another.
+    """
+    rows = np.flatnonzero(np.bincount(codes + 1, minlength=2)[codes + 1] > 1)[:_ROWS]
+    levels, place = np.unique(codes[rows], return_inverse=True)
+    if (levels >= 0).sum() < _MIN_LEVELS:
+        return None
+    is_free = codes[rows] < 0
+    x = np.column_stack([np.ones(len(rows)), find_wide_controls(question)[rows]])
+    sides = np.column_stack([question.treatment[rows], question.outcome[rows]])
+    plain = _take_out(x, sides)
+    q = np.linalg.qr(x)[0]
+    apart = plain
+    for _ in range(_ROUNDS):
+        sums = np.stack([np.bincount(place, side) for side in apart.T], axis=1)
+        means = (sums / np.bincount(place)[:, None])[place]
+        apart = apart - means
+        apart = apart - q @ (q.T @ apart)
+    group = np.where(is_free, len(levels) + np.arange(len(rows)), place)
+    if question.n > len(question.clusters):
+        group = question.cluster[rows]
+    return _compare(plain, apart, group, question.unit)
+
+
+def check_slopes(question: Question, found: Interval) -> list[Finding]:
+    """Whether slopes of a treatment of many values differ by controls, so that their average is another."""
+    if question.is_treated is not None or question.controls.shape[1] == 0:
+        return []
+    if "slopes" not in question.memo:
+        question.memo["slopes"] = average_slopes(question)
+    move: Move | None = question.memo["slopes"]
+    if move is None or not move.is_real or found.ci_low <= move.to <= found.ci_high:
+        return []
+    said = (
+        f"the slope differs by controls: averaged over all rows alike it is about {tell_signed(move.to)}, "
+        "while this one counts rows most where the treatment varies most; ask by parts of the table, "
+        "or compare two values of the treatment"
+    )
+    return [("weak", said)]
+
+
+def average_slopes(question: Question) -> Move | None:
+    """The slope averaged over rows, where it varies with some controls in straight lines; None where not.
+
+    Controls are centred, so that their products with the treatment, those that the outcome surely
+    follows, leave the slope at their mean.
+    """
+    from scipy.stats import norm
+
+    rows = np.random.default_rng(0).permutation(question.n)[:_ROWS]
+    z = find_wide_controls(question)[rows]
+    d = question.treatment[rows]
+    x = np.column_stack([np.ones(len(rows)), z])
+    if x.shape[1] + z.shape[1] > len(rows) / 4:
+        return None
+    sides = np.column_stack([d, question.outcome[rows]])
+    plain = _take_out(x, sides)
+    theta = float(plain[:, 0] @ plain[:, 1]) / float(plain[:, 0] @ plain[:, 0])
+    products = _take_out(np.column_stack([x, d]), d[:, None] * z)
+    pull = products * (plain[:, 1] - theta * plain[:, 0])[:, None]
+    spread = np.sqrt((pull**2).sum(axis=0))
+    score = np.abs(pull.sum(axis=0)) / np.where(spread > 0, spread, np.inf)
+    chosen = np.argsort(-score)[:_MOST_SLOPES]
+    chosen = chosen[score[chosen] > norm.isf(_DIFFERS_P / (2 * z.shape[1]))]
+    if not len(chosen):
+        return None
+    wide = np.column_stack([x, d[:, None] * z[:, chosen]])
+    return _compare(plain, _take_out(wide, sides), question.cluster[rows], question.unit)
+
+
+def _take_out(x: FloatArray, sides: FloatArray) -> FloatArray:
+    """What the columns of x (n, p) leave of sides (n, q)."""
+    left: FloatArray = sides - x @ np.linalg.lstsq(x, sides, rcond=None)[0]
+    return left
+
+
+def _compare(plain: FloatArray, other: FloatArray, group: IntArray, unit: float) -> Move | None:
+    """Slopes between the two columns of `plain` and of `other` (n, 2), whose rows are the same.
+
+    None where next to nothing is left of the treatment. Rows of a `group` are not independent.
+    """
+    pulls, slopes = [], []
+    for left in (plain, other):
+        size = float(left[:, 0] @ left[:, 0])
+        if size <= 1e-6 * len(left):
+            return None
+        slope = float(left[:, 0] @ left[:, 1]) / size
+        pulls.append(left[:, 0] * (left[:, 1] - slope * left[:, 0]) / size)
+        slopes.append(slope)
+    sums = np.bincount(np.unique(group, return_inverse=True)[1], pulls[1] - pulls[0])
+    gap = slopes[1] - slopes[0]
+    error = float(np.sqrt(sums @ sums))
+    return Move(slopes[1] * unit, gap * unit, abs(gap) > _SURE * error)
