@@ -115,7 +115,7 @@ def check_sample(labelled: IntArray, outcome: FloatArray, controls: FloatArray) 
     own, other = outcome[is_labelled].mean(), outcome[~is_labelled].mean()
     said = (
         f"the labelled reviews are no random sample of all: outcome {own:.2f} on average, {other:.2f} "
-        f"in the others, or controls that differ (p = {p_value:.1g}); a correction holds for reviews "
+        f"in the others, or controls or mentions that differ (p = {p_value:.1g}); a correction holds for reviews "
         "drawn at random only"
     )
     return [("not credible" if p_value < _STRANGE_P else "weak", said)]

@@ -34,11 +34,12 @@ def correct_rows(
         table, reading, gold, method=method, rng=np.random.default_rng(_SEED)
     )
     read = reading.polarity[gold.rows]
+    told = reading.is_mentioned.sum(axis=1)[:, None].astype(np.float64)
     agreement = measure_agreement(read, gold.polarity)
     against = [
         *check_agreement(agreement),
         *check_sides(read, gold.polarity),
-        *check_sample(gold.rows, table.outcome, table.controls),
+        *check_sample(gold.rows, table.outcome, np.column_stack([table.controls, told])),
     ]
     note = f"corrected for misreading with {corrected.n_gold:,} labelled reviews"
     if agreement is not None:

@@ -29,7 +29,7 @@ from tasks.effects.measured import MIN_GOLD, OUTCOME, Table, table_moments
 from tasks.effects.moments import IntArray
 from tasks.effects.plr_rows import assign_folds
 from tasks.effects.smooth import widen_controls
-from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.errors import ConfigError, EstimationError, InputError
 from tasks.platform.labels import UNDECIDED, read_labels, to_sides
 
 _MAX_CELLS: Final = 40_000_000
@@ -164,10 +164,16 @@ def _prepare(
     kept, undecided = _drop_undecided(kept, list(columns.values()))
     if kept.height == 0:
         raise InputError(
-            f"none of {numbered.height} rows that were read has {outcome} and its attributes"
+            f"none of {numbered.height:,} rows that were read has {outcome} and its attributes"
+            if numbered.height
+            else f"no review of {frame.height:,} was read, so there is nothing to compare"
         )
     built = build_controls(kept, list(controls), max_levels=max_levels)
     y = read_column(kept[outcome], outcome)
+    if np.ptp(y) == 0:
+        raise EstimationError(
+            f"{outcome} is {y[0]:g} in all {len(y):,} rows that were read; nothing to compare"
+        )
     read = _read_labels(kept, list(columns.values()))
     codes, clusters = read_clusters(kept, cluster)
     scaled = (y - y.mean()) / (y.std() or 1.0)

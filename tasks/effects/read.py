@@ -37,7 +37,8 @@ def read_table(path: str | Path) -> pl.DataFrame:
     except InputError as error:
         raise InputError(f"{path} could not be read: {error}") from None
     except Exception as error:
-        told = _find_ragged(path, name) or f"{type(error).__name__}: {error}"[:200]
+        first = next(iter(str(error).splitlines()), "")
+        told = _find_ragged(path, name) or f"{type(error).__name__}: {first}"[:200]
         raise InputError(f"{path} could not be read ({told}); is it whole?") from error
 
 
@@ -56,7 +57,10 @@ def _find_ragged(path: Path, name: str) -> str | None:
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         records = csv.reader(file, delimiter=_separate(name))
         try:
-            width = len(next(records, []))
+            header = next(records, [])
+            if len(header) == 1 and (sign := _find_separator(header[0])):
+                return f"its header {header[0][:60]!r} seems separated by {sign}, not by commas"
+            width = len(header)
             for record in records:
                 if len(record) > width:
                     return f"line {records.line_num:,} has {len(record)} fields, the header {width}"

@@ -7,7 +7,7 @@ import pytest
 from tasks.effects.agreement import check_sample
 from tasks.effects.drivers import estimate_drivers
 from tasks.effects.estimate import Method
-from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.errors import ConfigError, EstimationError, InputError
 from tests.effects.worlds import TRUTH, make_world
 
 
@@ -227,6 +227,24 @@ def test_labels_of_a_part_of_the_reviews_make_no_effect_credible():
         for row in found:
             assert any("no random sample" in reason for reason in row["reasons"]) == is_part
             assert (row["verdict"] == "not credible") == is_part
+
+
+def test_labels_of_reviews_that_mention_something_are_no_random_sample():
+    frame, _ = make_misread(np.random.default_rng(25))
+    true = make_table(np.random.default_rng(25), rows=1500).select(*TRUTH)
+    told = frame.select(pl.any_horizontal(pl.col(name) != 0 for name in TRUTH)).to_series()
+    rng = np.random.default_rng(1)
+    mentioned = np.flatnonzero(told.fill_null(value=False).to_numpy())
+    for rows, is_part in ((mentioned, True), (np.arange(1500), False)):
+        sample = np.sort(rng.choice(rows, 200, replace=False))
+        for row in drive(frame, gold=true[sample].with_columns(row=pl.Series(sample))):
+            assert any("no random sample" in reason for reason in row["reasons"]) == is_part
+
+
+def test_one_rating_for_all_is_said_and_nothing_is_estimated():
+    frame = make_table(np.random.default_rng(3), rows=300).with_columns(rating=pl.lit(5.0))
+    with pytest.raises(EstimationError, match="rating is 5 in all 300 rows"):
+        drive(frame)
 
 
 def test_random_samples_are_seldom_called_odd():

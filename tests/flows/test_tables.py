@@ -2,11 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from flows.desk import list_reviews, read_texts
-from flows.tables import check_out, read_gold, widen_readings
+from flows.tables import (
+    check_out,
+    find_copies,
+    find_drivers,
+    read_gold,
+    tell_copies,
+    widen_readings,
+)
 from tasks.platform.errors import ConfigError, InputError
 
 REVIEWS = pl.DataFrame({"id": ["a", "b", "c"], "body": ["good food", "bad food", "hm"]})
@@ -49,6 +57,43 @@ def test_labels_that_cannot_be_joined_are_refused(
     path = write(tmp_path / "g.csv", pl.DataFrame(labels))
     with pytest.raises(InputError, match=message):
         read_gold(path, REVIEWS, ["food"])
+
+
+def test_copies_of_a_review_are_one_and_short_ones_are_alike_by_chance() -> None:
+    long = "The battery holds for days, and nobody complains."
+    frame = pl.DataFrame({
+        "body": [long, "Great!", long, "Great!", long, None], "stars": [5, 5, 5, 5, 4, 5], "x": [1] * 6,
+    })  # fmt: skip
+    copies = find_copies(frame)
+    assert copies is not None
+    assert copies.to_list() == [0, 1, 0, 3, 4, 5], "another rating is another review"
+    assert tell_copies(copies).startswith("1 rows repeat another's")
+    assert find_copies(frame[1:4]) is None
+
+
+def test_copies_of_all_reviews_do_not_multiply_the_evidence(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    said = ["The food was delicious", "The food was awful and cold", "We sat by the window"]
+    rows = [
+        {
+            "body": f"{said[n % 3]}; we were there on the day number {n}.",
+            "stars": float(rng.normal((5, 3, 4)[n % 3])),
+            "x": float(rng.normal()),
+        }
+        for n in range(120)
+    ]
+    found = {}
+    for times in (1, 4):
+        path = tmp_path / f"{times}.csv"
+        pl.DataFrame(rows * times).write_csv(path)
+        answer = find_drivers(
+            str(path), text="body", outcome="stars", attributes=["food"], controls=["x"],
+            cluster=None, gold=None, config=None,
+        )  # fmt: skip
+        found[times] = answer["drivers"][0]
+    assert found[4]["std_error"] > 0.85 * found[1]["std_error"]
+    assert any("360 rows repeat another's text" in reason for reason in found[4]["reasons"])
+    assert any("misreadings draw effects towards 0" in reason for reason in found[1]["reasons"])
 
 
 def test_readings_stand_beside_the_rows_that_they_were_read_from() -> None:
