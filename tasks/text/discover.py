@@ -63,6 +63,8 @@ _PLAIN_NOUNS: Final = word_set(
     products purchase thing ones"""
 )
 """Nouns that are about the reviewer's day, the review or the item as a whole: nothing to cause a rating."""
+_SECOND_NOUNS: Final = word_set("life time times")
+"""Of these, the ones that name something where another noun stands before: battery life, waiting time."""
 _MIN_NOUN_SHARE: Final = 0.15
 """Occurrences of a candidate that must stand where a noun stands."""
 _MIN_REVIEWS: Final = 4
@@ -259,7 +261,7 @@ def _list_phrases(forms: Sequence[str], segment: Segment) -> Iterator[tuple[str,
         if not _may_name(forms[at]):
             continue
         yield forms[at], at, at + 1
-        if at + 1 < segment.last and _may_name(forms[at + 1]):
+        if at + 1 < segment.last and (_may_name(forms[at + 1]) or forms[at + 1] in _SECOND_NOUNS):
             yield f"{forms[at]} {forms[at + 1]}", at, at + 2
 
 
@@ -275,8 +277,13 @@ def _may_name(form: str) -> bool:
 def _stands_as_noun(
     forms: Sequence[str], segment: Segment, first: int, last: int, marked: set[int]
 ) -> bool:
-    """After a determiner or a judging word, and before a function word or the clause's end."""
-    is_opened = first > segment.first and (forms[first - 1] in _DETERMINERS or first - 1 in marked)
+    """After a determiner or a judging word, and before a function word or the clause's end.
+
+    Or first in the clause, and before its verb: "Customer service was great".
+    """
+    if first == segment.first:
+        return last < segment.last and forms[last] in _VERBS
+    is_opened = forms[first - 1] in _DETERMINERS or first - 1 in marked
     is_closed = last == segment.last or forms[last] in _FUNCTION
     return is_opened and is_closed
 

@@ -78,6 +78,23 @@ def test_singular_and_plural_are_one() -> None:
     assert found["battery"].n_reviews > 60
 
 
+def test_names_of_two_words_are_found_first_in_a_clause_and_where_the_second_is_plain() -> None:
+    said = (
+        "Customer service was {}.",
+        "The battery life is {}.",
+        "Waiting time was {}.",
+        "Life is {}.",
+    )
+    plain = ("We came on a Monday.", "I ordered two of them.", "It stands in the hall.")
+    texts = [
+        said[n % 4].format(("great", "awful", "superb")[n % 3]) + " " + " ".join(plain)
+        for n in range(300)
+    ]
+    found = names(discover_attributes(texts, embed))
+    assert {"customer_service", "battery_life", "waiting_time"} <= found
+    assert not {"life", "time", "battery", "wife"} & found
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["\U0001f600"] * 50, ["x " * 1000], ["ok"] * 100])
 def test_texts_that_judge_nothing_give_no_proposal(texts: list[str]) -> None:
     assert discover_attributes(texts, embed) == ()
