@@ -87,7 +87,9 @@ def test_names_of_two_words_are_found_first_in_a_clause_and_where_the_second_is_
     )
     plain = ("We came on a Monday.", "I ordered two of them.", "It stands in the hall.")
     texts = [
-        said[n % 4].format(("great", "awful", "superb")[n % 3]) + " " + " ".join(plain)
+        said[n % 4].format(("great", "awful", "superb")[n % 3])
+        + f" This is order {n}. "
+        + " ".join(plain)
         for n in range(300)
     ]
     found = names(discover_attributes(texts, embed))
