@@ -22,7 +22,7 @@ from tasks.effects.gaps import MUCH
 from tasks.effects.moments import IntArray, factorise
 from tasks.effects.read import TWICE
 from tasks.effects.text_controls import Components, reduce_vectors
-from tasks.effects.text_words import Chosen, Text, choose_columns, measure_length
+from tasks.effects.text_words import Chosen, Text, choose_columns, measure_length, measure_numbers
 from tasks.platform.errors import EstimationError, InputError
 from tasks.platform.labels import NO_MAJORITY
 
@@ -212,7 +212,8 @@ def add_texts(
         main = reduce_vectors(part.vectors)
         k = main.scores.shape[1]
         lesser = reduce_vectors(part.vectors, max_components=part.vectors.shape[1]).scores[:, k:]
-        scores = np.column_stack([main.scores, measure_length(part.texts)])
+        numbers = measure_numbers(part.texts)
+        scores = np.column_stack([main.scores, measure_length(part.texts), numbers])
         known = np.column_stack([controls.matrix, scores])
         chosen = choose_columns(part, main.scores, lesser, known, targets)
         columns = np.column_stack([scores, chosen.columns])
@@ -222,14 +223,16 @@ def add_texts(
             matrix=np.column_stack([controls.matrix, columns]),
             names=(*controls.names, *(f"{name}:text{i + 1}" for i in range(columns.shape[1]))),
             features=np.column_stack([controls.features, columns]),
-            notes=(*controls.notes, _describe_text(name, main, chosen)),
+            notes=(*controls.notes, _describe_text(name, main, chosen, numbers)),
         )
     return controls
 
 
-def _describe_text(name: str, main: Components, chosen: Chosen) -> str:
+def _describe_text(name: str, main: Components, chosen: Chosen, numbers: FloatArray) -> str:
     k = main.scores.shape[1]
     note = f"{name} is controlled for by {k} components, {main.share:.0%} of its variance"
+    if numbers.shape[1]:
+        note += ", by the numbers in it"
     if chosen.words:
         shown = ", ".join(chosen.words[:_SHOWN]) + (" ..." if len(chosen.words) > _SHOWN else "")
         note += f", by {len(chosen.words)} words that foretell treatment or outcome ({shown})"

@@ -9,6 +9,7 @@ on treatment effects after selection among high-dimensional controls"). Either o
 out what the other calls for.
 """
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ MAX_WORDS: Final = 1_000
 MIN_TEXTS: Final = 5
 MIN_SHARE: Final = 0.005
 """A word in fewer texts than this share, or than `MIN_TEXTS`, is no candidate."""
+MIN_NUMBERS: Final = 0.05
+"""Numbers in fewer texts than this share are controlled for by the words beside them alone."""
+_NUMBER: Final = re.compile(r"(?<![\w.])\d{1,12}(?:\.\d{1,6})?(?![\w])")
 _ROWS_PER_COLUMN: Final = 15
 _CHOOSE_ROWS: Final = 10_000
 """Of longer tables a draw of so many rows chooses."""
@@ -62,6 +66,23 @@ class Chosen:
 def measure_length(texts: Sequence[str]) -> FloatArray:
     """Logarithm of one plus the number of words of each text, standardised, shape (n,)."""
     return _standardise(np.log1p(count_words(texts))[:, None])[:, 0]
+
+
+def measure_numbers(texts: Sequence[str]) -> FloatArray:
+    """The first and the largest number that each text gives in digits, shape (n, 3) or (n, 0).
+
+    Whether there is one, and the logarithms of one plus them, standardised; none where few texts have
+    any, or where all have the same.
+    """
+    found = [[float(digits) for digits in _NUMBER.findall(text)] for text in texts]
+    has_any = np.array([bool(one) for one in found])
+    if has_any.sum() < max(MIN_TEXTS, MIN_NUMBERS * len(texts)):
+        return np.zeros((len(texts), 0))
+    sides = np.array([(one[0], max(one)) if one else (np.nan, np.nan) for one in found])
+    logs = np.log1p(sides)
+    logs = np.where(has_any[:, None], logs, np.nanmean(logs, axis=0))
+    columns = np.column_stack([has_any.astype(np.float64), logs])
+    return _standardise(columns[:, np.ptp(columns, axis=0) > 0])
 
 
 def choose_columns(

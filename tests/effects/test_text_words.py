@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tasks.effects.table import estimate_table
-from tasks.effects.text_words import Text, choose_columns, measure_length
+from tasks.effects.text_words import Text, choose_columns, measure_length, measure_numbers
 
 ROWS = 800
 WORDS = [f"word{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(80)]
@@ -94,3 +94,36 @@ def test_effect_confounded_by_a_word_that_embeddings_miss_is_recovered():
     assert abs(answer["naive"]["estimate"] - 1) > 3 * one["std_error"]
     assert abs(one["estimate"] - 1) < 3 * one["std_error"]
     assert any("words that foretell" in note and WORDS[0] in note for note in answer["reasons"])
+
+
+def test_numbers_in_texts_are_read_as_numbers() -> None:
+    texts = ["I came 3 times", "bought 10 for 2.50", "none", "flat B12 of 2019x"] * 10
+    columns = measure_numbers(texts)
+    assert columns.shape == (40, 3)
+    has_any, first, most = columns[:4].T
+    assert has_any[0] == has_any[1] > has_any[2] == has_any[3]
+    assert first[0] < first[2] < first[1], "texts without one lie in between"
+    assert most[1] > most[0]
+    assert measure_numbers(["no number here"] * 40).shape == (40, 0)
+    assert measure_numbers(["it is 5"] * 40).shape == (40, 0), "all the same"
+    assert np.isfinite(measure_numbers(["9" * 12, "1"] * 20)).all()
+
+
+def test_a_number_in_a_text_that_confounds_is_controlled_for() -> None:
+    rng = np.random.default_rng(3)
+    times = rng.integers(1, 13, 900)
+    z = (times - times.mean()) / times.std()
+    treated = rng.random(900) < 1 / (1 + np.exp(-1.5 * z))
+    texts = [
+        f"I have bought here {n} times, and the weather is {w}."
+        for n, w in zip(times, rng.choice(["fine", "bad"], 900), strict=True)
+    ]
+    frame = pl.DataFrame(
+        {"y": treated + 1.5 * z + rng.normal(size=900), "d": treated.astype(int), "text": texts}
+    )
+    answer = estimate_table(
+        frame, outcome="y", treatment="d", vectors={"text": rng.normal(size=(900, 16))},
+        estimators=["plr", "diff"], is_checked=False,
+    )  # fmt: skip
+    assert answer["estimates"][0]["ci_low"] < 1 < answer["estimates"][0]["ci_high"]
+    assert answer["naive"]["ci_low"] > 2
