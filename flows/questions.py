@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -91,8 +92,9 @@ def estimate_source(
     frame, controls = add_tones(frame, asked["controls"], text_controls)
     asked = {**asked, "controls": controls}
     vectors = embed_columns(frame, text_controls, config)
+    memo: dict[Any, Any] = {}
     answer = estimate_table(
-        frame, **asked, vectors=vectors, has_effects=cate_out is not None, **options
+        frame, **asked, vectors=vectors, has_effects=cate_out is not None, memo=memo, **options
     )
     if tests is not None:
         answer |= estimate_tests(frame, tests, **asked, vectors=vectors, **options)
@@ -100,9 +102,10 @@ def estimate_source(
         answer["cate_out"] = write_effects(answer.pop("cate"), cate_out)
     if segments:
         plain = make_options(options.get("estimand", "ate"), options.get("penalty", 1.0))
-        question = make_question(frame, asked, vectors)
+        question = replace(make_question(frame, asked, vectors), memo=memo)
         answer["segments"] = [
-            estimate_table_segments(question, plain, frame[name]) for name in segments
+            estimate_table_segments(question, plain, frame[name], beside=answer)
+            for name in segments
         ]
     return answer
 

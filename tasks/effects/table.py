@@ -10,7 +10,7 @@ listed with verdict "no result" and the reason; another question is never answer
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import polars as pl
@@ -113,6 +113,7 @@ def estimate_table(
     vectors: Mapping[str, FloatArray] | None = None,
     has_effects: bool = False,
     is_checked: bool = True,
+    memo: dict[Any, Any] | None = None,
     seed: int = 0,
     rules: Rules | None = None,
 ) -> dict[str, Any]:
@@ -127,7 +128,8 @@ def estimate_table(
     `estimators` None chooses by the question. `is_experiment` says that the treatment was
     randomised, `expected_share` what share was meant to be treated. `vectors` are embeddings of
     text controls, shape (rows, dim) by name. `is_checked` holds an adjusted answer that nothing speaks
-    against beside learners of the controls, where none of `estimators` has them: some seconds.
+    against beside learners of the controls, where none of `estimators` has them: some seconds. `memo` is filled with
+    what was learned, for whoever asks the same of the same table.
 
     Raises ConfigError for contradictory arguments, InputError for columns that are absent or not
     numbers, EstimationError when the data cannot answer.
@@ -144,6 +146,7 @@ def estimate_table(
         "folds": folds, "max_levels": max_levels, "vectors": vectors,
     }  # fmt: skip
     question = ask(frame, **asked)
+    question = question if memo is None else replace(question, memo=memo)
     names = choose_estimators(estimators, question, options)
     replies = [reply(name, question, options) for name in names]
     naive = question.scale(fit_naive(question).interval(ONE, confidence=confidence))

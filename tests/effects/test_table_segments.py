@@ -10,6 +10,7 @@ from tasks.effects import table_segments
 from tasks.effects.answer import Options
 from tasks.effects.answer_flexible import learn
 from tasks.effects.credibility import Rules
+from tasks.effects.nuisance import Nuisances
 from tasks.effects.question import ask
 from tasks.effects.table_segments import estimate_table_segments
 from tasks.effects.table_tests import estimate_tests
@@ -196,3 +197,137 @@ def test_a_segment_whose_arm_is_thin_has_no_effect_on_the_treated():
     (other,) = (level for level in found["levels"] if level["level"] == "g0")
     assert other["estimate"] is not None
     assert found["heterogeneity"] is None
+
+
+def make_answer(estimator, *, low=-10.0, high=10.0):
+    """An answer about all rows by one estimator, with an interval."""
+    middle = (low + high) / 2
+    one = {"estimator": estimator, "estimate": middle, "ci_low": low, "ci_high": high}
+    return {"headline": estimator, "estimates": [one]}
+
+
+def ask_plainly(frame, controls=("x",), cluster=None):
+    return ask(
+        frame, outcome="y", treatment="d", controls=list(controls), cluster=cluster, folds=5,
+        max_levels=20,
+    )  # fmt: skip
+
+
+def test_segments_by_lines_are_adjusted_for_bends_as_the_effect_on_all_rows_is():
+    """Treatment and outcome follow cos 2x; without its bend the effect of 1 looks like 2.2."""
+    rng = np.random.default_rng(0)
+    n = 1200
+    x, group = rng.uniform(-3, 3, n), rng.choice(["a", "b"], n)
+    wave = np.cos(2 * x)
+    d = (rng.random(n) < 1 / (1 + np.exp(-1.5 * wave))).astype(int)
+    frame = pl.DataFrame({"y": d + 2 * wave + rng.normal(size=n), "d": d, "x": x})
+    found = estimate_table_segments(ask_plainly(frame), OPTIONS, pl.Series("group", group))
+    assert len(found["levels"]) == 2
+    for level in found["levels"]:
+        assert abs(level["estimate"] - 1) < 3 * level["std_error"] < 0.5
+
+
+def test_segments_by_lines_refuse_a_level_whose_arm_is_thin():
+    frame = make_table(np.random.default_rng(12), n=400, effects=(0.2, 0.8, 0.8))
+    is_thin = pl.col("group") == "g1"
+    frame = frame.with_columns(
+        d=pl.when(is_thin).then(is_thin.cum_sum() <= 9).otherwise(pl.col("d") == 1).cast(pl.Int64)
+    )
+    levels = {one["level"]: one for one in segments_of(frame)["levels"]}
+    assert levels["g1"]["estimate"] is None
+    assert levels["g1"]["reason"] == "9 rows in the smaller arm; 10 are needed"
+    assert levels["g0"]["estimate"] is not None
+    assert levels["g2"]["estimate"] is not None
+    doses = frame.with_columns(d=pl.col("d") + pl.col("x").round(1))
+    assert all(one["estimate"] is not None for one in segments_of(doses)["levels"])
+
+
+@pytest.fixture
+def lopsided(monkeypatch):
+    """Where x is over 0.3 the effect is 4 and next to all are treated, else 0 and every other one.
+
+    Levels are pure chance; the average is 1.53, and lines see 0.8. Nothing is learned: the models
+    are told the truth.
+    """
+    rng = np.random.default_rng(5)
+    n = 1500
+    x, group = rng.normal(size=n), rng.choice(["a", "b"], n)
+    chance = np.where(x > 0.3, 0.93, 0.5)
+    d = (rng.random(n) < chance).astype(int)
+    effect = np.where(x > 0.3, 4.0, 0.0)
+    y = x + effect * d + rng.normal(size=n)
+    told = Nuisances(x - y.mean(), x + effect - y.mean(), chance, {"truth": effect}, {})
+    monkeypatch.setattr(table_segments, "learn", lambda *_: [told])
+    shop = np.where(group == "a", 0, 1 + np.arange(n) % 50)
+    return pl.DataFrame({"x": x, "d": d, "y": y, "group": group, "shop": shop}), effect
+
+
+@pytest.mark.parametrize("name", ["balance", "irm", "forest", "ipw"])
+def test_segments_beside_an_average_are_averages(name, lopsided):
+    frame, effect = lopsided
+    found = estimate_table_segments(
+        ask_plainly(frame), OPTIONS, frame["group"], beside=make_answer(name)
+    )
+    assert (found["estimator"], found["estimand"]) == ("irm", "ate")
+    for level in found["levels"]:
+        truth = effect[(frame["group"] == level["level"]).to_numpy()].mean()
+        assert abs(level["estimate"] - truth) < 3 * level["std_error"] < 0.6
+
+
+def test_segments_beside_one_effect_for_all_are_lines_and_say_so(lopsided):
+    frame, _ = lopsided
+    question = ask_plainly(frame)
+    lines = estimate_table_segments(question, OPTIONS, frame["group"])
+    no_average = make_answer("plr")
+    no_average["estimates"].append({"estimator": "balance", "estimate": None})
+    for beside in (make_answer("plr"), no_average):
+        found = estimate_table_segments(question, OPTIONS, frame["group"], beside=beside)
+        assert found["estimator"] == "plr"
+        assert found["levels"] == lines["levels"]
+
+
+def test_a_level_of_one_cluster_has_no_average_and_leaves_the_others_theirs(lopsided):
+    frame, _ = lopsided
+    question = ask_plainly(frame, cluster="shop")
+    found = estimate_table_segments(question, OPTIONS, frame["group"], beside=make_answer("irm"))
+    levels = {one["level"]: one for one in found["levels"]}
+    assert "2 clusters" in levels["a"]["reason"]
+    assert levels["b"]["estimate"] is not None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(2.0, 3.0, "below"), (-3.0, -2.0, "above"), (0.4, 3.0, None), (-3.0, 0.5, None)],
+)
+def test_levels_that_all_lie_beyond_the_headline_are_said_to_contradict_it(low, high, said):
+    """Effects of 0.5 in both levels."""
+    frame = make_table(np.random.default_rng(7), n=2000, effects=(0.5, 0.5))
+    beside = make_answer("plr", low=low, high=high)
+    reason = estimate_table_segments(ask_plainly(frame), OPTIONS, frame["group"], beside=beside)[
+        "reason"
+    ]
+    assert reason.startswith("effects by group")
+    assert ("contradict" in reason) == (said is not None)
+    if said:
+        assert f"every level lies {said} plr on all rows" in reason
+
+
+def test_levels_on_both_sides_of_the_headline_contradict_nothing():
+    frame = make_table(np.random.default_rng(8), n=2000, effects=(-1.0, 1.0))
+    beside = make_answer("plr", low=-0.1, high=0.1)
+    found = estimate_table_segments(ask_plainly(frame), OPTIONS, frame["group"], beside=beside)
+    assert "contradict" not in found["reason"]
+
+
+def test_levels_that_are_controls_are_not_learned_anew(lopsided, monkeypatch):
+    frame, _ = lopsided
+    asked = []
+    told = table_segments.learn()
+    monkeypatch.setattr(table_segments, "learn", lambda *given: asked.append(given[0]) or told)
+    for controls in (("x", "group"), ("x",)):
+        question = ask_plainly(frame, controls)
+        estimate_table_segments(question, OPTIONS, frame["group"], beside=make_answer("irm"))
+        asked.append(question)
+    assert asked[0] is asked[1]
+    assert asked[2].controls.shape[1] == asked[3].controls.shape[1] + 1
+    assert asked[2].memo is not asked[3].memo

@@ -342,6 +342,7 @@ def test_every_estimator_answers_and_every_row_gets_an_effect(shop: Path, trial:
         assert by_name[name]["verdict"] in ("credible", "weak")
     assert answer["naive"]["ci_low"] > 0.6
     assert {one["level"] for one in answer["segments"][0]["levels"]} == {"a", "<b>"}
+    assert answer["segments"][0]["estimator"] == "irm"
     effects = pl.read_csv(out)
     assert effects.columns == ["row", "cate"]
     assert effects["row"].to_list() == list(range(600))
