@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -17,6 +18,7 @@ from tasks.effects.credibility import Rules
 from tasks.effects.estimand import check_estimand
 from tasks.effects.penalty import Penalty
 from tasks.effects.question import Question, ask
+from tasks.effects.sample_check import check_sample
 from tasks.effects.table import estimate_table
 from tasks.effects.table_refute import refute_question
 from tasks.effects.table_segments import estimate_table_segments
@@ -142,9 +144,13 @@ def refute_source(
     time: str | None = None,
     negative_controls: Sequence[str] = (),
     penalty: Penalty = 1.0,
+    is_checked: bool = True,
     config: str | None = None,
 ) -> dict[str, Any]:
-    """Estimate, and try to prove the estimate wrong."""
+    """Estimate, and try to prove the estimate wrong.
+
+    `is_checked` holds what every refuter passes against learners, as `estimate_table` does.
+    """
     frame = read_source(table, config)
     check_columns(frame, [*([time] if time else []), *negative_controls])
     twice = [name for name in negative_controls if name in asked["controls"]]
@@ -152,7 +158,8 @@ def refute_source(
         raise ConfigError(f"{twice} are named as controls and as negative controls; choose one")
     frame, controls = add_tones(frame, asked["controls"], text_controls)
     asked = {**asked, "controls": controls}
-    question = make_question(frame, asked, embed_columns(frame, text_controls, config))
+    vectors = embed_columns(frame, text_controls, config)
+    question = make_question(frame, asked, vectors)
     numbers = {
         name: read_column(frame[name], name)[question.row]
         for name in [*negative_controls, *([time] if time else [])]
@@ -162,6 +169,18 @@ def refute_source(
         make_options("ate", penalty),
         time=numbers[time] if time else None,
         negatives={name: numbers[name] for name in negative_controls},
+        check=partial(
+            check_sample,
+            question,
+            frame,
+            name="plr",
+            **asked,
+            folds=FOLDS,
+            max_levels=MAX_LEVELS,
+            vectors=vectors,
+        )
+        if is_checked
+        else None,
     )
     head = {"outcome": asked["outcome"], "treatment": asked["treatment"], "n": question.n}
     return {**head, "estimator": "plr", "estimand": "ate", **answer}

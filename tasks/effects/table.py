@@ -156,7 +156,10 @@ def estimate_table(
     headline = _choose_headline(shown, options)
     beside: list[Finding] = []
     main = next((one.answer for one in replies if one.name == headline), None)
-    if main is not None and is_checked and _wants_check(shown, str(headline), question, options):
+    own: Verdict = next(
+        (one["verdict"] for one in shown if one["estimator"] == headline), "no result"
+    )
+    if main is not None and is_checked and wants_check(own, str(headline), question, options):
         beside = check_sample(question, frame, main.interval, options, name=str(headline), **asked)
     verdict, reasons = _conclude(shown, headline, beside)
     return {
@@ -197,13 +200,13 @@ def choose_estimators(
     return list(dict.fromkeys(names))
 
 
-def _wants_check(
-    shown: Sequence[Mapping[str, Any]], headline: str, question: Question, options: Options
-) -> bool:
-    """Whether an adjusted answer that nothing speaks against has yet to be held against learners."""
-    main = next(one for one in shown if one["estimator"] == headline)
-    is_adjusted = headline in ("plr", "ipw") and question.controls.shape[1] > 0
-    return is_adjusted and main["verdict"] == "credible" and not options.is_experiment
+def wants_check(verdict: Verdict, name: str, question: Question, options: Options) -> bool:
+    """Whether an adjusted answer that nothing speaks against has yet to be held against learners.
+
+    It is that of the estimator `name`, and `verdict` what was found of it so far.
+    """
+    is_adjusted = name in ("plr", "ipw") and question.controls.shape[1] > 0
+    return is_adjusted and verdict == "credible" and not options.is_experiment
 
 
 def reply(name: str, question: Question, options: Options) -> Reply:
@@ -250,17 +253,7 @@ def _show(
     verdict: Verdict = "no result"
     reasons = [one.why_not]
     if one.answer is not None:
-        is_adjusted = one.name != "diff"
-        beside = credibility.check_naive(one.answer.interval, naive) if is_adjusted else []
-        if not is_adjusted and not options.is_experiment and question.controls.shape[1]:
-            beside = [("weak", _UNADJUSTED)]
-        elif is_adjusted and not options.is_experiment:
-            main = one.answer.interval
-            beside += [
-                *check_hole(question, main, naive),
-                *check_shared(question, main),
-                *check_slopes(question, main),
-            ]
+        beside = compare_naive(one.name, one.answer.interval, naive, question, options)
         verdict, reasons = credibility.decide_verdict([*one.answer.findings, *shared, *beside])
     return {
         "estimator": one.name,
@@ -273,6 +266,20 @@ def _show(
         "reasons": reasons,
         **((one.answer.details if one.answer else None) or {}),
     }
+
+
+def compare_naive(
+    name: str, interval: Interval, naive: Interval, question: Question, options: Options
+) -> list[Finding]:
+    """What the `naive` figure beside says of the `interval` of the estimator `name`."""
+    if name == "diff":
+        is_left = not options.is_experiment and question.controls.shape[1] > 0
+        return [("weak", _UNADJUSTED)] if is_left else []
+    found = credibility.check_naive(interval, naive)
+    if options.is_experiment:
+        return found
+    left = (*check_shared(question, interval), *check_slopes(question, interval))
+    return [*found, *check_hole(question, interval, naive), *left]
 
 
 def _choose_headline(shown: Sequence[Mapping[str, Any]], options: Options) -> str | None:

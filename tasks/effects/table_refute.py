@@ -1,5 +1,6 @@
 """Refutation of one question of a table: the tests of `tasks.effects.refute`, on rows in memory."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from tasks.effects import credibility
 from tasks.effects.answer import Options
-from tasks.effects.answer_linear import ONE, answer_plr, find_wide_controls, fit_plr
+from tasks.effects.answer_linear import ONE, answer_plr, find_wide_controls, fit_naive, fit_plr
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.intervals import Interval, make_interval
@@ -18,6 +19,7 @@ from tasks.effects.question import Question, stretch
 from tasks.effects.question_checks import check_question, find_overlap
 from tasks.effects.refute import VERDICTS, RefuteRules, Result, describe_benchmarks, grade
 from tasks.effects.sensitivity import Benchmark, benchmark_controls, group_controls
+from tasks.effects.table import compare_naive, wants_check
 from tasks.platform.errors import EstimationError
 from tasks.platform.numbers import tell_signed
 
@@ -56,12 +58,16 @@ def refute_question(
     time: FloatArray | None = None,
     negatives: dict[str, FloatArray] | None = None,
     rules: RefuteRules | None = None,
+    check: Callable[[Interval, Options], list[Finding]] | None = None,
 ) -> dict[str, Any]:
     """Every refuter tried on the partially linear estimate of `question`.
 
     Keys: estimate {estimate, std_error, ci_low, ci_high, p_value}, refutations [{refuter, result,
     refuted, ci_low, ci_high, p_value, reason, note, benchmarks}], verdict, reasons. Raises
     EstimationError when there is no estimate to refute.
+
+    What `estimate_table` says against plr alone is said here too. `check` holds the interval of an
+    estimate that all else passes against learners (`check_sample`): some seconds; None does not.
     """
     trial = Trial(
         question=question,
@@ -80,11 +86,17 @@ def refute_question(
         try_sensitivity(trial),
     ]
     shared = check_question(question, find_overlap(question, options), options, None)
-    own = [*answer_plr(question, options).findings, *shared]
+    answer = answer_plr(question, options)
+    naive = question.scale(fit_naive(question).interval(ONE, confidence=options.confidence))
+    beside = compare_naive("plr", answer.interval, naive, question, options)
+    own = [*answer.findings, *shared, *beside]
     found: list[Finding] = [
         (VERDICTS[line["result"]], line["reason"]) for line in lines if line["reason"]
     ]
     verdict, reasons = credibility.decide_verdict([*own, *found])
+    if check is not None and wants_check(verdict, "plr", question, options):
+        learned = check(answer.interval, options)
+        verdict, reasons = credibility.decide_verdict([*own, *found, *learned])
     return {
         "estimate": vars(trial.interval),
         "refutations": lines,

@@ -7,6 +7,7 @@ import pytest
 from tasks.effects.answer import Options
 from tasks.effects.credibility import Rules
 from tasks.effects.question import ask
+from tasks.effects.table import estimate_table
 from tasks.effects.table_refute import deal_anew, refute_question
 
 OPTIONS = Options("ate", 0.95, 1.0, is_experiment=False, rules=Rules())
@@ -119,3 +120,46 @@ def test_what_speaks_against_an_estimate_speaks_against_one_that_is_tried():
     assert any("no controls" in reason for reason in answer["reasons"])
     few = randomised.with_columns(user=pl.int_range(pl.len()) % 2)
     assert refuted(few, cluster="user")[0]["verdict"] == "not credible"
+
+
+def test_what_learners_say_against_an_estimate_counts_where_all_refuters_passed():
+    frame = make_table(np.random.default_rng(1))
+    question = ask(
+        frame, outcome="y", treatment="d", controls=["x1", "x2"], cluster=None, folds=5,
+        max_levels=20,
+    )  # fmt: skip
+    held = []
+
+    def disagree(interval, options):
+        held.append((interval, options))
+        return [("weak", "balance disagrees")]
+
+    answer = refute_question(question, OPTIONS, check=disagree)
+    assert (answer["verdict"], answer["reasons"][0]) == ("weak", "balance disagrees")
+    assert vars(held[0][0]) == pytest.approx(answer["estimate"])
+    assert held[0][1] is OPTIONS
+    agreed = refute_question(question, OPTIONS, check=lambda *_: [("credible", "balance agrees")])
+    assert agreed["verdict"] == "credible"
+    assert "balance agrees" in agreed["reasons"]
+    known = ask(
+        frame.with_columns(before=pl.col("x1")), outcome="y", treatment="d", controls=["x2"],
+        cluster=None, folds=5, max_levels=20,
+    )  # fmt: skip
+    failed = refute_question(
+        known, OPTIONS, negatives={"before": frame["x1"].to_numpy()}, check=disagree
+    )
+    assert failed["verdict"] == "not credible"
+    assert len(held) == 1
+
+
+def test_a_control_with_holes_weighs_on_what_is_tried_as_on_what_is_estimated():
+    """x1 is missing in a third of the rows, which are adjusted for in part."""
+    frame = make_table(np.random.default_rng(1)).with_columns(
+        x1=pl.when(pl.int_range(pl.len()) % 3 == 0).then(None).otherwise(pl.col("x1"))
+    )
+    said = estimate_table(
+        frame, outcome="y", treatment="d", controls=["x1", "x2"], estimators=["plr"]
+    )
+    answer, _ = refuted(frame)
+    assert said["verdict"] == answer["verdict"] == "weak"
+    assert set(said["reasons"]) <= set(answer["reasons"])

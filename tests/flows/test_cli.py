@@ -406,6 +406,7 @@ def test_refute_tries_everything_and_says_what_it_could_not_try(shop: Path, tria
     }
     assert set(found.values()) == {"passed"}
     assert answer["verdict"] == "credible"
+    assert any("balance on the same rows agrees" in reason for reason in answer["reasons"])
     twice = call("effects", "refute", str(trial), *ASKED, "--negative-controls", "x")
     assert twice.exit_code == 2
     assert "choose one" in twice.stderr
