@@ -46,9 +46,10 @@ def check_shared(question: Question, found: Interval) -> list[Finding]:
     findings: list[Finding] = []
     width = found.ci_high - found.ci_low
     for name, codes in question.shared:
-        if name not in question.memo:
-            question.memo[name] = tell_levels_apart(question, codes)
-        move: Move | None = question.memo[name]
+        key = ("shared", name)
+        if key not in question.memo:
+            question.memo[key] = tell_levels_apart(question, codes)
+        move: Move | None = question.memo[key]
         if move is None or not move.is_real or abs(move.by) <= LEFT_OVER * width:
             continue
         said = (

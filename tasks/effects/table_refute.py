@@ -222,6 +222,7 @@ def select_rows(question: Question, is_kept: NDArray[np.bool_]) -> Question:
         cluster=question.cluster[is_kept],
         is_treated=None if question.is_treated is None else question.is_treated[is_kept],
         row=question.row[is_kept],
+        shared=tuple((name, codes[is_kept]) for name, codes in question.shared),
         memo={},
     )
 
