@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import FloatArray
+from tasks.effects.codes import find_codes, read_whole
 from tasks.effects.columns import (
     add_texts,
     build_controls,
@@ -153,6 +154,7 @@ def ask(
     codes, clusters = read_clusters(kept, cluster)
     folds = min(folds, len(clusters))
     values = np.unique(d)
+    looks = find_codes(read_whole(kept, controls), built.matrix, d, y, codes)
     question = Question(
         outcome=_standardise(y),
         treatment=_standardise(d),
@@ -163,7 +165,7 @@ def ask(
         folds=folds,
         is_treated=(d == values[1]).astype(np.int64) if len(values) == 2 else None,
         notes=(*notes, *built.notes),
-        gaps=built.gaps,
+        gaps=(*built.gaps, *looks),
         hole=built.hole,
         shared=built.shared,
         control_names=built.names,
