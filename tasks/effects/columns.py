@@ -23,6 +23,7 @@ from tasks.effects.moments import IntArray, factorise
 from tasks.effects.read import TWICE
 from tasks.effects.text_controls import Components, reduce_vectors
 from tasks.effects.text_words import Chosen, Text, choose_columns, measure_length, measure_numbers
+from tasks.effects.weekdays import add_calendar
 from tasks.platform.errors import EstimationError, InputError
 from tasks.platform.labels import NO_MAJORITY
 
@@ -107,14 +108,17 @@ class Controls:
 def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: int) -> Controls:
     """Controls in the table's own basis; small tables get straight lines, large ones more levels.
 
-    A category has up to `max_levels` levels with a column each, or one for every twentieth row.
+    A category has up to `max_levels` levels with a column each, or one for every twentieth row. Dates
+    bring their days of the week and months along.
     """
     if not controls:
         nothing = np.zeros((frame.height, 0))
         return Controls(nothing, (), nothing, ())
     is_small = frame.height < SMALL_ROWS
+    check_columns(frame, controls)
+    frame, known = add_calendar(frame, controls, is_small=is_small)
     allowed = max(max_levels, min(frame.height // _LEVEL_ROWS, _MOST_LEVELS))
-    spec = discover_spec(frame, controls, max_levels=min(max_levels, 5) if is_small else allowed)
+    spec = discover_spec(frame, known, max_levels=min(max_levels, 5) if is_small else allowed)
     spec = spec.straight() if is_small else spec
     basis = fit_basis(frame, spec)
     holes = {name: _count_missing(frame[name]) / frame.height for name in controls}
