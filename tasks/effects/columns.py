@@ -21,6 +21,7 @@ from tasks.effects.basis import (
 from tasks.effects.gaps import MUCH
 from tasks.effects.moments import IntArray, factorise
 from tasks.effects.read import TWICE
+from tasks.effects.sentinels import blank_sentinels
 from tasks.effects.text_controls import Components, reduce_vectors
 from tasks.effects.text_words import Chosen, Text, choose_columns, measure_length, measure_numbers
 from tasks.effects.weekdays import add_calendar
@@ -109,13 +110,14 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
     """Controls in the table's own basis; small tables get straight lines, large ones more levels.
 
     A category has up to `max_levels` levels with a column each, or one for every twentieth row. Dates
-    bring their days of the week and months along.
+    bring their days of the week and months along; numbers that stand for "missing" are missing.
     """
     if not controls:
         nothing = np.zeros((frame.height, 0))
         return Controls(nothing, (), nothing, ())
     is_small = frame.height < SMALL_ROWS
     check_columns(frame, controls)
+    frame, codes = blank_sentinels(frame, controls)
     frame, known = add_calendar(frame, controls, is_small=is_small)
     allowed = max(max_levels, min(frame.height // _LEVEL_ROWS, _MOST_LEVELS))
     spec = discover_spec(frame, known, max_levels=min(max_levels, 5) if is_small else allowed)
@@ -138,6 +140,7 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
         features=np.column_stack([*numbers, matrix[:, levels]]),
         notes=(
             *(f"control {name} does not vary" for name in idle),
+            *codes,
             *_describe_missing(holes, few=True),
         ),
         gaps=(
