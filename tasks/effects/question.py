@@ -17,6 +17,7 @@ from tasks.effects.columns import (
     read_clusters,
     read_column,
 )
+from tasks.effects.copies import find_copies
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
 from tasks.effects.plr_rows import assign_folds
@@ -43,7 +44,8 @@ class Question:
     in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range,
     `doses` its distinct values in order; `gaps` say which controls are adjusted for in part, `hole`
     which is missing in most rows, and their share, `shared` which have levels that share a column (see
-    `columns.Controls`). `memo` keeps what was learned, for the next who
+    `columns.Controls`); `copies` says how many rows equal others, empty where that is no fault. `memo`
+    keeps what was learned, for the next who
     asks.
     """
 
@@ -64,6 +66,7 @@ class Question:
     gap: float
     doses: FloatArray
     gaps: tuple[str, ...] = ()
+    copies: str = ""
     hole: tuple[str, float] = ("", 0.0)
     shared: tuple[tuple[str, IntArray], ...] = ()
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -155,6 +158,13 @@ def ask(
     folds = min(folds, len(clusters))
     values = np.unique(d)
     looks = find_codes(read_whole(kept, controls), built.matrix, d, y, codes)
+    copies = find_copies(
+        kept,
+        [treatment, *controls, *(vectors or {})],
+        outcome=y,
+        known=np.column_stack([d, built.matrix]),
+        cluster=codes,
+    )
     question = Question(
         outcome=_standardise(y),
         treatment=_standardise(d),
@@ -166,6 +176,7 @@ def ask(
         is_treated=(d == values[1]).astype(np.int64) if len(values) == 2 else None,
         notes=(*notes, *built.notes),
         gaps=(*built.gaps, *looks),
+        copies=copies,
         hole=built.hole,
         shared=built.shared,
         control_names=built.names,

@@ -44,6 +44,7 @@ def check_question(
     if question.n < THIN_ROWS:
         findings.append(("weak", f"only {question.n} rows"))
     findings += _check_clusters(question, options)
+    findings += [("weak", question.copies)] if question.copies else []
     if overlap is not None:
         findings += check_overlap(overlap)
         arm = min(overlap.n_treated, overlap.n_untreated)
