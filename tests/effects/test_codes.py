@@ -59,6 +59,6 @@ def test_amounts_are_not_called_codes_however_they_bend(kind: str, shape: str):
 def test_users_of_one_age_who_come_often_make_no_codes():
     rng = np.random.default_rng(5)
     age, liking = rng.integers(20, 60, 100), rng.normal(size=100)
-    user = np.repeat(np.arange(100), 12)
+    user = np.repeat(np.arange(100), 40)
     frame = answer_by(rng, liking[user], age=age[user], user=user)
     assert not says(ask(frame, ["age"], cluster="user"), "look like codes")

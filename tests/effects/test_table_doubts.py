@@ -67,13 +67,13 @@ def test_a_hole_in_a_control_counts_by_what_it_may_leave_in(
 
 
 def draw_codes(seed: int, *, rows: int, is_code: bool) -> pl.DataFrame:
-    """A control that is a number by name only, or one that is."""
+    """A control that is a number by name only, or one that is; no whole ones, which tell it already."""
     rng = np.random.default_rng(seed)
     group, size = rng.integers(0, 40, rows), rng.normal(size=40)
     moves = size[group] if is_code else (group - 20) / 12
     d = (rng.random(rows) < 1 / (1 + np.exp(-1.2 * moves))).astype(int)
     y = 0.5 * d + moves + rng.normal(size=rows)
-    return pl.DataFrame({"group": group + 1000, "d": d, "y": y})
+    return pl.DataFrame({"group": group / 8 + 1000, "d": d, "y": y})
 
 
 @pytest.mark.parametrize("is_code", [True, False])
