@@ -6,6 +6,7 @@ from typing import Final
 
 from tasks.text.clause_cut import Clause
 from tasks.text.clause_model import ClauseRules, Model
+from tasks.text.clause_nuisance import judge_nuisances
 from tasks.text.clause_stance import turn_opinions
 from tasks.text.polarity import (
     Opinion,
@@ -44,6 +45,7 @@ def score_clause(
     probed, bare = probes
     stance = clause.stance
     opinions = find_opinions(forms, 0, len(forms), own=model.targets[target].own)
+    opinions, is_little = judge_nuisances(opinions, forms)
     opinions = turn_opinions(opinions, stance.turns)
     if not opinions and (stance.heading or stance.turns):
         is_missed = any(turn.is_praise_only for turn in stance.turns)
@@ -52,7 +54,7 @@ def score_clause(
         return 0.0
     if target in clause.hits:
         opinions = _take_nearest(opinions, clause, forms, target, rules)
-    if is_noncommittal(forms) and not find_opinions(forms, 0, len(forms)):
+    if is_noncommittal(forms) and not is_little and not find_opinions(forms, 0, len(forms)):
         return 0.0
     if not opinions:
         return _read_unspoken(probed, bare, rules)
@@ -61,7 +63,7 @@ def score_clause(
     # hardly see negation (Ettinger 2020, https://doi.org/10.1162/tacl_a_00298).
     is_plain = len(clause.hits) < 2 and not turns_round(forms)
     probe = rules.probe if is_plain else rules.shared_probe
-    probe = 0.0 if stance.turns else probe
+    probe = 0.0 if stance.turns or is_little else probe
     return (1.0 - probe) * spoken + probe * probed
 
 

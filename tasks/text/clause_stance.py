@@ -155,6 +155,12 @@ PATTERNS: Final = {
         "^(?:boy |man |oh )*<HE> (?:<BE>|am|stand) <TRULY*><WRONG>$",
         "^(?:boy |man |oh )*(?:was i|were we|how) <TRULY*><WRONG>(?: (?:i|we) <WERE>)?$",
     ),
+    # Dread of what turned out otherwise; "I am worried about ..." is blame.
+    "dreaded": _compile(
+        "(?:<WERE>|been|bit|little) <0-1>(?:worried|concerned|nervous|anxious|afraid|apprehensive|sceptical"
+        "|skeptical|scared|wary) (?:about|of|that)",
+        "had (?:worries|concerns|doubts|fears) about",
+    ),
     "reported": _compile("<PEOPLE> <0-3><SAY>", "they <0-1><SAY>"),
     "former": _compile(
         "last (?:year|month|week|time|summer|winter|spring|autumn|fall)",
@@ -330,7 +336,9 @@ def take_stances(told: Sequence[Told]) -> list[Stance]:
         stances.append(
             Stance(
                 turns,
-                clause.sentence in ordered or _is_unsaid(clause, lines[number], after),
+                clause.sentence in ordered
+                or _is_unsaid(clause, lines[number], after)
+                or (follows and _is_dispelled(clause, lines[number], told[number + 1])),
                 follows and _is_surpassed(clause, lines[number], told[number + 1]),
                 headings[number] or _except(told, number),
             )
@@ -438,6 +446,14 @@ def _find_any(line: str, names: Sequence[str]) -> re.Match[str] | None:
 def _is_bare_answer(line: str) -> bool:
     """Whether a clause only denies or takes back what was said before it."""
     return _find_any(line, ("denied", "retracted")) is not None
+
+
+def _is_dispelled(clause: Told, line: str, after: Told) -> bool:
+    """Whether a dread is told of and then, after a contrast, what it was like."""
+    if not (after.is_contrast and after.is_judging and clause.sentence == after.sentence):
+        return False
+    is_other = bool(after.names) and clause.names.keys().isdisjoint(after.names)
+    return not is_other and PATTERNS["dreaded"].search(line) is not None
 
 
 def _is_surpassed(clause: Told, line: str, after: Told) -> bool:
