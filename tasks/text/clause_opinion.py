@@ -30,6 +30,50 @@ _ECHO_HEADS: Final = word_set("as so")
 _ECHO_VERBS: Final = word_set("was were is are did does")
 
 
+_EVENTS: Final = word_set(
+    "arrived arrives arrive came delivered deliver shipped ships ship mailed posted dispatched ordered "
+    "bought purchased paid pay spent got received called phoned rang contacted emailed sale discount"
+)
+"""Words of what happened: they name an attribute, but what is said next is said of the whole."""
+_ASKED: Final = word_set("called call phoned rang contacted emailed wrote")
+_PERSONS: Final = word_set("i we they it i'm i've we're we've it's they're he she this")
+_THINGS: Final = word_set("thing product item device unit machine one")
+_JOINTS: Final = word_set("and so but because since as plus while though although")
+_SUBORDINATORS: Final = word_set("than when before after as that what how which if until where")
+_CLAUSE_OPENERS: Final = word_set("when once after while since")
+
+
+def is_event(clause: Clause, forms: Sequence[str], target: int) -> bool:
+    """Whether nothing but what happened ("arrived") names a target in a clause."""
+    places = clause.hits.get(target, ())
+    if not places:
+        return not _EVENTS.isdisjoint(forms)
+    return all(forms[place - clause.first] in _EVENTS for place in places)
+
+
+def find_own_subject(clause: Clause, forms: Sequence[str], target: int) -> int:
+    """Place behind which a coordinate clause speaks of the whole and not of a target; else the end."""
+    places = [place - clause.first for place in clause.hits.get(target, ())]
+    is_asking = not _ASKED.isdisjoint(forms[: max(places, default=0)])
+    if not is_asking and not is_event(clause, forms, target):
+        return len(forms)
+    start = min(places, default=next((n for n, f in enumerate(forms) if f in _EVENTS), 0))
+    for place in range(start + 1, len(forms)):
+        before, form = forms[place - 1], forms[place]
+        is_thing = form in _THINGS and before in ("the", "this")
+        before = forms[place - 2] if is_thing else before
+        if not is_thing and form not in _PERSONS:
+            continue
+        if is_asking and before not in ("because", "since"):
+            continue
+        if before in _JOINTS or is_asking:
+            return place
+        is_opened = forms[0] in _CLAUSE_OPENERS and before not in _SUBORDINATORS
+        if form in ("i", "we") and is_opened:
+            return place
+    return len(forms)
+
+
 def score_clause(
     clause: Clause,
     forms: Sequence[str],
@@ -45,6 +89,12 @@ def score_clause(
     probed, bare = probes
     stance = clause.stance
     opinions = find_opinions(forms, 0, len(forms), own=model.targets[target].own)
+    apart = find_own_subject(clause, forms, target)
+    if any(o.first >= apart for o in opinions):
+        own = model.targets[target].own
+        opinions = [o for o in opinions if o.first < apart or own.find(forms, o.first, o.last)]
+        if not opinions:
+            return 0.0
     opinions, is_little = judge_nuisances(opinions, forms)
     opinions = turn_opinions(opinions, stance.turns)
     if not opinions and (stance.heading or stance.turns):

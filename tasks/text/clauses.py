@@ -19,7 +19,7 @@ import polars as pl
 from tasks.text.clause_cut import Clause, cut_clauses, is_telling
 from tasks.text.clause_model import ClauseRules, Model, prepare_model
 from tasks.text.clause_nuisance import spell_nuisances
-from tasks.text.clause_opinion import is_echo, score_clause, weigh_clause
+from tasks.text.clause_opinion import is_echo, is_event, score_clause, weigh_clause
 from tasks.text.clause_stance import hash_patterns
 from tasks.text.concepts import hash_data
 from tasks.text.extract import EXTRACTION_SCHEMA, AttributeLike, Embed, Extraction
@@ -94,7 +94,7 @@ class ClauseExtractor:
         measured = _measure(sorted(keys), model, embed, self.rules)
         found: dict[tuple[int, int], list[_Evidence]] = {}
         spoken: dict[int, float] = {}
-        for clause, mentions in _attribute_clauses(clauses, measured, model, self.rules):
+        for clause, mentions in _attribute_clauses(clauses, spelt, measured, model, self.rules):
             forms = spelt[clause.review][clause.first : clause.last]
             probed = measured[clause.key][1]
             names = named[clause.review, clause.first]
@@ -143,6 +143,7 @@ def _measure(
 
 def _attribute_clauses(
     clauses: Sequence[Clause],
+    spelt: Sequence[Sequence[str]],
     measured: Mapping[str, tuple[npt.NDArray[np.float64], float]],
     model: Model,
     rules: ClauseRules,
@@ -160,7 +161,8 @@ def _attribute_clauses(
         if not mentions and clause.refers_back and clause.is_judging:
             mentions = {target: weight * rules.carried for target, weight in previous.items()}
         elif mentions or clause.hits:
-            previous = mentions
+            forms = spelt[clause.review][clause.first : clause.last]
+            previous = {t: w for t, w in mentions.items() if not is_event(clause, forms, t)}
         yield clause, {} if clause.stance.is_unsaid else mentions
 
 
@@ -176,7 +178,7 @@ def _find_mentions(
         if target in clause.hits:
             if value >= rules.known:
                 named[target] = round(min(1.0, 0.75 + 0.4 * max(value - 0.3, 0.0)), 4)
-        elif is_hinted or not clause.hits:
+        elif model.targets[target].is_known and (is_hinted or not clause.hits):
             needed = rules.hinted if is_hinted else rules.mention
             lead = value - float(np.delete(similarity, target).max(initial=-1.0))
             if value >= needed and lead >= (rules.margin if clause.hits else -rules.margin):

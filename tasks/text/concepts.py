@@ -71,7 +71,8 @@ class Target:
     """A concept made ready: requested ones come first, the others only compete.
 
     `heads` are words that name the whole of it ("food", "meal") rather than a part ("soup").
-    `examples` are clauses for the encoder; `own` holds valences that hold for this concept alone.
+    `examples` are clauses for the encoder; `own` holds valences that hold for this concept alone;
+    `is_known` to the thesaurus, or else found by its words only.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Target:
     hints: frozenset[tuple[str, ...]]
     examples: tuple[str, ...]
     own: PhraseIndex[float] = field(compare=False)
+    is_known: bool = True
 
 
 @cache
@@ -272,6 +274,7 @@ def _make_target(
         - terms,
         examples=tuple(dict.fromkeys(examples)),
         own=PhraseIndex(valences),
+        is_known=bool(concepts),
     )
 
 
