@@ -58,6 +58,10 @@ _CLASSES: Final = {
     "DEVOTE": "pay give put spend take devote",
     "OWNER": "the a an my our your their its his her some new one someone",
     "MORE": "better more fewer less",
+    "BETTERED": "better more fewer less stronger longer brighter louder quieter faster quicker softer firmer thicker thinner larger bigger smaller wider higher lower deeper "
+    "sharper clearer cleaner lighter heavier warmer cooler fresher tastier friendlier smoother sturdier tighter looser shorter easier cheaper richer "
+    "fuller spicier hotter crispier newer nicer kinder stiffer safer simpler tougher calmer livelier roomier",
+    "BIT": "a bit little much way lot far slightly somewhat just tad touch",
     "NICELY": "really definitely certainly absolutely clearly simply just actually also even much yet "
     "personally particularly so very greatly always sure did do have had",
     "WRONG": "wrong mistaken surprised corrected",
@@ -113,7 +117,7 @@ PATTERNS: Final = {
         "if (?!(?:i|we|you) )<1-6>(?:was|wasn't|could be) <1-9><WOULD>",
         "<WOULD> have <NICELY*><LIKED> (?:to (?:see|have|get) )?(?!to )\\S+",
         "(?:(?:i|we) would|i'd|we'd) <NICELY*><LIKE> (?:to (?:see|have|get) )?(?:an? |some )?<MORE>",
-        "<WOULD> (?:be|have been) <0-1><WELCOME> (?:if (?!you (?:like|want|are|enjoy|need) )\\S+|with <MORE>)",
+        "<WOULD> (?:be|have been) <0-1><WELCOME> (?:if (?!you (?:like|want|are|enjoy|need) )\\S+|with (?:an? |some |slightly |much )*<BETTERED>)",
     ),
     # "Softer pillows would be nice": a comparative subject of what would be welcome.
     "missed": _compile(
@@ -129,6 +133,8 @@ PATTERNS: Final = {
         "could <NICELY*>(?:use|do with) (?:an? |some |much |<MORE> )",
         "(?<!no )(?<!not much )(?<!little )(?:room|space|scope) for (?:\\S+ )?improvements?",
     ),
+    # "The suction could be a bit stronger"; "nothing could be better" is praise.
+    "lacking": _compile("could (?:have been|be|do with being) <BIT*><BETTERED>(?! than)"),
     # What is better at another place is worse here; "better than the place next door" is not.
     "elsewhere": _compile(
         "(?:better|worse|nicer|tastier|friendlier|superior|cheaper) <0-2>(?:next door|across the (?:street|road)"
@@ -232,7 +238,7 @@ _ORDERING: Final = word_set(
 """Words one of which is in whatever orders an answer."""
 _BESIDES: Final = word_set("besides apart aside other")
 _WHOLE: Final = word_set("everything all everyone nothing rest anything")
-_TURNING: Final = ("unreal", "missed", "wanting", "elsewhere", "ceased", "rejected")
+_TURNING: Final = ("unreal", "missed", "wanting", "lacking", "elsewhere", "ceased", "rejected")
 _UNREAL: Final = frozenset({"unreal", "missed"})
 _OWN_VIEW: Final = word_set(
     "i we it they he she this ours mine my our has have had is are was were now today personally to for in"
@@ -406,7 +412,9 @@ def _find_own_turns(clause: Told, line: str) -> tuple[Turn, ...]:
         first = line.count(" ", 0, match.start())
         if name == "elsewhere":
             return (Turn(0, len(clause.forms), is_praise_only="worse" not in clause.forms),)
-        if name == "wanting":
+        if name == "lacking" and (has_negator(clause.forms[:first]) or clause.is_asked):
+            continue
+        if name in ("wanting", "lacking"):
             return (Turn(first, len(clause.forms), is_praise_only=True),)
         later = PATTERNS["later"].search(line, match.end())
         last = line.count(" ", 0, later.start()) if later else len(clause.forms)

@@ -70,6 +70,8 @@ _UNMATCHED: Final = re.compile(
     r"|\b(?:no one|no other)(?: \S+){0,3}$"
 )
 """What leads to a comparative that nothing reaches ("you won't find a better ...")."""
+_NONE: Final = re.compile(r"\bnot (?:a single|one)(?: (?!the |my |our )\S+){1,4}$")
+_NONE_REACH: Final = 7
 _FACTIVES: Final = word_set(
     "believe imagine realize realise realized realised tell express describe overstate stress"
 )
@@ -333,7 +335,11 @@ def _modify(
     if any(rule(forms, first, index) for rule in (_is_unexpected, _is_unheard, _is_exclaimed)):
         return valence
     before = forms[max(first, index - _EXPECTATION_REACH) : index]
-    if _is_lessened(forms, first, index) or _is_negated(lexicon, forms, first, index):
+    if (
+        _is_lessened(forms, first, index)
+        or _is_negated(lexicon, forms, first, index)
+        or _is_of_none(forms, first, index)
+    ):
         # What already holds its negation ("no complaints") is only dampened by another.
         return valence if valence < 0 and "wish" in before else valence * NEGATION
     if valence > 0 and any(form in _WISHES for form in _after_as(before)):
@@ -351,6 +357,12 @@ def _is_lessened(forms: Sequence[str], first: int, index: int) -> bool:
     if before[:1] and before[0] in _NOTHING:
         return False  # "nothing less than perfect"
     return before[-1:] == ["less"] or before[-2:] == ["less", "than"]
+
+
+def _is_of_none(forms: Sequence[str], first: int, index: int) -> bool:
+    """Whether it is told of nobody or nothing at all ("not a single member of staff smiled")."""
+    before = " ".join(forms[max(first, index - _NONE_REACH) : index])
+    return _NONE.search(before) is not None
 
 
 def _is_expected(forms: Sequence[str], first: int, index: int) -> bool:

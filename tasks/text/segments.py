@@ -109,7 +109,7 @@ class Parsed:
 
 def parse_text(text: str) -> Parsed:
     """Words and segments of `text`; any string is fine, one without words gives none."""
-    plain = read_signs(unwrap_lines(fold_letters(text.replace(SOFT, " "))))
+    plain = read_signs(unwrap_lines(fold_letters(text.replace(SOFT, " ")))).replace("\t", SOFT)
     view = keep_joined(text, blank_markup(plain))
     words: list[Word] = []
     segments: list[Segment] = []

@@ -17,6 +17,11 @@ _SIGNED: Final = re.compile(
     r"(?m)^[ \t]*(?:[^\W\d_]{2,30}(?: [^\W\d_]{2,30})?:? ?(?<=[ :])(?:\+{1,5}|-{1,5})(?:[ ,;]+|[ \t]*$)){1,20}$"
 )
 _SIGNS: Final = re.compile(r"(?<=[ :])(?:\+{1,5}|-{1,5})(?=[ ,;\t]|$)", re.MULTILINE)
+_STARRED: Final = re.compile(
+    r"(?m)^[ \t]*(?:[^\W\d_]{2,30}(?: [^\W\d_]{2,30})?:?[ \t]?(?<=[ \t:])\*{1,5}(?:[ ,;.\t]+|$)){1,20}$"
+)
+_LEAST_STARS: Final = 2
+"""A single asterisk in a line points at a note."""
 _THUMBS: Final = {"+": "\U0001f44d", "-": "\U0001f44e"}
 
 
@@ -52,10 +57,17 @@ def count_stars(form: str) -> tuple[int, int]:
 
 
 def read_signs(text: str) -> str:
-    """`text` with thumbs for plus and minus in lines of names and signs ("food ++, service -")."""
+    """`text` with thumbs and stars for signs in lines of names and signs ("food ++, service **")."""
+    if "*" in text:
+        text = _STARRED.sub(_show_stars, text)
     if "+" not in text and "-" not in text:
         return text
     return _SIGNED.sub(lambda line: _SIGNS.sub(_show_thumb, line.group()), text)
+
+
+def _show_stars(match: re.Match[str]) -> str:
+    line = match.group()
+    return line.replace("*", STARS[1]) if line.count("*") >= _LEAST_STARS else line
 
 
 def _show_thumb(match: re.Match[str]) -> str:

@@ -200,6 +200,40 @@ SAID = [
     ("We did not finish the pasta because it was disgusting.", "food", -1),
     ("I can't say enough good things about the staff.", "staff", 1),
 ]
+COULD_BE_MORE = [
+    ("Suction could be stronger.", "suction", -1),
+    ("The screen could be a bit brighter.", "screen", -1),
+    ("The battery could be a little longer lasting.", "battery", -1),
+    ("Would be better with stronger suction.", "suction", -1),
+    ("Would be better with a brighter screen.", "screen", -1),
+    ("The suction couldn't be stronger.", "suction", 1),
+    ("Suction is strong.", "suction", 1),
+    ("Staff couldn't do enough for us.", "staff", 1),
+    ("Customer service couldn't do enough to help.", "customer_service", 1),
+    ("The waiter did not do enough.", "service", -1),
+    ("Not a single member of staff smiled.", "staff", -1),
+    ("Not one waiter smiled.", "staff", -1),
+    ("Every single member of staff smiled.", "staff", 1),
+    ("Not as loud as I feared.", "noise", 1),
+    ("Not as expensive as I feared.", "price", 1),
+    ("The ads aren't intrusive at all.", "ads", 1),
+    ("You won't find it cheaper anywhere.", "price", 1),
+    ("I found it cheaper elsewhere.", "price", -1),
+    ("The waiter replaced it without any fuss.", "service", 1),
+]
+OF_THE_WHOLE = [
+    ("It arrived yesterday and I already love it.", "delivery", 0),
+    ("When it arrived I was so excited, but it doesn't work.", "delivery", 0),
+    ("I paid 20 dollars and I love it.", "price", 0),
+    ("I called customer service because the thing is a piece of junk.", "customer_service", 0),
+    ("The food arrived and it was cold.", "food", -1),
+    ("It arrived late and I was annoyed.", "delivery", -1),
+    ("It arrived late and it was broken.", "delivery", -1),
+    ("It arrived in perfect condition.", "delivery", 1),
+    ("I love how fast it arrived.", "delivery", 1),
+    ("The price is low and I love it.", "price", 1),
+    ("I called customer service and they were wonderful.", "customer_service", 1),
+]
 TWICE_DENIED = [
     ("The staff was anything but rude.", "staff", 1),
     ("The screen is anything but dull.", "screen", 1),
@@ -247,7 +281,7 @@ MEANT = [
     *judged(-1, CEASED, OTHERS_TOO_KIND, MISSED, WANTING),
     *judged(1, REVIVED, BETTER_THAN_FEARED, OTHERS_TOO_HARSH),
     *judged(0, MIDDLING),
-    *NOT_WANTING, *EXCEPTED, *ELSEWHERE, *OTHERS_REFUTED, *NOT_CEASED, *AS_EXPECTED, *OTHERS_ALONE, *NOT_MISSED, *UNMATCHED, *SAID, *TWICE_DENIED,
+    *NOT_WANTING, *EXCEPTED, *ELSEWHERE, *OTHERS_REFUTED, *NOT_CEASED, *AS_EXPECTED, *OTHERS_ALONE, *NOT_MISSED, *UNMATCHED, *SAID, *TWICE_DENIED, *COULD_BE_MORE, *OF_THE_WHOLE,
 ]  # fmt: skip
 
 

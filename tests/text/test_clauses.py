@@ -147,6 +147,39 @@ def test_symbols_stand_for_words(embed: Embed) -> None:
         assert read(text, RESTAURANT, embed) == expected, text
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Food: good\tService: bad", {"food": 1, "service": -1}),
+        ("Food\tgreat\nService\trude", {"food": 1, "service": -1}),
+        ("Service *****, food **", {"food": -1, "service": 1}),
+        ("food ***** service *", {"food": 1, "service": -1}),
+        ("The food was *really* good.", {"food": 1}),
+        ("** Food ** was great", {"food": 1}),
+    ],
+)
+def test_tabs_part_and_asterisks_are_stars_behind_names(
+    text: str, expected: dict[str, int], embed: Embed
+) -> None:
+    assert read(text, RESTAURANT, embed) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Great vacuum.", {}),
+        ("Terrible vacuum.", {}),
+        ("I love this vacuum.", {}),
+        ("Great suction.", {"suction": 1}),
+        ("The suction is terrible.", {"suction": -1}),
+    ],
+)
+def test_praise_of_the_whole_is_none_of_an_attribute_nobody_described(
+    text: str, expected: dict[str, int], embed: Embed
+) -> None:
+    assert read(text, name_attributes(["suction"]), embed) == expected
+
+
 def test_what_is_told_of_a_thing_beyond_its_name_is_read(embed: Embed) -> None:
     assert read("The waiter never looked at us.", RESTAURANT, embed) == {"service": -1}
     assert read("There was a lot of noise from the street.", RESTAURANT, embed) == {"noise": -1}
