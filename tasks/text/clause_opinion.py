@@ -43,6 +43,12 @@ _SUBORDINATORS: Final = word_set("than when before after as that what how which 
 _CLAUSE_OPENERS: Final = word_set("when once after while since")
 
 
+def spell_events() -> str:
+    """The lists of words above, to tell one revision from another."""
+    lists = (_EVENTS, _ASKED, _PERSONS, _THINGS, _JOINTS, _SUBORDINATORS, _CLAUSE_OPENERS)
+    return ";".join(" ".join(sorted(words)) for words in lists)
+
+
 def is_event(clause: Clause, forms: Sequence[str], target: int) -> bool:
     """Whether nothing but what happened ("arrived") names a target in a clause."""
     places = clause.hits.get(target, ())
@@ -93,7 +99,8 @@ def score_clause(
     if any(o.first >= apart for o in opinions):
         own = model.targets[target].own
         opinions = [o for o in opinions if o.first < apart or own.find(forms, o.first, o.last)]
-        if not opinions:
+        named = {place - clause.first for place in clause.hits.get(target, ())}
+        if all(o.first in named for o in opinions):
             return 0.0
     opinions, is_little = judge_nuisances(opinions, forms)
     opinions = turn_opinions(opinions, stance.turns)

@@ -19,7 +19,7 @@ import polars as pl
 from tasks.text.clause_cut import Clause, cut_clauses, is_telling
 from tasks.text.clause_model import ClauseRules, Model, prepare_model
 from tasks.text.clause_nuisance import spell_nuisances
-from tasks.text.clause_opinion import is_echo, is_event, score_clause, weigh_clause
+from tasks.text.clause_opinion import is_echo, is_event, score_clause, spell_events, weigh_clause
 from tasks.text.clause_stance import hash_patterns
 from tasks.text.concepts import hash_data
 from tasks.text.extract import EXTRACTION_SCHEMA, AttributeLike, Embed, Extraction
@@ -53,7 +53,7 @@ class ClauseExtractor:
     def revision(self) -> str:
         """Hash of the word lists, rules and patterns."""
         rules = ",".join(f"{key}={value}" for key, value in vars(self.rules).items())
-        said = f"{rules};{hash_patterns()};{spell_nuisances()}"
+        said = f"{rules};{hash_patterns()};{spell_nuisances()};{spell_events()}"
         return f"clauses-{hash_data()}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
     def extract(

@@ -226,6 +226,8 @@ OF_THE_WHOLE = [
     ("When it arrived I was so excited, but it doesn't work.", "delivery", 0),
     ("I paid 20 dollars and I love it.", "price", 0),
     ("I called customer service because the thing is a piece of junk.", "customer_service", 0),
+    ("We phoned customer support because the device is awful.", "customer_service", 0),
+    ("Bought it on sale and I am so happy with it.", "price", 0),
     ("The food arrived and it was cold.", "food", -1),
     ("It arrived late and I was annoyed.", "delivery", -1),
     ("It arrived late and it was broken.", "delivery", -1),
