@@ -57,10 +57,14 @@ def find_copies(
 
 
 def _count(keys: IntArray, outcome: FloatArray, cluster: IntArray) -> int:
-    """Rows that equal a row of another cluster."""
+    """Rows that equal a row of another cluster, where rows alike but for the outcome all do.
+
+    Where like rows differ in outcome as well, outcomes on a grid meet by chance.
+    """
     rows = pl.DataFrame({_KEY: keys, "y": outcome, _CLUSTER: cluster})
     many = pl.col(_CLUSTER).n_unique().over(_KEY, "y") > 1
-    return int(rows.select(many.sum()).item())
+    is_same = pl.col("y").n_unique().over(_KEY) == 1
+    return int(rows.select((many & is_same).sum()).item())
 
 
 def _is_function(keys: IntArray, outcome: FloatArray) -> bool:

@@ -40,3 +40,13 @@ def test_coarse_rows_that_repeat_by_chance_are_not_accused(seed: int):
     answer = ask(frame, ["x", "z"])
     assert frame.is_duplicated().mean() > 0.5  # type: ignore[operator]
     assert not says(answer, "equal another row")
+
+
+def test_outcomes_on_a_grid_of_each_level_s_own_are_not_accused():
+    row = np.arange(400)
+    price, is_promoted = row * 7 % 11, row * 13 % 17 > 8
+    outcome = is_promoted + 0.2 * price + (row * 5 % 13) / 13
+    frame = pl.DataFrame({"y": outcome, "d": is_promoted.astype(int), "price": price})
+    answer = ask(frame, ["price"])
+    assert frame.is_duplicated().mean() > 0.3  # type: ignore[operator]
+    assert answer["verdict"] == "credible", answer["reasons"]
