@@ -19,6 +19,8 @@ from flows.desk import (
     read_attributes,
     read_texts,
 )
+from tasks.effects.columns import check_columns
+from tasks.effects.copies import number_alike
 from tasks.effects.drivers import CONFIDENCE, estimate_drivers
 from tasks.platform.errors import ConfigError, InputError, StorageError
 from tasks.platform.labels import read_labels
@@ -146,13 +148,15 @@ def find_drivers(
     """
     frame = read_texts(path)
     check_column(frame, outcome)
+    check_columns(frame, controls)
     desk = open_desk(attributes, config)
     reviews = list_reviews(frame, text)
     labels = None if gold is None else read_gold(gold, frame, desk.names)
     reader = open_reader(desk, extractor, reviews, list_ids(frame, None))
     read = read_attributes(desk, reader, reviews)
     unread = number_rows(read.skipped)["row"].to_list()
-    copies = find_copies(frame.select(text, outcome, *controls)) if cluster is None else None
+    told = list(dict.fromkeys((text, outcome, *controls)))
+    copies = find_copies(frame.select(told)) if cluster is None else None
     if copies is not None:
         frame = frame.with_columns(copies)
     found = estimate_drivers(
@@ -185,10 +189,9 @@ def find_copies(frame: pl.DataFrame) -> pl.Series | None:
     """
     text = pl.col(frame.columns[0]).cast(pl.String)
     is_told = text.str.len_chars() >= COPIED_CHARS
-    whole = frame.with_row_index("whyrec__at")
-    first = pl.col("whyrec__at").min().over(frame.columns)
-    copies = whole.select(
-        pl.when(is_told).then(first).otherwise(pl.col("whyrec__at")).alias("whyrec__copy_of")
+    apart = pl.int_range(pl.len())
+    copies = frame.select(
+        pl.when(is_told).then(number_alike(frame)).otherwise(apart).alias("whyrec__copy_of")
     ).to_series()
     return copies if copies.n_unique() < len(copies) else None
 

@@ -36,8 +36,7 @@ def find_copies(
     rows are counted together. Coarse data repeat by chance; as often as their outcomes do among rows
     of which about the same is expected.
     """
-    numbered = frame.select(names).with_row_index(_KEY)
-    keys = numbered.select(pl.col(_KEY).min().over(names))[_KEY].to_numpy().astype(np.int64)
+    keys = number_alike(frame.select(names)).to_numpy()
     found = _count(keys, outcome, cluster)
     n = len(outcome)
     if found <= MUCH * n or _is_function(keys, outcome):
@@ -54,6 +53,12 @@ def find_copies(
         f"controls; chance would make about {chance:,.0f}: copies count as if they were news, so that "
         "intervals are too narrow; drop them, or name by --cluster what is there more than once"
     )
+
+
+def number_alike(frame: pl.DataFrame) -> pl.Series:
+    """The place of the first row that each row equals in all columns, shape (n,)."""
+    first = pl.col(_KEY).min().over(frame.columns).cast(pl.Int64)
+    return frame.with_row_index(_KEY).select(first).to_series()
 
 
 def _count(keys: IntArray, outcome: FloatArray, cluster: IntArray) -> int:

@@ -96,6 +96,26 @@ def test_copies_of_all_reviews_do_not_multiply_the_evidence(tmp_path: Path) -> N
     assert any("misreadings draw effects towards 0" in reason for reason in found[1]["reasons"])
 
 
+@pytest.mark.parametrize(
+    ("controls", "error", "said"),
+    [
+        (["nope"], InputError, "no column 'nope'"),
+        (["x", "stars"], ConfigError, "'stars'.* named twice"),
+        (["x", "x"], ConfigError, "'x'.* named twice"),
+    ],
+)
+def test_columns_of_drivers_that_cannot_be_are_said_in_words(
+    tmp_path: Path, controls: list[str], error: type[Exception], said: str
+) -> None:
+    rows = {"body": ["The food was good.", "The food was bad."], "stars": [5, 2], "x": [1, 2]}
+    path = write(tmp_path / "r.csv", pl.DataFrame(rows))
+    with pytest.raises(error, match=said):
+        find_drivers(
+            path, text="body", outcome="stars", attributes=["food"], controls=controls,
+            cluster=None, gold=None, config=None,
+        )  # fmt: skip
+
+
 def test_readings_stand_beside_the_rows_that_they_were_read_from() -> None:
     rows = pl.DataFrame({
         "row": [0, 0, 1, 1, 2, 2], "attribute": ["food", "noise"] * 3,
