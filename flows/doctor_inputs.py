@@ -74,8 +74,7 @@ def check_gold(settings: Settings, site: Site) -> Finding:
         gold = read_gold(place, settings.extract.names)
     except InputError as error:
         return Finding(subject, False, str(error), f"it needs {KEY} and a column per attribute")
-    catalog = site.warehouse.catalog_path
-    if catalog is not None and not catalog.is_file():
+    if site.warehouse.is_absent:
         return Finding(subject, True, f"{gold.height} labelled reviews; nothing published yet")
     ids = gold[KEY].to_list()
     with site.warehouse.connect() as connection:
@@ -109,16 +108,15 @@ def check_sources(settings: Settings, site: Site) -> Finding:
         advice = "expected folders <path>/YYYY-MM-DD/ with files in them"
         return Finding("sources", False, "no drop found", advice)
     found = f"drops of {len(days)} days, {days[0]} to {days[-1]}"
-    gone = find_withdrawn(settings, site)
+    gone = find_left(settings, site)
     if not gone:
         return Finding("sources", True, found)
     return Finding("sources", True, f"{found}; {tell_gone(gone)}", GONE_ADVICE)
 
 
-def find_withdrawn(settings: Settings, site: Site) -> list[tuple[str, str]]:
+def find_left(settings: Settings, site: Site) -> list[tuple[str, str]]:
     """Published drops that are no longer at their source; none where nothing is published yet."""
-    catalog = site.warehouse.catalog_path
-    if catalog is not None and not catalog.is_file():
+    if site.warehouse.is_absent:
         return []
     delivered = list_delivered(settings, until=date.max)
     return find_gone(delivered, settings, site.warehouse, until=date.max)

@@ -95,9 +95,8 @@ def find_file_system(place: Path) -> str:
 
 def check_warehouse(_settings: Settings, site: Site) -> Finding:
     """Whether the warehouse can be read, and is of a version that this code knows."""
-    catalog = site.warehouse.catalog_path
-    if catalog is not None and not catalog.is_file():
-        found = f"none yet at {catalog}; the first night or import makes it"
+    if site.warehouse.is_absent:
+        found = f"none yet at {site.warehouse.catalog_path}; the first night or import makes it"
         return Finding("warehouse", True, found)
     with site.warehouse.connect() as connection:
         tables = find_tables(connection)

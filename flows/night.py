@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -74,6 +74,14 @@ def refuse_future(day: date, today: date, *, option: str = "--as-of") -> None:
             f"{option} {day} lies in the future (today is {today}), and nothing of it can have been "
             "delivered; name a date up to today, or none for the newest day with data"
         )
+
+
+def choose_day(settings: Settings, as_of: date | None) -> date:
+    """The date of a night: `as_of`, which must not lie ahead, or else the newest day with data."""
+    today = find_today(settings, datetime.now(UTC))
+    day = as_of or find_as_of(settings, today)
+    refuse_future(day, today)
+    return day
 
 
 def find_as_of(settings: Settings, today: date) -> date:

@@ -1,6 +1,6 @@
 """The nightly flow: what the schedule starts, what the button starts, what the command starts."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 from prefect import flow
@@ -10,7 +10,7 @@ from flows import stages
 from flows.artifacts import show_night
 from flows.conduct import conduct, label_night, name_night, rename_run
 from flows.forms import shown
-from flows.night import find_as_of, find_today, open_night, refuse_future, run_night
+from flows.night import choose_day, open_night, run_night
 from flows.state import NightError
 from flows.workers import hire
 from tasks.platform.settings import Settings
@@ -59,9 +59,7 @@ def run_nightly(
     settings: Settings, as_of: date | None, *, is_forced: bool = False
 ) -> dict[str, Any]:
     """One night inside a flow run; raises NightError when it did not end well."""
-    today = find_today(settings, datetime.now(UTC))
-    day = as_of or find_as_of(settings, today)
-    refuse_future(day, today)
+    day = choose_day(settings, as_of)
     if as_of is None:
         rename_run(label_night(day.isoformat(), is_forced=is_forced))
     with hire(settings, threads=WORKERS):

@@ -40,9 +40,10 @@ class PrunePlan:
 def plan_prune(settings: Settings, *, now: datetime) -> PrunePlan:
     """Look at everything and remove nothing."""
     site, rules = resolve_site(settings), settings.retention
-    catalog = site.warehouse.catalog_path
-    if catalog is not None and not catalog.is_file():
-        raise InputError(f"there is no warehouse at {catalog}; check [paths] home, or run a night")
+    if site.warehouse.is_absent:
+        raise InputError(
+            f"there is no warehouse at {site.warehouse.catalog_path}; check [paths] home, or run a night"
+        )
     with site.warehouse.connect() as connection:
         drops = fetch_dicts(
             connection, read_sql("raw/drops_select"), {"source": None, "table_name": None}

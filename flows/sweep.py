@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from flows.artifacts import show_sweep
 from flows.attack_stages import Attacked, Pair
 from flows.conduct import conduct, label_sweep, name_sweep, rename_run
 from flows.engine import describe_failure
-from flows.night import find_as_of, find_today, open_night, refuse_future
+from flows.night import choose_day, open_night
 from flows.nightly import WORKERS, AsOf, Config, list_steps
 from flows.recommend_stages import find_refit_day
 from flows.state import Night, NightError
@@ -53,9 +53,7 @@ def run_sweep(settings: Settings, as_of: date | None) -> dict[str, Any]:
     What was found is published and kept all the same. Raises InputError where there is nothing to
     attack.
     """
-    today = find_today(settings, datetime.now(UTC))
-    day = as_of or find_as_of(settings, today)
-    refuse_future(day, today)
+    day = choose_day(settings, as_of)
     if as_of is None:
         rename_run(label_sweep(day.isoformat()))
     night = open_night(settings, day, flow="sweep")

@@ -74,10 +74,9 @@ def _describe(plan: ingest.Withdrawal, action: str, *, is_dry_run: bool) -> dict
 def _open_site(settings: Settings) -> Site:
     """The site of an installation that has a warehouse; raises InputError where there is none."""
     site = resolve_site(settings)
-    catalog = site.warehouse.catalog_path
-    if catalog is not None and not catalog.is_file():
+    if site.warehouse.is_absent:
         raise InputError(
-            f"there is no warehouse at {catalog}, so nothing is published; see --config"
+            f"there is no warehouse at {site.warehouse.catalog_path}, so nothing is published; see --config"
         )
     site.warehouse.prepare()
     return site

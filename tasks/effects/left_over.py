@@ -16,6 +16,7 @@ from tasks.effects.credibility import Finding
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
 from tasks.effects.question import Question
+from tasks.effects.ridge import take_out
 from tasks.platform.numbers import tell_signed
 
 LEFT_OVER: Final = 0.25
@@ -73,7 +74,7 @@ def tell_levels_apart(question: Question, codes: IntArray) -> Move | None:
     is_free = codes[rows] < 0
     x = np.column_stack([np.ones(len(rows)), find_wide_controls(question)[rows]])
     sides = np.column_stack([question.treatment[rows], question.outcome[rows]])
-    plain = _take_out(x, sides)
+    plain = take_out(x, sides)
     q = np.linalg.qr(x)[0]
     apart = plain
     for _ in range(_ROUNDS):
@@ -119,9 +120,9 @@ def average_slopes(question: Question) -> Move | None:
     if x.shape[1] + z.shape[1] > len(rows) / 4:
         return None
     sides = np.column_stack([d, question.outcome[rows]])
-    plain = _take_out(x, sides)
+    plain = take_out(x, sides)
     theta = float(plain[:, 0] @ plain[:, 1]) / float(plain[:, 0] @ plain[:, 0])
-    products = _take_out(np.column_stack([x, d]), d[:, None] * z)
+    products = take_out(np.column_stack([x, d]), d[:, None] * z)
     pull = products * (plain[:, 1] - theta * plain[:, 0])[:, None]
     spread = np.sqrt((pull**2).sum(axis=0))
     score = np.abs(pull.sum(axis=0)) / np.where(spread > 0, spread, np.inf)
@@ -130,13 +131,7 @@ def average_slopes(question: Question) -> Move | None:
     if not len(chosen):
         return None
     wide = np.column_stack([x, d[:, None] * z[:, chosen]])
-    return _compare(plain, _take_out(wide, sides), question.cluster[rows], question.unit)
-
-
-def _take_out(x: FloatArray, sides: FloatArray) -> FloatArray:
-    """What the columns of x (n, p) leave of sides (n, q)."""
-    left: FloatArray = sides - x @ np.linalg.lstsq(x, sides, rcond=None)[0]
-    return left
+    return _compare(plain, take_out(wide, sides), question.cluster[rows], question.unit)
 
 
 def _compare(plain: FloatArray, other: FloatArray, group: IntArray, unit: float) -> Move | None:

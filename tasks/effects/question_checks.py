@@ -14,6 +14,7 @@ from tasks.effects.left_over import LEFT_OVER
 from tasks.effects.moments import IntArray
 from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
 from tasks.effects.question import Question
+from tasks.effects.ridge import take_out
 from tasks.platform.numbers import tell_signed
 
 THIN_ROWS: Final = 50
@@ -144,7 +145,7 @@ def _fit_slopes(
     from scipy.stats import norm
 
     sides = np.column_stack([square, question.outcome[rows]])
-    bent, left = (sides - base @ np.linalg.lstsq(base, sides, rcond=None)[0]).T
+    bent, left = take_out(base, sides).T
     size = float(bent @ bent)
     if size <= 1e-9 * (square @ square):
         return None

@@ -24,6 +24,12 @@ def locate(columns: Sequence[str], names: Sequence[str]) -> IntArray:
     return np.array([position[name] for name in names], dtype=np.int64)
 
 
+def take_out(base: FloatArray, columns: FloatArray) -> FloatArray:
+    """What least squares on `base` (n, p) leaves of `columns` (n, m)."""
+    left: FloatArray = columns - base @ np.linalg.lstsq(base, columns, rcond=None)[0]
+    return left
+
+
 def sum_by_fold(grams: FloatArray, fold: IntArray, folds: int) -> FloatArray:
     """Gram matrix of each fold, shape (K, q, q)."""
     return np.stack([grams[fold == k].sum(axis=0) for k in range(folds)])

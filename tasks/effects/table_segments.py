@@ -17,6 +17,7 @@ from tasks.effects.moments import IntArray
 from tasks.effects.nuisance import Nuisances
 from tasks.effects.plr_rows import assign_folds
 from tasks.effects.question import Question
+from tasks.effects.ridge import take_out
 from tasks.effects.segments import (
     SegmentedContrast,
     SegmentEffect,
@@ -94,8 +95,7 @@ def _add_levels(question: Question, codes: IntArray, count: int) -> Question:
     dummies = np.eye(count)[codes]
     dummies = dummies[:, dummies.any(axis=0)][:, 1:]
     known = np.column_stack([np.ones(question.n), question.controls])
-    left = dummies - known @ np.linalg.lstsq(known, dummies, rcond=None)[0]
-    if not dummies.size or np.abs(left).max() < _TOLD:
+    if not dummies.size or np.abs(take_out(known, dummies)).max() < _TOLD:
         return question
     return replace(
         question, controls=np.column_stack([question.controls, dummies]),

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from tasks.effects.basis import FloatArray
+from tasks.effects.ridge import take_out
 from tasks.effects.text_style import count_words, describe_style
 
 MAX_WORDS: Final = 1_000
@@ -115,10 +116,10 @@ def choose_columns(
         return Chosen(np.zeros((n, 0)), ())
     rows = np.random.default_rng(_SEED).permutation(n)[:_CHOOSE_ROWS]
     base = np.column_stack([np.ones(len(rows)), known[rows]])
-    left = _standardise(_take_out(base, candidates[rows]))
+    left = _standardise(take_out(base, candidates[rows]))
     pull = np.zeros(candidates.shape[1])
     for target in targets:
-        own = _standardise(_take_out(base, target[rows][:, None]))[:, 0]
+        own = _standardise(take_out(base, target[rows][:, None]))[:, 0]
         pull = np.maximum(pull, np.abs(_fit_lasso(left, own)))
     order = np.argsort(-pull, kind="stable")[:most]
     kept = order[pull[order] > 0]
@@ -172,12 +173,6 @@ def _fit_lasso(columns: FloatArray, target: FloatArray) -> FloatArray:
         warnings.simplefilter("ignore", ConvergenceWarning)
         coefficients: FloatArray = model.fit(columns, target).coef_
     return coefficients
-
-
-def _take_out(base: FloatArray, columns: FloatArray) -> FloatArray:
-    """What a regression on `base` (n, p) leaves of `columns` (n, m)."""
-    left: FloatArray = columns - base @ np.linalg.lstsq(base, columns, rcond=None)[0]
-    return left
 
 
 def _standardise(columns: FloatArray) -> FloatArray:

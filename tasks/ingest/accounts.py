@@ -7,18 +7,9 @@ from typing import Any
 
 import duckdb
 
-from tasks.ingest.publish import (
-    label_row,
-    read_drops,
-)
-from tasks.ingest.withdraw import (
-    read_withdrawn,
-    tell_withdrawn,
-)
-from tasks.platform.refs import (
-    DropRef,
-    StagedRef,
-)
+from tasks.ingest.publish import label_row, read_drops
+from tasks.ingest.withdraw import read_withdrawn, tell_withdrawn
+from tasks.platform.refs import DropRef, StagedRef
 from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext
 from tasks.platform.warehouse import fetch_dicts

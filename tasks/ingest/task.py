@@ -23,11 +23,7 @@ from tasks.ingest.publish import (
     replace_checks,
 )
 from tasks.ingest.stage import IngestOptions, Staged, stage_files
-from tasks.ingest.withdraw import (
-    leave_withdrawn,
-    read_withdrawn,
-    restore_withdrawn,
-)
+from tasks.ingest.withdraw import leave_withdrawn, read_withdrawn, restore_withdrawn
 from tasks.platform.code import hash_function_code
 from tasks.platform.errors import GateError, SchemaError, TooManyBadRowsError
 from tasks.platform.lake import Lake

@@ -99,6 +99,11 @@ class Warehouse:
         return Path(target) if kind == "sqlite" else None
 
     @property
+    def is_absent(self) -> bool:
+        """Whether its catalog would be a file, and there is none yet."""
+        return self.catalog_path is not None and not self.catalog_path.is_file()
+
+    @property
     def data_folder(self) -> str:
         """The data's place as a catalog keeps it: with one slash at its end."""
         return self.data.rstrip("/") + "/"
