@@ -1,10 +1,11 @@
-"""What one slope, given the controls as columns, leaves out: levels that share a column, slopes that differ.
+"""What one slope, given the controls as columns, leaves out: levels that share a column, slopes that differ, holes.
 
-Both are held against the same rows with what was left out put in: least squares on the controls and
+The first two are held against the same rows with what was left out put in: least squares on the controls and
 their bends, without and with it. That the slope moves beyond chance is judged by the difference of the
 rows' influences on the two (Hausman 1978, "Specification tests in econometrics").
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,32 +40,72 @@ class Move:
     is_real: bool
 
 
-def check_shared(question: Question, found: Interval) -> list[Finding]:
-    """Whether levels that share one column for want of rows confound within it.
+@dataclass(frozen=True, eq=False)
+class Slope:
+    """What one slope is read from: n rows of `treatment` and `outcome` (n,) and what is known of them.
 
-    Rows of one level are then compared with one another alone (fixed effects of these levels).
+    `known` (n, p) are the controls with their bends, `cluster` (n,) codes of rows that are not
+    independent; `unit` takes a slope to outcome units per unit of treatment.
     """
+
+    treatment: FloatArray
+    outcome: FloatArray
+    known: FloatArray
+    cluster: IntArray
+    unit: float = 1.0
+
+    @property
+    def is_clustered(self) -> bool:
+        """Whether some rows share a cluster."""
+        return len(np.unique(self.cluster)) < len(self.cluster)
+
+
+def make_slope(question: Question) -> Slope:
+    """The slope that a question is about."""
+    return Slope(
+        treatment=question.treatment,
+        outcome=question.outcome,
+        known=find_wide_controls(question),
+        cluster=question.cluster,
+        unit=question.unit,
+    )
+
+
+def check_shared(question: Question, found: Interval) -> list[Finding]:
+    """Whether levels that share one column for want of rows confound within it."""
+    if "shared" not in question.memo:
+        question.memo["shared"] = [
+            tell_levels_apart(make_slope(question), codes) for _, codes in question.shared
+        ]
+    return weigh_moves(question.shared, question.memo["shared"], found, who="plr")
+
+
+def weigh_moves(
+    shared: Sequence[tuple[str, IntArray]],
+    moves: Sequence[Move | None],
+    found: Interval,
+    *,
+    who: str,
+) -> list[Finding]:
+    """What the moves of `who` say of an estimate where levels, `shared` by name, are told apart."""
     findings: list[Finding] = []
     width = found.ci_high - found.ci_low
-    for name, codes in question.shared:
-        key = ("shared", name)
-        if key not in question.memo:
-            question.memo[key] = tell_levels_apart(question, codes)
-        move: Move | None = question.memo[key]
+    for (name, codes), move in zip(shared, moves, strict=True):
         if move is None or not move.is_real or abs(move.by) <= LEFT_OVER * width:
             continue
         said = (
             f"control {name}: {(codes >= 0).mean():.1%} of the rows lie in levels too small for a column "
-            f"each, and these differ: told apart, they move plr by {tell_signed(move.by)}, and the "
+            f"each, and these differ: told apart, they move {who} by {tell_signed(move.by)}, and the "
             f"interval is {width:.2g} wide; group them, or give numbers that tell them apart"
         )
         findings.append(("not credible" if abs(move.by) > width else "weak", said))
     return findings
 
 
-def tell_levels_apart(question: Question, codes: IntArray) -> Move | None:
+def tell_levels_apart(slope: Slope, codes: IntArray) -> Move | None:
     """What demeaning rows within their levels does to the slope; None for fewer than 10 levels of 2.
 
+    Rows of one level are then compared with one another alone (fixed effects of these levels).
     `codes` (n,) are levels, -1 for rows that are compared with one another.
     """
     rows = np.flatnonzero(np.bincount(codes + 1, minlength=2)[codes + 1] > 1)[:_ROWS]
@@ -72,8 +113,8 @@ def tell_levels_apart(question: Question, codes: IntArray) -> Move | None:
     if (levels >= 0).sum() < _MIN_LEVELS:
         return None
     is_free = codes[rows] < 0
-    x = np.column_stack([np.ones(len(rows)), find_wide_controls(question)[rows]])
-    sides = np.column_stack([question.treatment[rows], question.outcome[rows]])
+    x = np.column_stack([np.ones(len(rows)), slope.known[rows]])
+    sides = np.column_stack([slope.treatment[rows], slope.outcome[rows]])
     plain = take_out(x, sides)
     q = np.linalg.qr(x)[0]
     apart = plain
@@ -83,9 +124,29 @@ def tell_levels_apart(question: Question, codes: IntArray) -> Move | None:
         apart = apart - means
         apart = apart - q @ (q.T @ apart)
     group = np.where(is_free, len(levels) + np.arange(len(rows)), place)
-    if question.n > len(question.clusters):
-        group = question.cluster[rows]
-    return _compare(plain, apart, group, question.unit)
+    if slope.is_clustered:
+        group = slope.cluster[rows]
+    return _compare(plain, apart, group, slope.unit)
+
+
+def check_hole(hole: tuple[str, float], found: Interval, naive: float) -> list[Finding]:
+    """Whether rows that lack a control may move an estimate by a good part of its interval.
+
+    They are told apart from the others but keep what the control would have taken away: at most
+    their share of what adjusting moves the `naive` figure by.
+    """
+    name, share = hole
+    if not 0 < share < 1:
+        return []
+    left = share / (1 - share) * abs(naive - found.estimate)
+    if left <= LEFT_OVER * (found.ci_high - found.ci_low):
+        return []
+    said = (
+        f"control {name} is missing in {share:.1%} of the rows, which are not adjusted for it: this may "
+        f"move the estimate by {left:.2g}, and its interval is {found.ci_high - found.ci_low:.2g} wide; "
+        "fill the control in, or ask without those rows"
+    )
+    return [("weak", said)]
 
 
 def check_slopes(question: Question, found: Interval) -> list[Finding]:

@@ -9,8 +9,7 @@ from tasks.effects.answer_linear import MIN_ARM_ROWS
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.experiment import check_balance, check_sample_ratio
-from tasks.effects.intervals import Interval, effective_size
-from tasks.effects.left_over import LEFT_OVER
+from tasks.effects.intervals import effective_size
 from tasks.effects.moments import IntArray
 from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
 from tasks.effects.question import Question
@@ -63,26 +62,6 @@ def check_question(
     if not options.is_experiment:
         findings += [("weak", gap) for gap in question.gaps]
     return findings
-
-
-def check_hole(question: Question, found: Interval, naive: Interval) -> list[Finding]:
-    """Whether rows that lack a control may move an estimate by a good part of its interval.
-
-    They are told apart from the others but keep what the control would have taken away: at most
-    their share of what adjusting moves the naive figure by.
-    """
-    name, share = question.hole
-    if not 0 < share < 1:
-        return []
-    left = share / (1 - share) * abs(naive.estimate - found.estimate)
-    if left <= LEFT_OVER * (found.ci_high - found.ci_low):
-        return []
-    said = (
-        f"control {name} is missing in {share:.1%} of the rows, which are not adjusted for it: this may "
-        f"move the estimate by {left:.2g}, and its interval is {found.ci_high - found.ci_low:.2g} wide; "
-        "fill the control in, or ask without those rows"
-    )
-    return [("weak", said)]
 
 
 def _check_clusters(question: Question, options: Options) -> list[Finding]:

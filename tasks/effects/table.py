@@ -39,11 +39,11 @@ from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding, Rules, Verdict
 from tasks.effects.estimand import ESTIMANDS, NAMES, Estimand, check_estimand
 from tasks.effects.intervals import Interval
-from tasks.effects.left_over import check_shared, check_slopes
+from tasks.effects.left_over import check_hole, check_shared, check_slopes
 from tasks.effects.overlap import Overlap
 from tasks.effects.penalty import Penalty
 from tasks.effects.question import Question, ask
-from tasks.effects.question_checks import check_hole, check_question, find_overlap
+from tasks.effects.question_checks import check_question, find_overlap
 from tasks.effects.sample_check import check_sample
 from tasks.platform.errors import ConfigError, EstimationError
 from tasks.platform.numbers import tell_estimate
@@ -279,7 +279,7 @@ def compare_naive(
     if options.is_experiment:
         return found
     left = (*check_shared(question, interval), *check_slopes(question, interval))
-    return [*found, *check_hole(question, interval, naive), *left]
+    return [*found, *check_hole(question.hole, interval, naive.estimate), *left]
 
 
 def _choose_headline(shown: Sequence[Mapping[str, Any]], options: Options) -> str | None:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.effects.left_over import tell_levels_apart
+from tasks.effects.left_over import make_slope, tell_levels_apart
 from tasks.effects.question import Question
 from tasks.effects.question import ask as build
 from tasks.effects.table import estimate_table
@@ -65,7 +65,7 @@ def test_harmless_levels_move_the_slope_beyond_chance_as_seldom_as_is_said() -> 
         frame = draw_levels(seed, share=0.5, levels=150, confounds=0.0)
         question = make_question(frame)
         ((_, codes),) = question.shared
-        move = tell_levels_apart(question, codes)
+        move = tell_levels_apart(make_slope(question), codes)
         assert move is not None
         found.append(move.is_real)
     assert sum(found) <= 2, "1 in 200 by chance"
