@@ -49,10 +49,12 @@ def find_codes(
     treatment: FloatArray,
     outcome: FloatArray,
     cluster: IntArray,
+    *,
+    what: str = "treatment",
 ) -> list[str]:
     """Which of the controls `whole` (n,) look like codes that confound, and what to do, in words.
 
-    `known` (n, p) are all controls as lines and bends. Treatment and outcome (net of the treatment)
+    `known` (n, p) are all controls as lines and bends; `what` the treatment is called. Treatment and outcome (net of the treatment)
     must both have means by value that these leave and that neighbours do not share.
     """
     n, p = known.shape
@@ -65,7 +67,7 @@ def find_codes(
     d, y = (sides - base @ (gram @ (base.T @ sides))).T
     return [
         f"control {name} is a number whose {len(np.unique(values[~np.isnan(values)])):,} values look like "
-        "codes: treatment and outcome have means by value that follow no line or bend, and are not "
+        f"codes: {what} and outcome have means by value that follow no line or bend, and are not "
         "adjusted for them; if it names things, give it as text (item7 for 7), or what is known of them"
         for name, values in whole.items()
         if _is_code(values[rows], d, y, cluster[rows])

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.agreement import is_elsewhere, measure_agreement
+from tasks.effects.attribute_checks import Reviews, check_attribute
+from tasks.effects.codes import read_whole
 from tasks.effects.columns import (
     build_controls,
     check_columns,
@@ -25,6 +27,7 @@ from tasks.effects.estimate import (
     estimate_effects,
 )
 from tasks.effects.impute import Gold, Labels, Reading
+from tasks.effects.intervals import Interval
 from tasks.effects.measured import MIN_GOLD, OUTCOME, Table, table_moments
 from tasks.effects.moments import IntArray
 from tasks.effects.plr_rows import assign_folds
@@ -43,6 +46,7 @@ _NO_CONTROLS: Final = (
     "no controls that vary: who wrote about what, such as buyers of cheap items, is taken for an effect; name "
     "what precedes the review with --controls"
 )
+_INTERVAL: Final = ("estimate", "std_error", "ci_low", "ci_high", "p_value")
 _NEIGHBOURS: Final = {1: "the row before", -1: "the row after"}
 
 
@@ -57,8 +61,8 @@ class _Prepared:
     read: Labels
     numbers: IntArray
     table: Table
+    reviews: Reviews
     notes: tuple[str, ...]
-    gaps: tuple[str, ...]
 
 
 def estimate_drivers(
@@ -117,16 +121,25 @@ def estimate_drivers(
         notes += dropped
         reading = _read_confidence(prepared.frame, read, list(columns.values()))
         rows = correct_rows(rows, prepared.table, reading, sample, method=method, rules=rules)
-    findings: list[Finding] = [("weak", gap) for gap in prepared.gaps]
-    if prepared.table.controls.shape[1] == 0:
-        findings.append(("weak", _NO_CONTROLS))
-    rows = [weigh_row(row, [*findings, *_tell_robustness(row)]) for row in rows]
+    rows = [weigh_row(row, _check_row(row, prepared)) for row in rows]
     dropped_keys = ("source", "window", "window_start", "window_end", "outcome", "estimator")
     return [
         {key: value for key, value in row.items() if key not in dropped_keys}
         | {"reasons": [*row["reasons"], *notes]}
         for row in rows
     ]
+
+
+def _check_row(row: dict[str, Any], prepared: _Prepared) -> list[Finding]:
+    """What controls and reviews say of the effect of one attribute."""
+    if row["estimate"] is None:
+        return []
+    findings: list[Finding] = [("weak", gap) for gap in prepared.reviews.built.gaps]
+    if prepared.table.controls.shape[1] == 0:
+        findings.append(("weak", _NO_CONTROLS))
+    found = Interval(*(row[key] for key in _INTERVAL))
+    at = prepared.table.attributes.index(row["attribute"])
+    return [*findings, *check_attribute(prepared.reviews, at, found), *_tell_robustness(row)]
 
 
 def _tell_robustness(row: dict[str, Any]) -> list[Finding]:
@@ -189,7 +202,9 @@ def _prepare(
         attributes=tuple(columns),
     )
     numbers = kept[_ROW].to_numpy().astype(np.int64)
-    return _Prepared(kept, read, numbers, table, (*notes, *undecided, *built.notes), built.gaps)
+    reviews = Reviews(read, y, built, adjusted, read_whole(kept, controls), codes)
+    said = (*notes, *undecided, *built.notes)
+    return _Prepared(kept, read, numbers, table, reviews, said)
 
 
 def _read_labels(frame: pl.DataFrame, columns: Sequence[str]) -> Labels:

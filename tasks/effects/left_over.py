@@ -29,6 +29,7 @@ _MIN_LEVELS: Final = 10
 _ROUNDS: Final = 20
 _MOST_SLOPES: Final = 5
 _DIFFERS_P: Final = 1e-3
+_NOTHING: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,18 @@ def make_slope(question: Question) -> Slope:
         known=find_wide_controls(question),
         cluster=question.cluster,
         unit=question.unit,
+    )
+
+
+def measure_slope(slope: Slope, base: FloatArray) -> float:
+    """The slope by least squares given a constant and `base` (n, b); 0 where nothing is left to see it by."""
+    x = np.column_stack([np.ones(len(base)), base])
+    d, y = take_out(x, np.column_stack([slope.treatment, slope.outcome])).T
+    size = float(d @ d)
+    return (
+        float(d @ y) / size * slope.unit
+        if size > _NOTHING * float(slope.treatment @ slope.treatment)
+        else 0.0
     )
 
 
@@ -203,7 +216,7 @@ def _compare(plain: FloatArray, other: FloatArray, group: IntArray, unit: float)
     pulls, slopes = [], []
     for left in (plain, other):
         size = float(left[:, 0] @ left[:, 0])
-        if size <= 1e-6 * len(left):
+        if size <= _NOTHING * len(left):
             return None
         slope = float(left[:, 0] @ left[:, 1]) / size
         pulls.append(left[:, 0] * (left[:, 1] - slope * left[:, 0]) / size)
