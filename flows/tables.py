@@ -20,7 +20,8 @@ from flows.desk import (
     read_texts,
 )
 from tasks.effects.columns import check_columns
-from tasks.effects.copies import number_alike
+from tasks.effects.copies import MUCH, number_alike
+from tasks.effects.credibility import Finding, weigh_row
 from tasks.effects.drivers import CONFIDENCE, estimate_drivers
 from tasks.platform.errors import ConfigError, InputError, StorageError
 from tasks.platform.labels import read_labels
@@ -148,15 +149,14 @@ def find_drivers(
     """
     frame = read_texts(path)
     check_column(frame, outcome)
-    check_columns(frame, controls)
+    check_columns(frame, [*controls, *([cluster] if cluster else [])])
     desk = open_desk(attributes, config)
     reviews = list_reviews(frame, text)
     labels = None if gold is None else read_gold(gold, frame, desk.names)
     reader = open_reader(desk, extractor, reviews, list_ids(frame, None))
     read = read_attributes(desk, reader, reviews)
     unread = number_rows(read.skipped)["row"].to_list()
-    told = list(dict.fromkeys((text, outcome, *controls)))
-    copies = find_copies(frame.select(told)) if cluster is None else None
+    copies = find_copies(frame.select(list(dict.fromkeys((text, outcome)))))
     if copies is not None:
         frame = frame.with_columns(copies)
     found = estimate_drivers(
@@ -166,29 +166,39 @@ def find_drivers(
         prefix=_PREFIX,
         unread=unread,
         controls=controls,
-        cluster=cluster if copies is None else copies.name,
+        cluster=copies.name if cluster is None and copies is not None else cluster,
         gold=labels,
     )
-    notes = [TAKEN_FOR_TRUE if gold is None else RATING_FIRST]
+    told: list[Finding] = [("credible", TAKEN_FOR_TRUE if gold is None else RATING_FIRST)]
     if copies is not None:
-        notes.append(tell_copies(copies))
+        told += weigh_copies(copies, None if cluster is None else frame[cluster])
     return {
         "n": max((row["n"] for row in found), default=0),
         "extractor": reader.name,
-        "drivers": [{**row, "reasons": [*row["reasons"], *notes]} for row in found],
+        "drivers": [_tell_beside(row, told) for row in found],
         "corrected": gold is not None,
         "left_out": describe_left_out(read),
         "taught": None if reader.probe is None else dict(reader.probe.about),
     }
 
 
-def find_copies(frame: pl.DataFrame) -> pl.Series | None:
-    """Which rows say word for word the same, as one name for all of them; None where no two do.
+def _tell_beside(row: dict[str, Any], told: Sequence[Finding]) -> dict[str, Any]:
+    """`row` with what is said of all effects; one without a number is told it as well."""
+    if row["estimate"] is None:
+        return row | {"reasons": [*row["reasons"], *(said for _, said in told)]}
+    return weigh_row(row, told)
 
-    `frame` holds texts, outcomes and controls. Very short texts are alike by chance, and no copies.
+
+def find_copies(frame: pl.DataFrame) -> pl.Series | None:
+    """Which rows say the same, as one name for all of them; None where no two do.
+
+    `frame` holds texts and outcomes. Case, blanks and signs make no other text; very short texts are
+    alike by chance, and no copies.
     """
-    text = pl.col(frame.columns[0]).cast(pl.String)
-    is_told = text.str.len_chars() >= COPIED_CHARS
+    name = frame.columns[0]
+    plain = pl.col(name).cast(pl.String).str.to_lowercase().str.replace_all(r"[\W_]+", " ")
+    frame = frame.with_columns(plain.str.strip_chars().alias(name))
+    is_told = pl.col(name).str.len_chars() >= COPIED_CHARS
     apart = pl.int_range(pl.len())
     copies = frame.select(
         pl.when(is_told).then(number_alike(frame)).otherwise(apart).alias("whyrec__copy_of")
@@ -196,12 +206,29 @@ def find_copies(frame: pl.DataFrame) -> pl.Series | None:
     return copies if copies.n_unique() < len(copies) else None
 
 
-def tell_copies(copies: pl.Series) -> str:
-    """How many rows repeat another, and what is made of that."""
-    return (
-        f"{len(copies) - copies.n_unique():,} rows repeat another's text, outcome and controls word for "
-        "word: intervals count such copies as one"
+def weigh_copies(copies: pl.Series, cluster: pl.Series | None) -> list[Finding]:
+    """How many rows repeat another, and what is made of that.
+
+    Without a `cluster` (n,) copies are one; with it those of other clusters count as news.
+    """
+    if cluster is None:
+        said = (
+            f"{len(copies) - copies.n_unique():,} rows repeat another's text and outcome: intervals "
+            "count such copies as one"
+        )
+        return [("credible", said)]
+    is_across = pl.DataFrame({"copy": copies, "own": cluster}).select(
+        pl.col("own").drop_nulls().n_unique().over("copy") > 1
     )
+    found = int(is_across.to_series().sum())
+    if found <= MUCH * len(copies):
+        return []
+    said = (
+        f"{found:,} of {len(copies):,} rows ({found / len(copies):.0%}) repeat text and outcome of a row of "
+        f"another {cluster.name}: copies count as if they were news, so that intervals are too narrow; "
+        "drop them"
+    )
+    return [("weak", said)]
 
 
 def widen_readings(frame: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

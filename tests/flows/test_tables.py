@@ -12,7 +12,7 @@ from flows.tables import (
     find_copies,
     find_drivers,
     read_gold,
-    tell_copies,
+    weigh_copies,
     widen_readings,
 )
 from tasks.platform.errors import ConfigError, InputError
@@ -62,13 +62,26 @@ def test_labels_that_cannot_be_joined_are_refused(
 def test_copies_of_a_review_are_one_and_short_ones_are_alike_by_chance() -> None:
     long = "The battery holds for days, and nobody complains."
     frame = pl.DataFrame({
-        "body": [long, "Great!", long, "Great!", long, None], "stars": [5, 5, 5, 5, 4, 5], "x": [1] * 6,
+        "body": [long, "Great!", f"  {long.upper()}!", "Great!", long, None], "stars": [5, 5, 5, 5, 4, 5],
     })  # fmt: skip
     copies = find_copies(frame)
     assert copies is not None
     assert copies.to_list() == [0, 1, 0, 3, 4, 5], "another rating is another review"
-    assert tell_copies(copies).startswith("1 rows repeat another's")
+    ((verdict, said),) = weigh_copies(copies, None)
+    assert verdict == "credible"
+    assert said.startswith("1 rows repeat another's")
     assert find_copies(frame[1:4]) is None
+
+
+def test_copies_of_other_clusters_speak_against_an_effect_and_those_of_its_own_do_not() -> None:
+    copies = pl.Series([0, 1, 2, 3] * 10)
+    by_time = pl.Series("user", [n // 4 for n in range(40)])
+    ((verdict, said),) = weigh_copies(copies, by_time)
+    assert verdict == "weak"
+    assert said.startswith("40 of 40 rows (100%) repeat text and outcome of a row of another user")
+    assert weigh_copies(copies, pl.Series("user", [f"u{n % 4}" for n in range(40)])) == []
+    few = pl.Series([0, *range(39)])
+    assert weigh_copies(few, pl.Series("user", range(40))) == [], "a pair of 40 rows"
 
 
 def test_copies_of_all_reviews_do_not_multiply_the_evidence(tmp_path: Path) -> None:
@@ -85,15 +98,21 @@ def test_copies_of_all_reviews_do_not_multiply_the_evidence(tmp_path: Path) -> N
     found = {}
     for times in (1, 4):
         path = tmp_path / f"{times}.csv"
-        pl.DataFrame(rows * times).write_csv(path)
-        answer = find_drivers(
-            str(path), text="body", outcome="stars", attributes=["food"], controls=["x"],
-            cluster=None, gold=None, config=None,
-        )  # fmt: skip
-        found[times] = answer["drivers"][0]
-    assert found[4]["std_error"] > 0.85 * found[1]["std_error"]
-    assert any("360 rows repeat another's text" in reason for reason in found[4]["reasons"])
-    assert any("misreadings draw effects towards 0" in reason for reason in found[1]["reasons"])
+        copied = [{**row, "shop": f"s{time}"} for time in range(times) for row in rows]
+        pl.DataFrame(copied).with_row_index("order").write_csv(path)
+        for cluster in (None, "order"):
+            answer = find_drivers(
+                str(path), text="body", outcome="stars", attributes=["food"], cluster=cluster,
+                controls=["x", "shop"], gold=None, config=None,
+            )  # fmt: skip
+            found[times, cluster] = answer["drivers"][0]
+    once, copied, apart = found[1, None], found[4, None], found[4, "order"]
+    assert copied["std_error"] > 0.85 * once["std_error"]
+    assert apart["std_error"] < 0.6 * once["std_error"]
+    assert [row["verdict"] for row in (once, copied, apart)] == ["credible", "credible", "weak"]
+    assert any("360 rows repeat another's text" in reason for reason in copied["reasons"])
+    assert any("of a row of another order" in reason for reason in apart["reasons"])
+    assert any("misreadings draw effects towards 0" in reason for reason in once["reasons"])
 
 
 @pytest.mark.parametrize(
