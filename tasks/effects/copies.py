@@ -1,6 +1,7 @@
 """Rows that are there more than once, where chance does not make them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,8 +12,12 @@ from tasks.effects.moments import IntArray
 
 MUCH: Final = 0.05
 """Share of the rows from which on copies speak against an answer."""
-_TIMES: Final = 2.0
-"""So many times as many as outcomes of like rows make by chance."""
+_AGREE: Final = 0.9
+"""Of the disagreement among like rows that chance would make, so much is not there."""
+_LEAST_APART: Final = 20
+"""So many like rows would differ by chance; of fewer nothing is said,"""
+_LEAST_SHARE: Final = 0.2
+"""nor where so few of them would: what they share decides the outcome nearly."""
 _BLOCK: Final = 50
 _DEALS: Final = 3
 _FIT_ROWS: Final = 10
@@ -28,29 +33,33 @@ def find_copies(
     outcome: FloatArray,
     known: FloatArray,
     cluster: IntArray,
+    what: str = "outcome, treatment and all controls",
 ) -> str:
     """What speaks against an answer because rows equal others, empty where nothing does.
 
     `names` are the columns of `frame` other than the outcome that rows must share, `known` (n, p)
-    the same as numbers, the treatment first, `outcome` and `cluster` (n,). Copies within one cluster are no fault: its
-    rows are counted together. Coarse data repeat by chance; as often as their outcomes do among rows
-    of which about the same is expected.
+    the same as numbers, the treatment first, `outcome` and `cluster` (n,); `what` they are in words. Copies within one cluster are
+    no fault: its rows are counted together. Coarse data repeat by chance, but like rows then differ in
+    outcome as others do of which about the same is expected. Of outcomes that are mostly one value,
+    such as no click, like rows are counted where another value is among them.
     """
     keys = number_alike(frame.select(names)).to_numpy()
     found = _count(keys, outcome, cluster)
     n = len(outcome)
-    if found <= MUCH * n or _is_function(keys, outcome):
+    if found.same <= MUCH * n or _is_function(keys, outcome):
         return ""
     order = _sort_by_fit(outcome, known)
     rng = np.random.default_rng(0)
-    chance = np.mean(
-        [_count(keys, _deal(outcome, order, rng), cluster) for _ in range(_DEALS)], dtype=float
-    )
-    if found < _TIMES * chance:
+    dealt = [_count(keys, _deal(outcome, order, rng), cluster) for _ in range(_DEALS)]
+    apart = sum(one.apart for one in dealt) / max(sum(one.telling for one in dealt), 1)
+    if apart < _LEAST_SHARE or found.telling * apart < _LEAST_APART:
         return ""
+    if found.apart > (1 - _AGREE) * apart * found.telling:
+        return ""
+    chance = np.mean([one.same for one in dealt], dtype=float)
     return (
-        f"{found:,} of {n:,} rows ({found / n:.0%}) equal another row in outcome, treatment and all "
-        f"controls; chance would make about {chance:,.0f}: copies count as if they were news, so that "
+        f"{found.same:,} of {n:,} rows ({found.same / n:.0%}) equal another row in {what}; chance would "
+        f"make about {chance:,.0f}: copies count as if they were news, so that "
         "intervals are too narrow; drop them, or name by --cluster what is there more than once"
     )
 
@@ -61,15 +70,35 @@ def number_alike(frame: pl.DataFrame) -> pl.Series:
     return frame.with_row_index(_KEY).select(first).to_series()
 
 
-def _count(keys: IntArray, outcome: FloatArray, cluster: IntArray) -> int:
-    """Rows that equal a row of another cluster, where rows alike but for the outcome all do.
+@dataclass(frozen=True)
+class _Counts:
+    """Rows that have like in other clusters and the `same` outcome as all of these.
 
-    Where like rows differ in outcome as well, outcomes on a grid meet by chance.
+    `telling` are the rows with like in other clusters where some outcome is not the most frequent one,
+    `apart` the sum over them of the share of like rows whose outcome is another.
     """
-    rows = pl.DataFrame({_KEY: keys, "y": outcome, _CLUSTER: cluster})
-    many = pl.col(_CLUSTER).n_unique().over(_KEY, "y") > 1
+
+    same: int
+    telling: int
+    apart: float
+
+
+def _count(keys: IntArray, outcome: FloatArray, cluster: IntArray) -> _Counts:
+    """Where like rows differ in outcome as well, outcomes on a grid meet by chance."""
+    values, counts = np.unique(outcome, return_counts=True)
+    is_rare = outcome != values[counts.argmax()]
+    rows = pl.DataFrame({_KEY: keys, "y": outcome, _CLUSTER: cluster, "rare": is_rare})
+    is_many = pl.col(_CLUSTER).n_unique().over(_KEY) > 1
     is_same = pl.col("y").n_unique().over(_KEY) == 1
-    return int(rows.select((many & is_same).sum()).item())
+    is_telling = is_many & pl.col("rare").any().over(_KEY)
+    other = (pl.len().over(_KEY) - pl.len().over(_KEY, "y")) / (pl.len().over(_KEY) - 1)
+    counted = rows.select(
+        same=(is_many & is_same).sum(),
+        telling=is_telling.sum(),
+        apart=other.filter(is_telling).sum(),
+    )
+    same, telling, apart = counted.row(0)
+    return _Counts(int(same), int(telling), float(apart))
 
 
 def _is_function(keys: IntArray, outcome: FloatArray) -> bool:
