@@ -14,7 +14,7 @@ import polars as pl
 
 from tasks.effects.credibility import Finding, decide_verdict
 from tasks.effects.intervals import Interval
-from tasks.effects.ope_checks import WeightRules, check_weights, measure_weights
+from tasks.effects.ope_checks import WeightRules, check_copies, check_weights, measure_weights
 from tasks.effects.ope_log import NONE, Columns, Log, find_columns, read_log
 from tasks.effects.ope_policy import Policy, Source, make_policy
 from tasks.effects.ope_propensities import check_propensities
@@ -89,7 +89,7 @@ def evaluate_policy(
     headline = _choose_headline(estimates)
     on_policy = _measure_source(policy.source, scores, headline, log, policy, confidence)
     findings = [*log.findings, *policy.findings, *check_weights(log, weights, rules)]
-    findings += check_propensities(log)
+    findings += check_copies(log) or check_propensities(log)  # copies foretell one another
     findings += _check_agreement(estimates, on_policy)
     if headline["value"] is None:
         findings += [("no result", reason) for row in estimates if (reason := row["reason"])]

@@ -1,11 +1,13 @@
 """Overlap of a target policy with a log, and what speaks against a value read from it."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from tasks.effects.basis import FloatArray
+from tasks.effects.copies import find_copies
 from tasks.effects.credibility import Finding, Verdict
 from tasks.effects.intervals import Interval, effective_size
 from tasks.effects.ope_log import Log
@@ -94,6 +96,33 @@ def check_weights(log: Log, weights: Weights, rules: WeightRules) -> list[Findin
         *_check_mean(log, weights),
         *_check_variation(log),
     ]
+
+
+def check_copies(log: Log) -> list[Finding]:
+    """Whether rows are there several times: equal in what is used of the log, or in all its columns.
+
+    All columns tell more where the log names its rounds or times, and less where copies were
+    numbered anew.
+    """
+    known = np.column_stack([log.propensity, log.features])
+    for names, what in _list_compared(log):
+        said = find_copies(
+            log.frame, names, outcome=log.reward, known=known, cluster=log.cluster, what=what
+        )
+        if said:
+            return [("weak", said)]
+    return []
+
+
+def _list_compared(log: Log) -> Iterator[tuple[list[str], str]]:
+    """Columns that copies share besides the reward, and what they are in words."""
+    roles = log.columns
+    asked = (roles.action, roles.propensity, roles.position, *roles.strata, *roles.context)
+    used = [name for name in dict.fromkeys(asked) if name in log.frame.columns]
+    if roles.context:
+        yield [str(name) for name in used], "reward, action, propensity and context"
+    every = [name for name in log.frame.columns if name not in (roles.reward, roles.cluster)]
+    yield every, "reward and all other columns"
 
 
 def check_clusters(log: Log, rules: WeightRules) -> list[Finding]:

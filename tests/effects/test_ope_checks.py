@@ -36,6 +36,49 @@ def test_a_greedy_log_raises_the_overlap_alarm():
     assert near["overlap"]["effective_share"] > 0.8
 
 
+def make_rounds(seed: int, *, rows: int = 700) -> pl.DataFrame:
+    """A log whose rounds have numbers and a context of many values."""
+    rng = np.random.default_rng(seed)
+    return make_log(seed, rows=rows).with_columns(
+        round=pl.int_range(pl.len()), spent=pl.Series(rng.gamma(2.0, 10.0, rows))
+    )
+
+
+def renumber(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(round=pl.int_range(pl.len()))
+
+
+@pytest.mark.parametrize("context", [(), ("segment",), ("spent",)])
+def test_rounds_that_are_logged_several_times_make_a_value_weak(context: tuple[str, ...]):
+    copied = pl.concat([make_rounds(2)] * 3)
+    answer = evaluate_policy(copied, target="uniform", context=context)
+    assert answer["verdict"] == "weak"
+    assert says(answer, "2,100 of 2,100 rows (100%) equal another row in reward")
+    named = evaluate_policy(copied, target="uniform", context=context, cluster="round")
+    assert not says(named, "equal another row")
+    assert named["verdict"] == "credible"
+
+
+def test_rounds_that_were_numbered_anew_are_told_by_their_context():
+    copied = renumber(pl.concat([make_rounds(3)] * 3))
+    told = [
+        says(
+            evaluate_policy(copied, target="uniform", context=[name]),
+            "action, propensity and context",
+        )
+        for name in ("spent", "segment")
+    ]
+    assert told == [True, False], "four segments are alike by chance"
+
+
+def test_rows_of_a_log_that_meet_by_chance_are_not_accused():
+    for seed in range(20):
+        frame = make_log(seed, rows=1500, actions=int(4 + 10 * (seed % 3)))
+        for context in ((), ("segment",)):
+            answer = evaluate_policy(frame, target="uniform", context=context, estimators=["ips"])
+            assert not says(answer, "equal another row")
+
+
 def test_a_handful_of_rows_is_not_credible():
     answer = evaluate_policy(make_log(rows=60), target="always:3")
     assert answer["verdict"] in ("not credible", "no result")
