@@ -18,6 +18,8 @@ _LEAST_APART: Final = 20
 """So many like rows would differ by chance; of fewer nothing is said,"""
 _LEAST_SHARE: Final = 0.2
 """nor where so few of them would: what they share decides the outcome nearly."""
+_ROWS: Final = 50_000
+"""Of larger tables as many groups of like rows are drawn as have about so many rows."""
 _BLOCK: Final = 50
 _DEALS: Final = 3
 _FIT_ROWS: Final = 10
@@ -48,20 +50,31 @@ def find_copies(
     n = len(outcome)
     if found.same <= MUCH * n or _is_function(keys, outcome):
         return ""
+    rows = _draw_groups(keys)
+    keys, outcome, known, cluster = keys[rows], outcome[rows], known[rows], cluster[rows]
+    part = _count(keys, outcome, cluster)
     order = _sort_by_fit(outcome, known)
     rng = np.random.default_rng(0)
     dealt = [_count(keys, _deal(outcome, order, rng), cluster) for _ in range(_DEALS)]
     apart = sum(one.apart for one in dealt) / max(sum(one.telling for one in dealt), 1)
-    if apart < _LEAST_SHARE or found.telling * apart < _LEAST_APART:
+    if apart < _LEAST_SHARE or part.telling * apart < _LEAST_APART:
         return ""
-    if found.apart > (1 - _AGREE) * apart * found.telling:
+    if part.apart > (1 - _AGREE) * apart * part.telling:
         return ""
-    chance = np.mean([one.same for one in dealt], dtype=float)
+    chance = np.mean([one.same for one in dealt], dtype=float) * n / len(rows)
     return (
         f"{found.same:,} of {n:,} rows ({found.same / n:.0%}) equal another row in {what}; chance would "
         f"make about {chance:,.0f}: copies count as if they were news, so that "
         "intervals are too narrow; drop them, or name by --cluster what is there more than once"
     )
+
+
+def _draw_groups(keys: IntArray) -> IntArray:
+    """Rows (m,) of as many of the keys, drawn at random, as a large table needs; all rows of each."""
+    distinct, codes = np.unique(keys, return_inverse=True)
+    place = np.random.default_rng(0).permutation(len(distinct))
+    is_drawn = place < _ROWS / len(keys) * len(distinct)
+    return np.flatnonzero(is_drawn[codes])
 
 
 def number_alike(frame: pl.DataFrame) -> pl.Series:

@@ -79,6 +79,20 @@ def test_outcomes_of_two_values_that_are_there_twice_are_copies(rate: float):
     assert not find(once)
 
 
+def test_a_large_table_is_judged_by_some_of_its_groups(monkeypatch: pytest.MonkeyPatch):
+    once = draw_clicks(1, rows=800, rate=0.3, values=None)
+    coarse = draw_clicks(1, rows=1600, rate=0.3, values=60)
+    whole = find(pl.concat([once] * 2))
+    monkeypatch.setattr("tasks.effects.copies._ROWS", 600)
+    part = find(pl.concat([once] * 2))
+    assert part.split(";")[0] == whole.split(";")[0]
+    by_chance = [
+        int(said.split("about ")[1].split(":")[0].replace(",", "")) for said in (whole, part)
+    ]
+    assert by_chance[1] == pytest.approx(by_chance[0], rel=0.1)
+    assert not find(coarse)
+
+
 @pytest.mark.parametrize("values", [4, 60, 600])
 @pytest.mark.parametrize("rate", [0.02, 0.3, 0.9])
 def test_outcomes_of_two_values_that_meet_by_chance_are_not_accused(rate: float, values: int):
