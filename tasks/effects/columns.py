@@ -24,7 +24,7 @@ from tasks.effects.read import TWICE
 from tasks.effects.sentinels import blank_sentinels
 from tasks.effects.text_controls import Components, reduce_vectors
 from tasks.effects.text_words import Chosen, Text, choose_columns, measure_length, measure_numbers
-from tasks.effects.weekdays import add_calendar
+from tasks.effects.weekdays import add_calendar, read_days
 from tasks.platform.errors import EstimationError, InputError
 from tasks.platform.labels import NO_MAJORITY
 
@@ -110,7 +110,7 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
     """Controls in the table's own basis; small tables get straight lines, large ones more levels.
 
     A category has up to `max_levels` levels with a column each, or one for every twentieth row. Dates
-    bring their days of the week and months along; numbers that stand for "missing" are missing.
+    (20240331 is one) bring their days of the week and months along; numbers that stand for "missing" are missing.
     """
     if not controls:
         nothing = np.zeros((frame.height, 0))
@@ -118,6 +118,7 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
     is_small = frame.height < SMALL_ROWS
     check_columns(frame, controls)
     frame, codes = blank_sentinels(frame, controls)
+    frame, days = read_days(frame, controls)
     frame, known = add_calendar(frame, controls, is_small=is_small)
     allowed = max(max_levels, min(frame.height // _LEVEL_ROWS, _MOST_LEVELS))
     spec = discover_spec(frame, known, max_levels=min(max_levels, 5) if is_small else allowed)
@@ -141,6 +142,7 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
         notes=(
             *(f"control {name} does not vary" for name in idle),
             *codes,
+            *days,
             *_describe_missing(holes, few=True),
         ),
         gaps=(

@@ -9,11 +9,27 @@ _LEAST_DAYS: Final = 14
 _LEAST_SPAN: Final = 60
 """Days from the first to the last beyond which months tell seasons."""
 _LEAST_ROWS: Final = 10
+_DAY_NUMBERS: Final = (1900_01_01, 2100_12_31)
 _HOURS: Final = 6
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
+
+
+def read_days(frame: pl.DataFrame, controls: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:
+    """`frame` with whole numbers that are days (20240331) as dates, of 14 days or more; which, in words."""
+    notes = []
+    for name in controls:
+        if not frame.schema[name].is_integer() or frame[name].n_unique() < _LEAST_DAYS:
+            continue
+        days = frame[name].cast(pl.String).str.to_date("%Y%m%d", strict=False)
+        is_day = frame[name].is_between(*_DAY_NUMBERS) & days.is_not_null()
+        if not (is_day | frame[name].is_null()).all():
+            continue
+        frame = frame.with_columns(days.alias(name))
+        notes.append(f"control {name} is read as dates ({days.drop_nulls()[0]} and so on)")
+    return frame, notes
 
 
 def add_calendar(

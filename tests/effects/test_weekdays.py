@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from tasks.effects.columns import build_controls
+from tasks.effects.weekdays import read_days
 from tests.effects.confounded import answer_by, ask
 
 
@@ -21,6 +22,25 @@ def test_weekends_are_adjusted_for_where_a_date_is_a_control():
     found = [ask(draw_days(seed), ["date"])["estimates"][0] for seed in range(5)]
     assert sum(one["ci_low"] < 1 < one["ci_high"] for one in found) >= 4
     assert np.mean([one["estimate"] for one in found]) == pytest.approx(1, abs=0.1)
+
+
+def test_whole_numbers_that_are_days_are_dates():
+    frame = draw_days(0).with_columns(pl.col("date").dt.strftime("%Y%m%d").cast(pl.Int64))
+    built = build_controls(frame, ["date"], max_levels=20)
+    assert built.names == build_controls(draw_days(0), ["date"], max_levels=20).names
+    assert any(note.startswith("control date is read as dates (2024-") for note in built.notes)
+    answer = ask(frame, ["date"])["estimates"][0]
+    assert answer["ci_low"] < 1 < answer["ci_high"]
+
+
+@pytest.mark.parametrize("changed", [20241301, 20240230, 2024101, 11111111, 7, None])
+def test_one_number_that_is_no_day_makes_numbers_of_all(changed: int | None):
+    numbers = [20240101 + i % 28 for i in range(400)]
+    frame = pl.DataFrame({"date": [*numbers, changed]})
+    read, notes = read_days(frame, ["date"])
+    assert read.schema["date"] == (pl.Date if changed is None else pl.Int64)
+    assert bool(notes) == (changed is None)
+    assert read_days(frame.head(13), ["date"])[1] == [], "thirteen days"
 
 
 def test_times_bring_days_months_and_parts_of_the_day():
