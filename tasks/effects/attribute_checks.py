@@ -30,7 +30,8 @@ class Reviews:
     """n reviews made ready: `read` (n, k) polarities, `outcome` (n,) and what is adjusted for.
 
     `controls` (n, p) are those that `built` describes with their bends, `whole` those of whole
-    numbers (n,) by name, `cluster` (n,) codes of reviews that are not independent.
+    numbers (n,) by name, `cluster` (n,) codes of reviews that are not independent; `copies` says how many
+    equal others, empty where that is no fault.
     """
 
     read: Labels
@@ -39,6 +40,7 @@ class Reviews:
     controls: FloatArray
     whole: Mapping[str, FloatArray]
     cluster: IntArray
+    copies: str
 
 
 def check_attribute(reviews: Reviews, at: int, found: Interval) -> list[Finding]:

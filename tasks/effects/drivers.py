@@ -18,6 +18,7 @@ from tasks.effects.columns import (
     read_clusters,
     read_column,
 )
+from tasks.effects.copies import find_copies
 from tasks.effects.corrected import correct_rows
 from tasks.effects.credibility import Finding, Rules, weigh_row
 from tasks.effects.estimate import (
@@ -134,12 +135,14 @@ def _check_row(row: dict[str, Any], prepared: _Prepared) -> list[Finding]:
     """What controls and reviews say of the effect of one attribute."""
     if row["estimate"] is None:
         return []
-    findings: list[Finding] = [("weak", gap) for gap in prepared.reviews.built.gaps]
+    reviews = prepared.reviews
+    against = [*reviews.built.gaps, *([reviews.copies] if reviews.copies else [])]
+    findings: list[Finding] = [("weak", said) for said in against]
     if prepared.table.controls.shape[1] == 0:
         findings.append(("weak", _NO_CONTROLS))
     found = Interval(*(row[key] for key in _INTERVAL))
     at = prepared.table.attributes.index(row["attribute"])
-    return [*findings, *check_attribute(prepared.reviews, at, found), *_tell_robustness(row)]
+    return [*findings, *check_attribute(reviews, at, found), *_tell_robustness(row)]
 
 
 def _tell_robustness(row: dict[str, Any]) -> list[Finding]:
@@ -202,7 +205,12 @@ def _prepare(
         attributes=tuple(columns),
     )
     numbers = kept[_ROW].to_numpy().astype(np.int64)
-    reviews = Reviews(read, y, built, adjusted, read_whole(kept, controls), codes)
+    copies = find_copies(
+        kept, [*columns.values(), *controls], outcome=y,
+        known=np.column_stack([read.astype(np.float64), adjusted]), cluster=codes,
+        what="outcome, attributes and all controls",
+    )  # fmt: skip
+    reviews = Reviews(read, y, built, adjusted, read_whole(kept, controls), codes, copies)
     said = (*notes, *undecided, *built.notes)
     return _Prepared(kept, read, numbers, table, reviews, said)
 

@@ -111,3 +111,25 @@ def test_what_others_say_beside_is_no_hole_of_a_control() -> None:
     row = drive(frame, "x")["food"]
     assert row["naive"] > 3, "food stands for service"
     assert not says(row, "this may move the estimate by")
+
+
+def test_reviews_that_are_there_twice_make_effects_weak_where_no_cluster_names_them() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=N)
+    once = review(rng, 0.5 * x, x=x, number=np.arange(N)).with_columns(pl.col("stars").round())
+    twice = pl.concat([once] * 2)
+    for row in drive(twice, "x").values():
+        assert row["verdict"] == "weak"
+        assert says(row, "2,400 of 2,400 rows (100%) equal another row in outcome, attributes and")
+    for frame, how in ((twice, {"cluster": "number"}), (once, {})):
+        assert not any(says(row, "equal another") for row in drive(frame, "x", **how).values())
+
+
+def test_reviews_of_few_levels_that_meet_by_chance_are_not_accused() -> None:
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        city, price = rng.integers(0, 5, N), rng.integers(0, 30, N)
+        frame = review(rng, 0.3 * (city - 2), city=city, price=price)
+        frame = frame.with_columns(pl.col("stars").round().clip(1, 5))
+        for row in drive(frame, "city", "price").values():
+            assert not says(row, "equal another")
