@@ -127,8 +127,41 @@ class Shop:
         return Shop(folder, self.api_url, self.code, dict(self.extra))
 
 
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a suite share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect server that the workers of a suite share: who comes first starts it.
+
+    Who uses it holds a shared lock; who started it stops it as soon as it can have the lock alone.
+    """
+    folder = shared_folder(tmp_path_factory)
+    address = folder / "server.url"
+    with (folder / "server.lock").open("w") as lock:
+        process = None
+        is_held = False
+        while not is_held:  # its owner may stop it before the lock is shared
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not address.is_file():
+                process = start_server(tmp_path_factory, address)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            is_held = address.is_file()
+        yield address.read_text()
+        if process is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            process.terminate()
+            process.wait(30)
+            address.unlink()
+
+
+def start_server(
+    tmp_path_factory: pytest.TempPathFactory, address: Path
+) -> "subprocess.Popen[bytes]":
+    """Start a server without the interface and wait until it answers; its address into a file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -142,9 +175,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "DO_NOT_TRACK": "1",
     }
     command = [sys.executable, "-m", "prefect", "server", "start"]
-    log = (home / "server.log").open("w")
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}/api"
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     deadline = time.monotonic() + START_S
     while True:
         try:
@@ -154,10 +187,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             assert process.poll() is None, (home / "server.log").read_text()
             assert time.monotonic() < deadline, (home / "server.log").read_text()
             time.sleep(0.2)
-    yield url
-    process.terminate()
-    process.wait(30)
-    log.close()
+    address.write_text(url)
+    return process
 
 
 @pytest.fixture(scope="session")
@@ -186,8 +217,7 @@ def done(fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> Night:
     """
     from tests.flows.nights import read_tables  # which needs the Shop of this module
 
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "done"
+    folder = shared_folder(tmp_path_factory) / "done"
     folder.mkdir(exist_ok=True)
     shop = Shop(folder / "shop", fresh.api_url)
     left = folder / "left.pickle"

@@ -295,16 +295,22 @@ def test_a_drop_that_is_refused_whole_keeps_its_rows_and_says_where(shop: Path) 
     assert kept.sort("line")["raw_text"][0] == "garbage 0"
 
 
+ROWS = 1_020
+
+
 @pytest.fixture
 def trial(tmp_path: Path) -> Path:
-    """x causes treatment and rating; treatment adds half a star; z is caused by x before both."""
+    """x causes treatment and rating; treatment adds half a star; z is caused by x before both.
+
+    Tables of more than 1,000 rows are dealt into folds once.
+    """
     rng = np.random.default_rng(1)
-    x = rng.normal(size=600)
-    d = (0.5 * x + rng.normal(size=600) > 0).astype(int)
+    x = rng.normal(size=ROWS)
+    d = (0.5 * x + rng.normal(size=ROWS) > 0).astype(int)
     frame = pl.DataFrame(
         {
-            "x": x, "z": x + rng.normal(size=600), "promoted": d, "day": np.arange(600) % 30,
-            "rating": 3 + 0.5 * d + x + rng.normal(size=600), "kind": np.where(x > 0, "a", "<b>"),
+            "x": x, "z": x + rng.normal(size=ROWS), "promoted": d, "day": np.arange(ROWS) % 30,
+            "rating": 3 + 0.5 * d + x + rng.normal(size=ROWS), "kind": np.where(x > 0, "a", "<b>"),
             "about": np.where(x > 0, "a fine large speaker", "a small cheap radio"),
         }
     )  # fmt: skip
@@ -345,7 +351,7 @@ def test_every_estimator_answers_and_every_row_gets_an_effect(shop: Path, trial:
     assert answer["segments"][0]["estimator"] == "irm"
     effects = pl.read_csv(out)
     assert effects.columns == ["row", "cate"]
-    assert effects["row"].to_list() == list(range(600))
+    assert effects["row"].to_list() == list(range(ROWS))
     assert abs(effects["cate"].mean() - 0.5) < 0.4
 
 
