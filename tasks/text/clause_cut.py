@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
+from tasks.text.clause_ellipsis import is_elliptic
 from tasks.text.clause_model import Model
+from tasks.text.clause_others import describes_compared, goes_on, is_of_another
 from tasks.text.clause_stance import PLAIN, Stance, Told, take_stances
 from tasks.text.polarity import PhraseIndex, find_mark, find_opinions, has_mark
 from tasks.text.segments import (
@@ -15,6 +18,8 @@ from tasks.text.segments import (
     Segment,
     find_exception,
     read_clause,
+    sets_against,
+    spell_joints,
     word_set,
 )
 
@@ -24,13 +29,24 @@ _COPULAS: Final = word_set("was were is are")
 _PRONOUNS: Final = word_set(
     "it its they he she this that these those which who them all both everything"
 )
+_OURS: Final = word_set("mine ours")
+_POINTING: Final = word_set("mine ours this these")
+_JOINING: Final = word_set("but yet though although")
+_DEGREES: Final = word_set(
+    "a an the some not very really quite rather pretty so too super extremely fairly somewhat bit "
+    "little slightly and incredibly often always sometimes mostly generally overall"
+)
+_ADJECTIVE_WORDS: Final = 3
+"""Adjectives before "but" that share the noun after it are no more ("very slow but friendly staff")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
     """Words [`first`, `last`) of a review; `hits` holds word positions by target number.
 
-    `stance` says whether its praise and blame are meant as they stand.
+    `stance` says whether its praise and blame are meant as they stand. It speaks of another item
+    where it `is_of_another`, leaves its predicate to the clause before where it `is_elliptic`, and is
+    `is_shared` where adjectives on both sides of "but" share a noun ("slow but friendly service").
     """
 
     review: int
@@ -44,6 +60,9 @@ class Clause:
     refers_back: bool
     is_judging: bool
     stance: Stance = PLAIN
+    is_of_another: bool = False
+    is_elliptic: bool = False
+    is_shared: bool = False
 
 
 @dataclass(slots=True)
@@ -51,7 +70,8 @@ class _Draft:
     """A clause that is being put together from segments; `is_told`: it has a verb of its own.
 
     `is_marked`: it ends in a mark ("4/5"), which closes it. `is_excepted`: it names what is excepted
-    from what else is said ("apart from the food").
+    from what else is said ("apart from the food"). It `is_own` when it begins with
+    "mine" or "ours". The others are those of `Clause`.
     """
 
     first: int
@@ -63,6 +83,16 @@ class _Draft:
     is_told: bool
     is_marked: bool
     is_excepted: bool
+    is_of_another: bool = False
+    is_elliptic: bool = False
+    is_shared: bool = False
+    is_own: bool = False
+
+
+def spell_cuts() -> str:
+    """The words that clauses are cut and shared by, to tell one revision from another."""
+    lists = (_COPULAS, _PRONOUNS, _OURS, _POINTING, _JOINING, _DEGREES)
+    return f"{spell_joints()};" + ";".join(" ".join(sorted(words)) for words in lists)
 
 
 def cut_clauses(
@@ -70,15 +100,92 @@ def cut_clauses(
 ) -> Iterator[Clause]:
     """Clauses of a review: segments joined unless they judge different attributes."""
     drafts: list[_Draft] = []
-    for segment in review.segments:
+    for segment, after in zip_longest(review.segments, review.segments[1:]):
         draft = _draft_segment(segment, forms, model)
-        if drafts and _belong_together(drafts[-1], draft):
-            _join(drafts[-1], draft)
+        before = drafts[-1] if drafts else None
+        is_paused = after is not None and _goes_on(after, forms)
+        _place_beside(before, draft, forms, model, is_paused=is_paused)
+        is_shared = before is not None and _contrasts_adjectives(before, draft, forms)
+        draft.is_shared = is_shared
+        if before is not None and is_shared and not before.hits:
+            _join(before, draft)
+            before.is_shared = True
+        elif before is not None and _shares_subject(before, draft):
+            _join(before, draft)
+            before.is_elliptic = True
+        elif before is not None and (
+            _belong_together(before, draft) or _is_marred(before, draft, forms)
+        ):
+            _join(before, draft)
         else:
             drafts.append(draft)
     stances = take_stances(_tell(review, forms, drafts))
     for draft, stance in zip(drafts, stances, strict=True):
         yield _finish_clause(number, review, forms, draft, stance, model)
+
+
+def _place_beside(
+    before: _Draft | None, draft: _Draft, forms: Sequence[str], model: Model, *, is_paused: bool
+) -> None:
+    """Mark a draft that is of another item, or that leaves its predicate to the one before.
+
+    One that names its subject and is only paused (`is_paused`) has its predicate behind the pause.
+    """
+    own = forms[draft.first : draft.last]
+    names = frozenset(place - draft.first for places in draft.hits.values() for place in places)
+    draft.is_of_another = is_of_another(own, names)
+    if before is None or before.sentence < draft.sentence - 1:
+        return
+    if own[0] in _POINTING and not draft.hits:
+        # "mine lasts all day" judges by words that are praise of what the clause before names
+        valences = [model.targets[target].own for target in before.hits]
+        draft.is_judging = draft.is_judging or any(
+            find_opinions(forms, draft.first, draft.last, own=valence) for valence in valences
+        )
+    draft.is_own = own[0] in _OURS
+    draft.is_elliptic = not (is_paused and names) and is_elliptic(
+        own, names, is_after_another=before.is_of_another
+    )
+    draft.is_judging = draft.is_judging or draft.is_elliptic
+    if draft.is_elliptic or before.sentence != draft.sentence:
+        return
+    said = forms[before.first : before.last]
+    is_more = before.is_of_another and goes_on(said, own, is_contrast=draft.joint is Joint.CONTRAST)
+    draft.is_of_another = draft.is_of_another or is_more or describes_compared(said, own)
+
+
+def _goes_on(after: Segment, forms: Sequence[str]) -> bool:
+    """Whether a segment may hold the predicate of the one before it."""
+    return after.joint > Joint.CONTRAST or sets_against(forms[after.first : after.first + 3])
+
+
+def _shares_subject(before: _Draft, after: _Draft) -> bool:
+    """Whether names before "and" share an elliptic predicate ("the service and food were not")."""
+    is_beside = after.joint is Joint.CONJUNCTION and before.sentence == after.sentence
+    is_name = bool(before.hits) and not before.is_judging and not before.is_told
+    return is_beside and after.is_elliptic and bool(after.hits) and is_name
+
+
+def _is_marred(before: _Draft, after: _Draft, forms: Sequence[str]) -> bool:
+    """Whether what names something without praise is marred by what follows ("dinner was marred by")."""
+    if before.is_judging or before.sentence != after.sentence:
+        return False
+    return sets_against(forms[after.first : after.first + 3])
+
+
+def _contrasts_adjectives(before: _Draft, after: _Draft, forms: Sequence[str]) -> bool:
+    """Whether adjectives stand on both sides of "but", those behind it before a noun."""
+    if after.joint is not Joint.CONTRAST or before.sentence != after.sentence:
+        return False
+    if forms[after.first - 1] not in _JOINING or before.last - before.first > _ADJECTIVE_WORDS:
+        return False
+    sides = [find_opinions(forms, side.first, side.last) for side in (before, after)]
+    if not all(sides) or sides[0][-1].last != before.last or sides[1][0].first != after.first:
+        return False
+    judged = {place for o in sides[0] for place in range(o.first, o.last)}
+    if any(forms[n] not in _DEGREES for n in range(before.first, before.last) if n not in judged):
+        return False
+    return any(sides[1][0].last in places for places in after.hits.values())
 
 
 def _tell(review: Parsed, forms: Sequence[str], drafts: Sequence[_Draft]) -> list[Told]:
@@ -174,7 +281,12 @@ def _belong_together(before: _Draft, after: _Draft) -> bool:
         return False
     if before.is_marked and after.hits:
         return False
-    if before.is_excepted:
+    if (
+        before.is_excepted
+        or after.is_elliptic
+        or after.is_own
+        or before.is_of_another != after.is_of_another
+    ):
         return False
     if after.joint is Joint.TRAIL:
         # "the food ... fabulous!" is one thought; "great food ... would not come back" is two.
@@ -226,7 +338,13 @@ def _finish_clause(
         hints=hints,
         is_judging=draft.is_judging,
         stance=stance,
-        refers_back=(first_form in _PRONOUNS and not _names_early(draft, forms))
+        is_of_another=draft.is_of_another,
+        is_elliptic=draft.is_elliptic,
+        is_shared=draft.is_shared,
+        refers_back=draft.is_elliptic
+        or draft.is_own
+        or stance.is_reply
+        or (first_form in _PRONOUNS and not _names_early(draft, forms))
         or (not draft.hits and draft.joint is not Joint.SENTENCE),
     )
 

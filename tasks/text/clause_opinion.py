@@ -26,10 +26,11 @@ _MENTIONING: Final = word_set(
     "a an the our my your their its this that and of for on in at with as to"
 )
 """Words beside which a name is a bare mention."""
-_ECHO_HEADS: Final = word_set("as so")
-_ECHO_VERBS: Final = word_set("was were is are did does")
-
-
+_COST_WORDS: Final = word_set("overpriced pricey pricy expensive costly affordable inexpensive")
+"""They judge what a thing costs, and not the thing ("delicious but overpriced food")."""
+_QUALITIES: Final = word_set("comfortable safe clean portable ergonomic")
+"""Names of attributes that are praise themselves: "comfortable" alone is no bare mention."""
+_TEARING: Final = word_set("but yet though although")
 _EVENTS: Final = word_set(
     "arrived arrives arrive came delivered deliver shipped ships ship mailed posted dispatched ordered "
     "bought purchased paid pay spent got received called phoned rang contacted emailed sale discount"
@@ -45,7 +46,18 @@ _CLAUSE_OPENERS: Final = word_set("when once after while since")
 
 def spell_events() -> str:
     """The lists of words above, to tell one revision from another."""
-    lists = (_EVENTS, _ASKED, _PERSONS, _THINGS, _JOINTS, _SUBORDINATORS, _CLAUSE_OPENERS)
+    lists = (
+        _EVENTS,
+        _ASKED,
+        _PERSONS,
+        _THINGS,
+        _JOINTS,
+        _SUBORDINATORS,
+        _CLAUSE_OPENERS,
+        _COST_WORDS,
+        _QUALITIES,
+        _TEARING,
+    )
     return ";".join(" ".join(sorted(words)) for words in lists)
 
 
@@ -61,13 +73,25 @@ def find_own_subject(clause: Clause, forms: Sequence[str], target: int) -> int:
     """Place behind which a coordinate clause speaks of the whole and not of a target; else the end."""
     places = [place - clause.first for place in clause.hits.get(target, ())]
     is_asking = not _ASKED.isdisjoint(forms[: max(places, default=0)])
-    if not is_asking and not is_event(clause, forms, target):
+    if not is_asking and not (is_event(clause, forms, target) or _begins_with_event(forms, places)):
         return len(forms)
+    apart = _find_apart(forms, places, is_asking=is_asking)
+    is_more = any(place >= apart and forms[place] not in _EVENTS for place in places)
+    return len(forms) if is_more else apart
+
+
+def _begins_with_event(forms: Sequence[str], places: Sequence[int]) -> bool:
+    """Whether what happened is named before all else ("delivered by a courier")."""
+    return bool(places) and forms[min(places)] in _EVENTS
+
+
+def _find_apart(forms: Sequence[str], places: Sequence[int], *, is_asking: bool) -> int:
     start = min(places, default=next((n for n, f in enumerate(forms) if f in _EVENTS), 0))
     for place in range(start + 1, len(forms)):
         before, form = forms[place - 1], forms[place]
-        is_thing = form in _THINGS and before in ("the", "this")
-        before = forms[place - 2] if is_thing else before
+        whole = before in ("whole", "entire") and place > 1
+        is_thing = form in _THINGS and forms[place - 1 - whole] in ("the", "this")
+        before = forms[max(place - 2 - whole, 0)] if is_thing else before
         if not is_thing and form not in _PERSONS:
             continue
         if is_asking and before not in ("because", "since"):
@@ -96,7 +120,7 @@ def score_clause(
     stance = clause.stance
     opinions = find_opinions(forms, 0, len(forms), own=model.targets[target].own)
     apart = find_own_subject(clause, forms, target)
-    if any(o.first >= apart for o in opinions):
+    if apart < len(forms):
         own = model.targets[target].own
         opinions = [o for o in opinions if o.first < apart or own.find(forms, o.first, o.last)]
         named = {place - clause.first for place in clause.hits.get(target, ())}
@@ -107,6 +131,10 @@ def score_clause(
     if not opinions and (stance.heading or stance.turns):
         is_missed = any(turn.is_praise_only for turn in stance.turns)
         return rules.listed * stance.heading or -rules.listed * is_missed
+    if clause.is_shared:
+        opinions = part_shared(opinions, clause, forms, target)
+        if not opinions or is_torn(opinions, forms):
+            return 0.0
     if not stance.heading and _is_bare(opinions, clause, forms, target, model):
         return 0.0
     if target in clause.hits:
@@ -124,6 +152,28 @@ def score_clause(
     return (1.0 - probe) * spoken + probe * probed
 
 
+def is_torn(opinions: Sequence[Opinion], forms: Sequence[str]) -> bool:
+    """Whether adjectives before and after "but" weigh against each other ("slow but friendly")."""
+    middle = next((n for n, form in enumerate(forms) if form in _TEARING), len(forms))
+    left = sum(o.valence for o in opinions if o.first < middle)
+    right = sum(o.valence for o in opinions if o.first > middle)
+    return left * right < 0
+
+
+def part_shared(
+    opinions: Sequence[Opinion], clause: Clause, forms: Sequence[str], target: int
+) -> list[Opinion]:
+    """Opinions of a target among those that adjectives on both sides of "but" hold.
+
+    One that names another attribute is said of that: dishes may be tasty and yet pricey.
+    """
+    places = {place - clause.first for place in clause.hits.get(target, ())}
+    own = [o for o in opinions if not places.isdisjoint(range(o.first, o.last))]
+    if own:
+        return own
+    return [o for o in opinions if forms[o.first] not in _COST_WORDS]
+
+
 def _is_bare(
     opinions: Sequence[Opinion], clause: Clause, forms: Sequence[str], target: int, model: Model
 ) -> bool:
@@ -131,10 +181,13 @@ def _is_bare(
     heads = model.targets[target].heads
     names = {place - clause.first for place in clause.hits.get(target, ())}
     if not all(
-        o.last == o.first + 1 and o.first in names and forms[o.first] in heads for o in opinions
+        o.last == o.first + 1 and o.first in names and forms[o.first] in heads - _QUALITIES
+        for o in opinions
     ):
         return False
     rest = [form for place, form in enumerate(forms) if place not in names]
+    if not rest and not opinions:
+        return len(names) == 1
     return bool(opinions) and (_MENTIONING.issuperset(rest) or is_noncommittal(forms))
 
 
@@ -159,11 +212,6 @@ def weigh_clause(
     share = rules.whole if is_whole else 1.0
     share *= rules.former if _is_former(forms) else 1.0
     return share * (rules.surpassed if clause.stance.is_surpassed else 1.0)
-
-
-def is_echo(forms: Sequence[str]) -> bool:
-    """Whether a clause says the same again of something else ("as was the food")."""
-    return len(forms) > 1 and forms[0] in _ECHO_HEADS and forms[1] in _ECHO_VERBS
 
 
 def _is_former(forms: Sequence[str]) -> bool:

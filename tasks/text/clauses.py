@@ -16,16 +16,20 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tasks.text.clause_cut import Clause, cut_clauses, is_telling
+from tasks.text.clause_cut import Clause, cut_clauses, is_telling, spell_cuts
+from tasks.text.clause_ellipsis import is_echo, spell_ellipsis, turns_against
 from tasks.text.clause_model import ClauseRules, Model, prepare_model
 from tasks.text.clause_nuisance import spell_nuisances
-from tasks.text.clause_opinion import is_echo, is_event, score_clause, spell_events, weigh_clause
+from tasks.text.clause_opinion import is_event, score_clause, spell_events, weigh_clause
+from tasks.text.clause_others import spell_others
 from tasks.text.clause_stance import hash_patterns
 from tasks.text.concepts import hash_data
 from tasks.text.extract import EXTRACTION_SCHEMA, AttributeLike, Embed, Extraction
 from tasks.text.segments import parse_text
 
 _CHUNK_REVIEWS: Final = 4000
+_FAINT: Final = 0.4
+"""Blame below this is no more than faint praise ("okay")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,25 @@ class _Evidence:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a clause said: its words, the score of each target it is about, and the last of these."""
+
+    forms: Sequence[str]
+    scores: Mapping[int, float]
+    last: float
+
+    def echo(self, target: int, forms: Sequence[str], score: float) -> float:
+        """Score of an elliptic clause after this one; `score` is what its own words give."""
+        if is_echo(forms):
+            return score or self.last
+        said = self.scores.get(target, self.last)
+        if not turns_against(self.forms, forms):
+            return said
+        # "The food was just fine, the service was not": faint blame turned round is no praise.
+        return -abs(said) if said > -_FAINT else -said
+
+
 @dataclass(frozen=True)
 class ClauseExtractor:
     """Reads attributes clause by clause; deterministic, and each review on its own."""
@@ -54,6 +77,7 @@ class ClauseExtractor:
         """Hash of the word lists, rules and patterns."""
         rules = ",".join(f"{key}={value}" for key, value in vars(self.rules).items())
         said = f"{rules};{hash_patterns()};{spell_nuisances()};{spell_events()}"
+        said = f"{said};{spell_others()};{spell_ellipsis()};{spell_cuts()};{_FAINT}"
         return f"clauses-{hash_data()}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
     def extract(
@@ -93,21 +117,27 @@ class ClauseExtractor:
         keys = {clause.key for clause in clauses}.union(*named.values())
         measured = _measure(sorted(keys), model, embed, self.rules)
         found: dict[tuple[int, int], list[_Evidence]] = {}
-        spoken: dict[int, float] = {}
+        spoken: dict[int, _Said] = {}
         for clause, mentions in _attribute_clauses(clauses, spelt, measured, model, self.rules):
             forms = spelt[clause.review][clause.first : clause.last]
             probed = measured[clause.key][1]
             names = named[clause.review, clause.first]
             bare = _average([measured[key][1] for key in names])
-            echoed = spoken.get(clause.review) if is_echo(forms) else None
+            before = spoken.get(clause.review) if clause.is_elliptic else None
+            scores: dict[int, float] = {}
             for target, weight in mentions.items():
                 score = score_clause(clause, forms, target, (probed, bare), model, self.rules)
-                score = echoed if echoed is not None and not score else score
+                score = score if before is None else before.echo(target, forms, score)
+                scores[target] = score
+                if clause.is_of_another:
+                    continue
+                score = 0.0 if clause.stance.is_surpassed else score
                 share = weigh_clause(clause, forms, target, model, self.rules)
                 found.setdefault((clause.review, target), []).append(
                     _Evidence(score, weight, share, clause.start, clause.end)
                 )
-                spoken[clause.review] = score
+            if scores:
+                spoken[clause.review] = _Said(forms, scores, score)
         return _to_frame(reviews, model, found, self.rules)
 
 
@@ -157,13 +187,16 @@ def _attribute_clauses(
     for clause in clauses:
         if clause.review != review:
             previous, review = {}, clause.review
-        mentions = _find_mentions(clause, measured[clause.key][0], model, rules)
+        is_pointing = clause.is_elliptic and not clause.hits  # "these don't"
+        similarity = measured[clause.key][0]
+        mentions = {} if is_pointing else _find_mentions(clause, similarity, model, rules)
         if not mentions and clause.refers_back and clause.is_judging:
             mentions = {target: weight * rules.carried for target, weight in previous.items()}
         elif mentions or clause.hits:
             forms = spelt[clause.review][clause.first : clause.last]
             previous = {t: w for t, w in mentions.items() if not is_event(clause, forms, t)}
-        yield clause, {} if clause.stance.is_unsaid else mentions
+        is_unsaid = clause.stance.is_unsaid and not clause.is_elliptic
+        yield clause, {} if is_unsaid else mentions
 
 
 def _find_mentions(

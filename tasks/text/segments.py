@@ -64,8 +64,27 @@ _EXCEPTION_WORDS: Final = 7
 _EXCEPTED: Final = word_set("anything nothing")
 """Before "but" they make an exception of what follows, no contrast ("anything but good")."""
 _CONJUNCTIONS: Final = word_set("and plus while & n whilst also")
+_LESS: Final = (("not", "so", "much"), ("not", "as", "much"), ("less", "so"), ("not", "really"))
+"""What closes a clause whose predicate is that of the one before ("food great, service not so much")."""
+_LINKING: Final = word_set("is are was were")
+_DETERMINERS: Final = word_set("the a an my our their his her its this that these those")
+_NO_NOUNS: Final = word_set(
+    "it this that these those i we you he she they them us and or but is are was were be been do "
+    "does did have has had like liked love loved enjoyed so very really not"
+)
+_AFTER_COMPARISON: Final = word_set("the this these i we it they our my there")
+_PREPOSITIONS: Final = word_set("of at in on to from with and all most some like unlike")
+_SPOILT: Final = word_set("marred spoiled spoilt ruined overshadowed offset redeemed saved rescued")
+"""Before "by" these set what follows against what stands before ("good food spoilt by rude staff")."""
 MAX_CLAUSE_WORDS: Final = 40
 """Longer runs without any mark are cut here: nobody writes them, machines do."""
+
+
+def spell_joints() -> str:
+    """The words that part or join, to tell one revision from another."""
+    lists = (_CONTRASTS, _CONJUNCTIONS, _LINKING, _DETERMINERS, _NO_NOUNS, _SPOILT)
+    more = (_AFTER_COMPARISON, _PREPOSITIONS, _AFTER_EXCEPTION, _EXCEPTED)
+    return f"{_LESS};" + ";".join(" ".join(sorted(words)) for words in (*lists, *more))
 
 
 class Joint(IntEnum):
@@ -196,8 +215,12 @@ def _cut_sentence(
 ) -> Iterator[Segment]:
     """Segments of the words from `first` on: cut at contrasts, conjunctions and pauses."""
     begin = first
+    gapped, closing = _find_gapped_part(words, first)
     for index in range(first, len(words)):
+        if index == closing:
+            continue
         found = _find_joint(view, words, index, first)
+        found = Joint.PAUSE if found is None and index == gapped else found
         if found is None and index - begin >= MAX_CLAUSE_WORDS:
             found = Joint.PAUSE
         if found is None:
@@ -210,6 +233,40 @@ def _cut_sentence(
         begin = index + (words[index].form in _CONTRASTS or words[index].form in _CONJUNCTIONS)
     if begin < len(words):
         yield Segment(begin, len(words), joint, sentence)
+
+
+def _find_gapped_part(words: Sequence[Word], first: int) -> tuple[int, int]:
+    """Where the words from `first` on end in a gapped part: its first word and its close; else -1."""
+    if words[-1].form not in ("much", "so", "really"):
+        return -1, -1
+    found = find_gapped([word.form for word in words[first:]])
+    return (-1, -1) if found is None else (first + found[0], first + found[1])
+
+
+def find_gapped(forms: Sequence[str]) -> tuple[int, int] | None:
+    """First word and close of a part without a predicate at the end ("the service not so much")."""
+    close = next((len(forms) - len(c) for c in _LESS if tuple(forms[-len(c) :]) == c), 0)
+    noun = close - 1 - (close > 1 and forms[close - 1] in _LINKING)
+    if noun < 0 or forms[noun] in _NO_NOUNS:
+        return None
+    return noun - (noun > 0 and forms[noun - 1] in _DETERMINERS), close
+
+
+def _ends_comparison(words: Sequence[Word], index: int, first: int) -> bool:
+    """Whether word `index` begins what is said after "unlike other places", though no comma parts them."""
+    if words[index].form not in _AFTER_COMPARISON or index < first + 2:
+        return False
+    near = [word.form for word in words[max(first, index - _EXCEPTION_WORDS) : index]]
+    return "unlike" in near[:-1] and near[-1] not in _PREPOSITIONS
+
+
+def sets_against(forms: Sequence[str]) -> bool:
+    """Whether the first words set what follows against what stands before ("let down by ...")."""
+    form = forms[0]
+    if form not in _SPOILT and form != "let":
+        return False
+    after = list(forms[1:3])
+    return after == ["down", "by"] if form == "let" else after[:1] == ["by"]
 
 
 def find_exception(forms: Sequence[str], index: int) -> bool:
@@ -228,9 +285,13 @@ def _find_joint(view: str, words: list[Word], index: int, first: int) -> Joint |
         near = [w.form for w in words[max(first, index - _EXCEPTION_WORDS) : index]]
         if any(find_exception(near, at) for at in range(len(near))):
             return Joint.PAUSE
+    if _ends_comparison(words, index, first):
+        return Joint.PAUSE
     if form == "but" and index > first and words[index - 1].form in _EXCEPTED:
         return None
-    if form in _CONTRASTS:
+    if form in _CONTRASTS or (
+        index > first and sets_against([w.form for w in words[index : index + 3]])
+    ):
         return Joint.CONTRAST
     if form in _CONJUNCTIONS:
         return Joint.CONJUNCTION
