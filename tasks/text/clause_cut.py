@@ -47,6 +47,7 @@ class Clause:
     `stance` says whether its praise and blame are meant as they stand. It speaks of another item
     where it `is_of_another`, leaves its predicate to the clause before where it `is_elliptic`, and is
     `is_shared` where adjectives on both sides of "but" share a noun ("slow but friendly service").
+    It `is_own` when it begins with "mine" or "ours".
     """
 
     review: int
@@ -63,6 +64,7 @@ class Clause:
     is_of_another: bool = False
     is_elliptic: bool = False
     is_shared: bool = False
+    is_own: bool = False
 
 
 @dataclass(slots=True)
@@ -70,8 +72,7 @@ class _Draft:
     """A clause that is being put together from segments; `is_told`: it has a verb of its own.
 
     `is_marked`: it ends in a mark ("4/5"), which closes it. `is_excepted`: it names what is excepted
-    from what else is said ("apart from the food"). It `is_own` when it begins with
-    "mine" or "ours". The others are those of `Clause`.
+    from what else is said ("apart from the food"). The others are those of `Clause`.
     """
 
     first: int
@@ -341,6 +342,7 @@ def _finish_clause(
         is_of_another=draft.is_of_another,
         is_elliptic=draft.is_elliptic,
         is_shared=draft.is_shared,
+        is_own=draft.is_own,
         refers_back=draft.is_elliptic
         or draft.is_own
         or stance.is_reply

@@ -30,6 +30,12 @@ _OWN_SUBJECT: Final = re.compile(
 _NO_SUBJECT: Final = word_set(
     "how what where when why if that which who as than so because since whether there i we you"
 )
+_CLOSING: Final = word_set(
+    "do does did is are was were has have had can could will would don't doesn't didn't isn't aren't "
+    "wasn't weren't hasn't haven't hadn't couldn't wouldn't can't won't cannot not either too all well "
+    "though so much really different opposite contrary story"
+)
+"""Last words of whatever leaves its predicate out: most clauses end otherwise."""
 _ECHO_HEADS: Final = word_set("as so")
 _ECHO_VERBS: Final = word_set("was were is are did does")
 
@@ -55,7 +61,7 @@ def is_elliptic(forms: Sequence[str], names: frozenset[int], *, is_after_another
     """
     if is_echo(forms):
         return True
-    if len(forms) > _MAX_WORDS:
+    if len(forms) > _MAX_WORDS or not (forms[-1] in _CLOSING or forms[0] == "not"):
         return False
     if names:
         gapped = find_gapped(forms)
@@ -66,8 +72,10 @@ def is_elliptic(forms: Sequence[str], names: frozenset[int], *, is_after_another
         match = _LEFT_OUT.search(line) or _DIFFERENT.search(line)
         is_own = match is not None and _OWN_SUBJECT.search(match.group("subject")) is not None
         return is_own or _NOT_THIS.search(line) is not None
-    match = _LEFT_OUT.search(line) if names else None
-    if match is None or forms[0] in _NO_SUBJECT:
+    if not names or forms[0] in _NO_SUBJECT:
+        return False
+    match = _LEFT_OUT.search(line)
+    if match is None:
         return False
     return max(names) == match.group("subject").count(" ") - 1
 

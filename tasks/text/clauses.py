@@ -187,7 +187,7 @@ def _attribute_clauses(
     for clause in clauses:
         if clause.review != review:
             previous, review = {}, clause.review
-        is_pointing = clause.is_elliptic and not clause.hits  # "these don't"
+        is_pointing = not clause.hits and (clause.is_elliptic or clause.is_own)  # "these don't"
         similarity = measured[clause.key][0]
         mentions = {} if is_pointing else _find_mentions(clause, similarity, model, rules)
         if not mentions and clause.refers_back and clause.is_judging:

@@ -74,7 +74,9 @@ _NO_NOUNS: Final = word_set(
 )
 _AFTER_COMPARISON: Final = word_set("the this these i we it they our my there")
 _PREPOSITIONS: Final = word_set("of at in on to from with and all most some like unlike")
-_SPOILT: Final = word_set("marred spoiled spoilt ruined overshadowed offset redeemed saved rescued")
+_SPOILT: Final = word_set(
+    "let marred spoiled spoilt ruined overshadowed offset redeemed saved rescued"
+)
 """Before "by" these set what follows against what stands before ("good food spoilt by rude staff")."""
 MAX_CLAUSE_WORDS: Final = 40
 """Longer runs without any mark are cut here: nobody writes them, machines do."""
@@ -254,7 +256,7 @@ def find_gapped(forms: Sequence[str]) -> tuple[int, int] | None:
 
 def _ends_comparison(words: Sequence[Word], index: int, first: int) -> bool:
     """Whether word `index` begins what is said after "unlike other places", though no comma parts them."""
-    if words[index].form not in _AFTER_COMPARISON or index < first + 2:
+    if index < first + 2:
         return False
     near = [word.form for word in words[max(first, index - _EXCEPTION_WORDS) : index]]
     return "unlike" in near[:-1] and near[-1] not in _PREPOSITIONS
@@ -263,7 +265,7 @@ def _ends_comparison(words: Sequence[Word], index: int, first: int) -> bool:
 def sets_against(forms: Sequence[str]) -> bool:
     """Whether the first words set what follows against what stands before ("let down by ...")."""
     form = forms[0]
-    if form not in _SPOILT and form != "let":
+    if form not in _SPOILT:
         return False
     after = list(forms[1:3])
     return after == ["down", "by"] if form == "let" else after[:1] == ["by"]
@@ -285,14 +287,14 @@ def _find_joint(view: str, words: list[Word], index: int, first: int) -> Joint |
         near = [w.form for w in words[max(first, index - _EXCEPTION_WORDS) : index]]
         if any(find_exception(near, at) for at in range(len(near))):
             return Joint.PAUSE
-    if _ends_comparison(words, index, first):
+    if form in _AFTER_COMPARISON and _ends_comparison(words, index, first):
         return Joint.PAUSE
     if form == "but" and index > first and words[index - 1].form in _EXCEPTED:
         return None
-    if form in _CONTRASTS or (
-        index > first and sets_against([w.form for w in words[index : index + 3]])
-    ):
+    if form in _CONTRASTS:
         return Joint.CONTRAST
+    if form in _SPOILT and index > first:
+        return Joint.CONTRAST if sets_against([w.form for w in words[index : index + 3]]) else None
     if form in _CONJUNCTIONS:
         return Joint.CONJUNCTION
     if index > first:

@@ -166,7 +166,7 @@ PATTERNS: Final = {
         "<PEOPLE> (?:(?!i |we )\\S+ ){0,3}<SAY>",
         "they <0-1><SAY>",
         "(?:my|our) (?:(?!i |we )\\S+ ){1,2}<SAY>",
-        "(?:i|we|i'd|we'd) (?:had |have |was |were )*(?:read|heard|told) <0-2>that",
+        "(?:i|we|i'd|we'd) (?:had |have |was |were |been )*(?:read|heard|told) <0-2>that",
     ),
     # "My cousin's pair": what it is like is no view of others, but none of this one either.
     "possessed": _compile("^my (?:\\S+ )?\\S+'s \\S+"),

@@ -40,6 +40,8 @@ OTHER_VIEWS = [
     ("My brother says the sound is awful, I disagree.", "headphones", {"sound": 1}),
     ("Reviewers said the rooms are dirty. Not in our case.", "hotel", {"room": 1}),
     ("Some users report that it crashes, but it never crashed.", "software", {"stability": 1}),
+    ("Everyone hates the service, but ours was excellent.", "restaurant", {"service": 1}),
+    ("We had been told that the waiters were rude. Far from it.", "restaurant", {"service": 1}),
     ("My friend's steak was dry, mine was delicious.", "restaurant", {"food": 1}),
     ("My book club hated the plot, but I loved it.", "book", {"plot": 1}),
 ]
