@@ -40,6 +40,7 @@ LEFT_OUT = [
         "restaurant",
         {"food": -1, "service": 1},
     ),
+    ("Slow service. The food was also wonderful.", "restaurant", {"service": -1, "food": 1}),
     ("Good food let down by slow service.", "restaurant", {"food": 1, "service": -1}),
     ("Our dinner was marred by slow service.", "restaurant", {"food": -1, "service": -1}),
 ]

@@ -47,6 +47,7 @@ OTHER_VIEWS = [
 ]
 OF_THE_WHOLE = [
     ("Shipped in a brown box and it is rubbish.", "headphones", {}),
+    ("Shipped in a brown box and it won't turn on.", "headphones", {}),
     ("It was delivered by a courier and the whole thing is awful.", "clothes", {}),
     ("Delivered two weeks late and it is rubbish.", "headphones", {"delivery": -1}),
     ("Sound!", "headphones", {}),
