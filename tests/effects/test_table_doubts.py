@@ -55,7 +55,7 @@ def draw_hole(seed: int, *, share: float, confounding: float) -> pl.DataFrame:
 
 @pytest.mark.parametrize(
     ("share", "confounding", "is_weak"),
-    [(0.08, 1.2, True), (0.005, 1.2, False), (0.08, 0.1, False)],
+    [(0.08, 1.2, True), (0.05, 1.2, True), (0.005, 1.2, False), (0.08, 0.1, False)],
 )
 def test_a_hole_in_a_control_counts_by_what_it_may_leave_in(
     share: float, confounding: float, is_weak: bool
