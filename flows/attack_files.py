@@ -19,7 +19,7 @@ from flows.attack_sources import (
 )
 from flows.attack_target import ITEM_COLUMNS, make_target
 from flows.desk import list_reviews, read_texts
-from tasks.effects.columns import read_column
+from tasks.effects.controls.columns import read_column
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import UNDECIDED, read_labels, to_sides
 from tasks.platform.settings import load_settings

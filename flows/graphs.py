@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from flows.sources import read_source
-from tasks.effects.graph import discover_graph
-from tasks.effects.graph_adjust import Adjustment, find_adjustment
-from tasks.effects.graph_answer import draw_answer
-from tasks.effects.graph_data import assign_tiers
-from tasks.effects.graph_drawing import Layout
-from tasks.effects.graph_model import Graph
-from tasks.effects.graph_prior import EdgePrior, read_prior, score_prior
-from tasks.effects.graph_search import Method
+from tasks.effects.graph.adjust import Adjustment, find_adjustment
+from tasks.effects.graph.answer import draw_answer
+from tasks.effects.graph.data import assign_tiers
+from tasks.effects.graph.discover import discover_graph
+from tasks.effects.graph.drawing import Layout
+from tasks.effects.graph.model import Graph
+from tasks.effects.graph.prior import EdgePrior, read_prior, score_prior
+from tasks.effects.graph.search import Method
 from tasks.platform.errors import ConfigError, InputError, StorageError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site

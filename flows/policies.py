@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from flows.sources import WAREHOUSE_TABLES, read_source
-from tasks.effects.ope import evaluate_policy
-from tasks.effects.ope_policy import ALLOWED, ALWAYS, COLUMN, UNIFORM
-from tasks.effects.position import estimate_position_bias
+from tasks.effects.ope.evaluate import evaluate_policy
+from tasks.effects.ope.policy import ALLOWED, ALWAYS, COLUMN, UNIFORM
+from tasks.effects.ope.position import estimate_position_bias
 from tasks.platform.errors import ConfigError
 
 

@@ -11,18 +11,18 @@ import numpy as np
 import polars as pl
 
 from flows.sources import read_source
-from tasks.effects.answer import Options
 from tasks.effects.basis import FloatArray
-from tasks.effects.columns import check_columns, read_column
+from tasks.effects.controls.columns import check_columns, read_column
 from tasks.effects.credibility import Rules
 from tasks.effects.estimand import check_estimand
 from tasks.effects.penalty import Penalty
-from tasks.effects.question import Question, ask
-from tasks.effects.sample_check import check_sample
-from tasks.effects.table import estimate_table
-from tasks.effects.table_refute import refute_question
-from tasks.effects.table_segments import estimate_table_segments
-from tasks.effects.table_tests import estimate_tests
+from tasks.effects.table.answer import Options
+from tasks.effects.table.estimate import estimate_table
+from tasks.effects.table.pooled import estimate_tests
+from tasks.effects.table.question import Question, ask
+from tasks.effects.table.refute import refute_question
+from tasks.effects.table.sample import check_sample
+from tasks.effects.table.segments import estimate_table_segments
 from tasks.platform.errors import ConfigError, StorageError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site

@@ -19,8 +19,8 @@ from flows.desk import (
     read_attributes,
     read_texts,
 )
-from tasks.effects.columns import check_columns
-from tasks.effects.copies import MUCH, number_alike
+from tasks.effects.controls.columns import check_columns
+from tasks.effects.controls.copies import MUCH, number_alike
 from tasks.effects.credibility import Finding, weigh_row
 from tasks.effects.drivers import CONFIDENCE, estimate_drivers
 from tasks.platform.errors import ConfigError, InputError, StorageError

@@ -9,16 +9,16 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.agreement import is_elsewhere, measure_agreement
-from tasks.effects.attribute_checks import Reviews, check_attribute
-from tasks.effects.codes import read_whole
-from tasks.effects.columns import (
+from tasks.effects.controls.attribute_checks import Reviews, check_attribute
+from tasks.effects.controls.codes import read_whole
+from tasks.effects.controls.columns import (
     build_controls,
     check_columns,
     drop_incomplete,
     read_clusters,
     read_column,
 )
-from tasks.effects.copies import find_copies
+from tasks.effects.controls.copies import find_copies
 from tasks.effects.corrected import correct_rows
 from tasks.effects.credibility import Finding, Rules, weigh_row
 from tasks.effects.estimate import (
@@ -29,10 +29,10 @@ from tasks.effects.estimate import (
 )
 from tasks.effects.impute import Gold, Labels, Reading
 from tasks.effects.intervals import Interval
+from tasks.effects.learned.smooth import widen_controls
 from tasks.effects.measured import MIN_GOLD, OUTCOME, Table, table_moments
 from tasks.effects.moments import IntArray
 from tasks.effects.plr_rows import assign_folds
-from tasks.effects.smooth import widen_controls
 from tasks.platform.errors import ConfigError, EstimationError, InputError
 from tasks.platform.labels import UNDECIDED, read_labels, to_sides
 

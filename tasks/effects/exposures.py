@@ -7,7 +7,7 @@ import polars as pl
 
 from tasks.effects.estimate import Row, Window
 from tasks.effects.moments import stable_bucket
-from tasks.effects.position import estimate_position_bias
+from tasks.effects.ope.position import estimate_position_bias
 from tasks.platform.errors import WhyrecError
 
 OUTCOME: Final = "is_clicked"

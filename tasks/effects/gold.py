@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import Basis, FloatArray
-from tasks.effects.columns import check_columns
+from tasks.effects.controls.columns import check_columns
 from tasks.effects.corrected import correct_rows, refuse_row
 from tasks.effects.credibility import Rules
 from tasks.effects.estimate import HEADLINE, Method, Row, Window, estimate_effects, list_controls

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import FloatArray, TextDirections
+from tasks.effects.controls.texts import fit_directions
 from tasks.effects.panel import ITEM_TEXT
-from tasks.effects.text_controls import fit_directions
 
 MISSING: Final = f"{ITEM_TEXT}:missing"
 

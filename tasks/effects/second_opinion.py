@@ -9,15 +9,15 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
-from tasks.effects.answer import Options
-from tasks.effects.answer_flexible import answer_balance, answer_forest, answer_irm
 from tasks.effects.credibility import Rules, decide_verdict
 from tasks.effects.estimate import HEADLINE, Method, Row, Window
 from tasks.effects.moments import hash_id
 from tasks.effects.overlap import check_overlap
 from tasks.effects.panel import CONTROL, treatment_names
-from tasks.effects.question import Question, ask
-from tasks.effects.question_checks import find_overlap
+from tasks.effects.table.answer import Options
+from tasks.effects.table.checks import find_overlap
+from tasks.effects.table.flexible import answer_balance, answer_forest, answer_irm
+from tasks.effects.table.question import Question, ask
 from tasks.platform.errors import EstimationError
 from tasks.platform.threads import hold_threads
 

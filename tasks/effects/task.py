@@ -12,13 +12,13 @@ from tasks.effects.estimate import Method, Row, Window, estimate_effects
 from tasks.effects.exposures import estimate_positions
 from tasks.effects.gaps import find_gaps
 from tasks.effects.gold import Labelled, correct_panel, find_labels, refuse_window
+from tasks.effects.graph.panel import search_panel
 from tasks.effects.item_texts import add_text_scores, fit_item_directions
 from tasks.effects.judge import judge_effects
 from tasks.effects.mart_rows import list_parts
 from tasks.effects.measured import MIN_GOLD
 from tasks.effects.moments import Moments, panel_moments, sum_moments
 from tasks.effects.panel import build_panel, panel_spec, treatment_names
-from tasks.effects.panel_graph import search_panel
 from tasks.effects.refute import (
     RANDOM_CAUSE,
     Case,

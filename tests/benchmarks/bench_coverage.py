@@ -33,18 +33,18 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from tasks.effects.answer_flexible import count_repeats
-from tasks.effects.balance import estimate_balance
 from tasks.effects.basis import fit_basis
-from tasks.effects.columns import build_controls
+from tasks.effects.controls.columns import build_controls
 from tasks.effects.estimate import CONTRASTS, Row, Window, contrast_weights, estimate_effects
-from tasks.effects.forest import estimate_forest
-from tasks.effects.ipw import estimate_ipw
-from tasks.effects.irm import estimate_irm, split_nuisances
+from tasks.effects.learned.balance import estimate_balance
+from tasks.effects.learned.forest import estimate_forest
+from tasks.effects.learned.ipw import estimate_ipw
+from tasks.effects.learned.irm import estimate_irm, split_nuisances
+from tasks.effects.learned.nuisance import Nuisances
 from tasks.effects.moments import INTERCEPT, Moments, panel_moments
-from tasks.effects.nuisance import Nuisances
 from tasks.effects.panel import build_panel, panel_spec, treatment_names
 from tasks.effects.plr import estimate_plr
+from tasks.effects.table.flexible import count_repeats
 from tasks.ingest.sample import ATTRIBUTE_NAMES, WorldSpec, simulate
 from tests.effects.arms import SURFACES, Arms, make_arms
 from tests.effects.test_segments import estimate as estimate_segmented

@@ -15,10 +15,10 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from tasks.effects.balance import estimate_balance
-from tasks.effects.columns import build_controls
-from tasks.effects.ipw import estimate_ipw
-from tasks.effects.irm import estimate_irm, split_nuisances
+from tasks.effects.controls.columns import build_controls
+from tasks.effects.learned.balance import estimate_balance
+from tasks.effects.learned.ipw import estimate_ipw
+from tasks.effects.learned.irm import estimate_irm, split_nuisances
 from tests.benchmarks.effect_worlds import SETTINGS, make_world
 from tests.effects.arms import Arms
 

@@ -30,14 +30,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tasks.effects.answer_flexible import FOLDS, count_repeats
-from tasks.effects.balance import estimate_balance
-from tasks.effects.cate import estimate_cate
-from tasks.effects.columns import build_controls
-from tasks.effects.forest import estimate_forest
-from tasks.effects.ipw import estimate_ipw
-from tasks.effects.irm import CLIP, estimate_irm, split_nuisances
+from tasks.effects.controls.columns import build_controls
+from tasks.effects.learned.balance import estimate_balance
+from tasks.effects.learned.cate import estimate_cate
+from tasks.effects.learned.forest import estimate_forest
+from tasks.effects.learned.ipw import estimate_ipw
+from tasks.effects.learned.irm import CLIP, estimate_irm, split_nuisances
 from tasks.effects.read import read_table
+from tasks.effects.table.flexible import FOLDS, count_repeats
 
 Z = 1.96
 LALONDE_TRUTH = 1794.34

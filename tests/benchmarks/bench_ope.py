@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tasks.effects.ope import evaluate_policy
-from tasks.effects.position import estimate_position_bias
+from tasks.effects.ope.evaluate import evaluate_policy
+from tasks.effects.ope.position import estimate_position_bias
 from tasks.platform.errors import EstimationError
 from tests.effects.logged import draw_log, make_world, uniform
 

@@ -22,8 +22,8 @@ import numpy as np
 import polars as pl
 
 from flows.questions import embed_columns
-from tasks.effects.table import estimate_table
-from tasks.effects.text_controls import reduce_vectors
+from tasks.effects.controls.texts import reduce_vectors
+from tasks.effects.table.estimate import estimate_table
 
 
 def make_scores(texts: list[str], vectors: np.ndarray) -> dict[str, np.ndarray]:

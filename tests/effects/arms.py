@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.effects.nuisance import Nuisances
+from tasks.effects.learned.nuisance import Nuisances
 
 FloatArray = NDArray[np.float64]
 SURFACES: dict[str, Callable[[FloatArray], FloatArray]] = {

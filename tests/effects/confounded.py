@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.table import estimate_table
+from tasks.effects.table.estimate import estimate_table
 
 
 def ask(frame: pl.DataFrame, controls: list[str], **how: Any) -> dict[str, Any]:

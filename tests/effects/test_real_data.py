@@ -12,7 +12,7 @@ import pytest
 
 from tasks.effects.drivers import estimate_drivers
 from tasks.effects.read import read_table
-from tasks.effects.table import estimate_table
+from tasks.effects.table.estimate import estimate_table
 
 DATA = Path(os.environ.get("WHYREC_REAL_DATA", "../shared/data"))
 LALONDE_CONTROLS = ["age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75"]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tasks.effects.graph_drawing import draw_graph
-from tasks.effects.graph_model import Edge, Graph, Node, Suggestion
+from tasks.effects.graph.drawing import draw_graph
+from tasks.effects.graph.model import Edge, Graph, Node, Suggestion
 from tasks.report.graphs import MAX_DRAWING, accept_drawing
 from tasks.report.render import render_html, render_json
 from tests.report.conftest import SVG, make_graph, make_night

@@ -1,0 +1,1 @@
+"""Controls of a table made ready, and what they leave in an estimate."""

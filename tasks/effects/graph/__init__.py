@@ -1,0 +1,1 @@
+"""Causal graphs: discovery by PC, FCI and GES, what they identify, drawings."""

@@ -1,0 +1,1 @@
+"""Average effects that stand on cross-fitted learners: irm, balance, ipw, forest, rows' effects."""

@@ -1,0 +1,1 @@
+"""Logs of what was shown: off-policy value, and what a position does to a click."""

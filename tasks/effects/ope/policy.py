@@ -1,0 +1,224 @@
+"""Target policies: with what chance would another policy have shown each action?
+
+`uniform` shows every action alike, `always:ACTION` one of them, `column:NAME` reads the target's
+chance of the logged action from the log itself, and `log` is whatever policy wrote another log: its
+chances are counted there, and that they are counted from so many rows widens every interval.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from tasks.effects.basis import FloatArray, read_levels
+from tasks.effects.controls.columns import check_columns, read_clusters, read_column
+from tasks.effects.credibility import Finding
+from tasks.effects.moments import IntArray
+from tasks.effects.ope.log import Columns, Log, join_strata, read_propensity
+from tasks.platform.errors import ConfigError, EstimationError
+
+UNIFORM: Final = "uniform"
+ALWAYS: Final = "always:"
+COLUMN: Final = "column:"
+ALLOWED: Final = "uniform, always:ACTION, column:NAME or the path of another log"
+_MAX_CELLS: Final = 50_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The m rows of another log whose policy is the target.
+
+    `stratum` (m,) are codes of the log's strata, -1 where it has none such; `action` (m,) codes of
+    its actions, A for one it never logged. `pooled` (A + 1,) are its chances over all strata,
+    `rows` (S,) its rows per stratum, `smoothing` the pseudo-rows that draw a stratum to `pooled`.
+    `reward` (m,) is None when that log has none (NaN where a row has none).
+    """
+
+    stratum: IntArray
+    action: IntArray
+    cluster: IntArray
+    pooled: FloatArray
+    rows: FloatArray
+    smoothing: float
+    reward: FloatArray | None
+
+    def influence(self, gradient: FloatArray) -> FloatArray:
+        """What each of its clusters moves an estimate by, through the counted chances, (G,).
+
+        `gradient` (S, A + 1): derivative of the estimate in each chance. Delta method over the
+        counts: chance = (count + smoothing * pooled) / (rows + smoothing).
+        """
+        total = self.rows + self.smoothing
+        own = np.zeros(len(self.action))
+        known = self.stratum >= 0
+        s, a = self.stratum[known], self.action[known]
+        own[known] = gradient[s, a] / total[s]
+        means = np.bincount(s, weights=own[known], minlength=len(total)) / np.maximum(self.rows, 1)
+        own[known] -= means[s]
+        drawn = (self.smoothing / total) @ (gradient - (gradient @ self.pooled)[:, None])
+        own += drawn[self.action] / len(self.action)
+        return np.bincount(self.cluster, weights=own).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """A target policy on a log of n rows, S strata and A actions.
+
+    `chance` (n,) is its probability of the logged action. `table` (S, A + 1) holds its whole
+    distribution, each row summing to 1, the last column being actions that were never logged; None
+    when only `chance` is known.
+    """
+
+    name: str
+    chance: FloatArray
+    table: FloatArray | None
+    source: Source | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def make_policy(
+    log: Log,
+    target: str,
+    *,
+    catalogue: int | None = None,
+    target_log: pl.DataFrame | None = None,
+    target_columns: Columns | None = None,
+    smoothing: float = 1.0,
+) -> Policy:
+    """The policy called `target`; with `target_log`, the one that wrote it.
+
+    `catalogue` is the number of actions that `uniform` chooses among (by default those logged).
+    Raises ConfigError for a policy of an unknown kind, EstimationError when the target shows
+    nothing that the log shows.
+    """
+    if target_log is not None and target_columns is not None:
+        policy = count_policy(log, target, target_log, target_columns, smoothing=smoothing)
+    elif target == UNIFORM:
+        policy = _spread(log, catalogue)
+    elif target.startswith(ALWAYS):
+        policy = _fix(log, target)
+    elif target.startswith(COLUMN):
+        policy = _read_chances(log, target)
+    else:
+        raise ConfigError(f"target policy {target!r} is unknown; allowed are {ALLOWED}")
+    if not policy.chance.any():
+        raise EstimationError(
+            f"the log never shows what {target!r} would show, so it says nothing of it; choose a "
+            "target that plays logged actions, or log some exploration"
+        )
+    return policy
+
+
+def count_policy(
+    log: Log, name: str, frame: pl.DataFrame, columns: Columns, *, smoothing: float
+) -> Policy:
+    """The policy that wrote `frame`: its counts by stratum, smoothed towards its overall shares."""
+    kept = frame.filter(pl.col(columns.action).is_not_null())
+    if columns.cluster is not None:
+        kept = kept.filter(pl.col(columns.cluster).is_not_null())
+    if kept.height < 2:
+        raise EstimationError(
+            f"{name} has {kept.height} rows with an action; at least 2 are needed"
+        )
+    shape = (len(log.strata), len(log.actions) + 1)
+    _check_size(shape)
+    action = _encode(read_levels(kept[columns.action]), log.actions, len(log.actions))
+    stratum = _encode(join_strata(kept, columns.strata), log.strata, -1)
+    known = stratum >= 0
+    cells = stratum[known] * shape[1] + action[known]
+    counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    pooled = np.bincount(action, minlength=shape[1]) / len(action)
+    rows = counts.sum(axis=1)
+    table = (counts + smoothing * pooled) / (rows + smoothing)[:, None]
+    source = Source(
+        stratum=stratum,
+        action=action,
+        cluster=read_clusters(kept, columns.cluster)[0],
+        pooled=pooled,
+        rows=rows,
+        smoothing=smoothing,
+        reward=read_column(kept[columns.reward], columns.reward) if columns.reward else None,
+    )
+    findings = _describe_source(log, source, smoothing)
+    return Policy(name, table[log.stratum, log.action], table, source, tuple(findings))
+
+
+def _spread(log: Log, catalogue: int | None) -> Policy:
+    seen = len(log.actions)
+    total = seen if catalogue is None else catalogue
+    if total < seen:
+        raise ConfigError(
+            f"the catalogue is said to hold {total:,} actions, the log shows {seen:,}; correct it"
+        )
+    _check_size((len(log.strata), seen + 1))
+    table = np.full((len(log.strata), seen + 1), 1.0 / total)
+    table[:, -1] = 1.0 - seen / total
+    return Policy(UNIFORM, np.full(log.n, 1.0 / total), table)
+
+
+def _fix(log: Log, target: str) -> Policy:
+    wanted = target.removeprefix(ALWAYS).strip()
+    if wanted not in log.actions:
+        near = get_close_matches(wanted, log.actions, n=3) or list(log.actions[:5])
+        raise ConfigError(
+            f"target policy {target!r}: the log never shows {wanted!r}; it shows "
+            f"{len(log.actions):,} actions such as {', '.join(near)}"
+        )
+    at = log.actions.index(wanted)
+    table = np.zeros((len(log.strata), len(log.actions) + 1))
+    table[:, at] = 1.0
+    return Policy(target, (log.action == at).astype(np.float64), table)
+
+
+def _read_chances(log: Log, target: str) -> Policy:
+    name = target.removeprefix(COLUMN).strip()
+    check_columns(log.frame, [name])
+    return Policy(target, read_propensity(log.frame[name], lowest=-1e-300), None)
+
+
+def _encode(values: pl.Series, names: Sequence[str], otherwise: int) -> IntArray:
+    codes = pl.Series(range(len(names)), dtype=pl.Int64)
+    coded = values.replace_strict(
+        pl.Series(list(names), dtype=pl.String), codes, default=otherwise, return_dtype=pl.Int64
+    )
+    return coded.to_numpy().astype(np.int64)
+
+
+def _check_size(shape: tuple[int, int]) -> None:
+    if shape[0] * shape[1] > _MAX_CELLS:
+        raise EstimationError(
+            f"{shape[0]:,} strata times {shape[1]:,} actions are more than {_MAX_CELLS:,} chances; "
+            "use fewer --target-context columns"
+        )
+
+
+def _describe_source(log: Log, source: Source, smoothing: float) -> list[Finding]:
+    m = len(source.action)
+    findings: list[Finding] = [
+        (
+            "credible",
+            f"the target's chances were counted from {m:,} rows of its log, {smoothing:g} "
+            "pseudo-row a stratum drawing them to its overall shares; the intervals allow for that",
+        )
+    ]
+    empty = source.rows[log.stratum] == 0
+    if empty.any():
+        findings.append(
+            (
+                "weak",
+                f"{empty.mean():.1%} of the log's rows lie where the target's log has none "
+                f"({', '.join(log.columns.strata)}); its overall shares stand in",
+            )
+        )
+    outside = float((source.stratum < 0).mean())
+    if outside > 0:
+        findings.append(
+            (
+                "credible" if outside < 0.01 else "weak",
+                f"{outside:.1%} of the target's rows lie where this log has none and were left out",
+            )
+        )
+    return findings

@@ -1,0 +1,1 @@
+"""One causal question of any table: its estimators, checks, refuters, segments."""

@@ -1,0 +1,149 @@
+"""What speaks against any answer to a question, whoever gives it."""
+
+from typing import Final
+
+import numpy as np
+
+from tasks.effects.basis import FloatArray
+from tasks.effects.credibility import Finding
+from tasks.effects.experiment import check_balance, check_sample_ratio
+from tasks.effects.intervals import effective_size
+from tasks.effects.moments import IntArray
+from tasks.effects.overlap import Overlap, check_overlap, fit_propensity, measure_overlap
+from tasks.effects.ridge import take_out
+from tasks.effects.table.answer import Options
+from tasks.effects.table.linear import MIN_ARM_ROWS
+from tasks.effects.table.question import Question
+from tasks.platform.numbers import tell_signed
+
+THIN_ROWS: Final = 50
+_CURVED_P: Final = 1e-3
+_CURVE_ROWS: Final = 20_000
+_CODES: Final = 10
+_MAIN_SHARE: Final = 0.8
+
+
+def find_overlap(question: Question, options: Options) -> Overlap | None:
+    """Overlap of a two-valued treatment for the average that is asked for; None for any other."""
+    if question.is_treated is None:
+        return None
+    fold = question.deal_folds()[question.cluster]
+    propensity = fit_propensity(question.controls, question.is_treated, fold, question.folds)
+    return measure_overlap(propensity, question.is_treated, estimand=options.estimand)
+
+
+def check_question(
+    question: Question, overlap: Overlap | None, options: Options, expected_share: float | None
+) -> list[Finding]:
+    """Few rows or clusters, no overlap, no controls, controls adjusted for in part, odd treatments.
+
+    For an experiment whether it was one: arms of the expected size, covariates that agree. Raises
+    ConfigError for an expected share outside (0, 1).
+    """
+    findings: list[Finding] = []
+    if question.n < THIN_ROWS:
+        findings.append(("weak", f"only {question.n} rows"))
+    findings += _check_clusters(question, options)
+    findings += [("weak", question.copies)] if question.copies else []
+    if overlap is not None:
+        findings += check_overlap(overlap)
+        arm = min(overlap.n_treated, overlap.n_untreated)
+        if arm < MIN_ARM_ROWS:
+            findings.append(("not credible", f"only {arm} rows in the smaller arm"))
+    else:
+        findings += [*_check_doses(question), *_check_curve(question)]
+    if options.is_experiment and question.is_treated is not None:
+        findings += check_sample_ratio(question.is_treated, expected_share)
+        findings += check_balance(question.controls, question.is_treated)
+    elif question.controls.shape[1] == 0:
+        findings.append(
+            ("weak", "no controls: this is causal only if the treatment was assigned at random")
+        )
+    if not options.is_experiment:
+        findings += [("weak", gap) for gap in question.gaps]
+    return findings
+
+
+def _check_clusters(question: Question, options: Options) -> list[Finding]:
+    """Whether intervals rest on clusters enough: as many equal ones as they are worth (Kish)."""
+    rows = np.bincount(question.cluster).astype(np.float64)
+    worth = effective_size(rows)
+    if question.n < THIN_ROWS or worth >= options.rules.weak_clusters:
+        return []
+    said = (
+        f"{len(rows)} clusters, worth {worth:.1f} equal ones: intervals cannot be trusted below 10"
+    )
+    return [("weak" if worth >= options.rules.min_clusters else "not credible", said)]
+
+
+def _check_doses(question: Question) -> list[Finding]:
+    """A treatment of more than two values: what the number is, and whether the values look like codes."""
+    values, counts = np.unique(question.treatment, return_counts=True)
+    raw = question.doses
+    what = (
+        f"the treatment has {len(values):,} values from {raw[0]:g} to {raw[-1]:g}: the effect is the "
+        "slope of a straight line per unit of it, by plr, dml or diff, which weighs most where the "
+        "treatment varies most; other estimators compare two values"
+    )
+    if len(values) > _CODES or np.sort(counts)[-2:].sum() < _MAIN_SHARE * question.n:
+        return [("credible", what)]
+    shares = ", ".join(
+        f"{value:g} in {count:,} rows" for value, count in zip(raw, counts, strict=True)
+    )
+    return [("weak", f"{what}; {shares}: if some are codes, drop those rows or recode them")]
+
+
+def _check_curve(question: Question) -> list[Finding]:
+    """Whether the outcome follows a treatment of many values in a curve rather than a straight line.
+
+    The square of the treatment beside it and the controls, as it is and cut where 2% lie beyond on
+    either side (few large doses hide a curve, or make one); it matters where the slope at a tenth of
+    the treatment's values differs from that at nine tenths by half of the larger or more.
+    """
+    rows = np.random.default_rng(0).permutation(question.n)[:_CURVE_ROWS]
+    d = question.treatment[rows]
+    if len(np.unique(d)) < 3 or question.controls.shape[1] + 3 > len(rows) / 2:
+        return []
+    base = np.column_stack([np.ones(len(rows)), question.controls[rows], d])
+    ends = np.quantile(d, [0.1, 0.9])
+    for cut in (0.0, 0.02):
+        square = np.clip(d, *np.quantile(d, [cut, 1 - cut])) ** 2
+        slopes = _fit_slopes(question, rows, base, square, ends)
+        if slopes is not None and np.ptp(slopes) >= np.abs(slopes).max() / 2:
+            return [_tell_curve(question, slopes, ends)]
+    return []
+
+
+def _fit_slopes(
+    question: Question, rows: IntArray, base: FloatArray, square: FloatArray, ends: FloatArray
+) -> FloatArray | None:
+    """Slopes per unit at the two `ends` where a square is surely there, None where it is not.
+
+    Least squares with errors by clusters; the treatment is the last column of `base`.
+    """
+    from scipy.stats import norm
+
+    sides = np.column_stack([square, question.outcome[rows]])
+    bent, left = take_out(base, sides).T
+    size = float(bent @ bent)
+    if size <= 1e-9 * (square @ square):
+        return None
+    curve = float(bent @ left) / size
+    sums = np.bincount(question.cluster[rows], bent * (left - curve * bent))
+    if abs(curve) <= norm.isf(_CURVED_P / 4) * np.sqrt(sums @ sums) / size:
+        return None
+    straight = question.outcome[rows] - curve * square
+    line = float(np.linalg.lstsq(base, straight, rcond=None)[0][-1])
+    slopes: FloatArray = (line + 2 * curve * ends) * question.unit
+    return slopes
+
+
+def _tell_curve(question: Question, slopes: FloatArray, ends: FloatArray) -> Finding:
+    values = np.unique(question.treatment)
+    at = question.doses[np.searchsorted(values, ends).clip(max=len(values) - 1)]
+    said = (
+        f"the outcome follows the treatment in a curve: a unit more goes with {tell_signed(slopes[0])} "
+        f"about {at[0]:.3g} and {tell_signed(slopes[1])} about {at[1]:.3g}; one slope says little, "
+        "compare two values or ranges of it"
+    )
+    return "weak", said

@@ -1,0 +1,78 @@
+"""Several experiments in one table: each by itself, and pooled."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tasks.effects.controls.columns import check_columns
+from tasks.effects.experiment import pool_tests
+from tasks.effects.intervals import Interval
+from tasks.effects.table.estimate import estimate_table
+from tasks.effects.table.linear import interval_or_none
+from tasks.platform.errors import ConfigError, EstimationError
+
+_NUMBERS = ("estimate", "std_error", "ci_low", "ci_high", "p_value")
+_DIFFER_P = 0.05
+
+
+def estimate_tests(
+    frame: pl.DataFrame, tests: str, *, confidence: float = 0.95, **asked: Any
+) -> dict[str, Any]:
+    """The headline estimate of every test named in column `tests`, and one over all of them.
+
+    `asked` is what `estimate_table` takes. Keys: tests [{test, n, estimator, estimate, std_error,
+    ci_low, ci_high, p_value, verdict, reasons}], pooled {estimate, std_error, ci_low, ci_high,
+    p_value, between, q_p_value, reason}. A test that cannot be estimated is listed with its reason
+    and is not pooled. Raises ConfigError when fewer than two can.
+    """
+    check_columns(frame, [tests])
+    names = frame[tests].drop_nulls().unique().sort().to_list()
+    vectors = asked.pop("vectors", None) or {}
+    lines = []
+    for name in names:
+        rows = (frame[tests] == name).fill_null(value=False)
+        own = {key: part[np.flatnonzero(rows.to_numpy())] for key, part in vectors.items()}
+        table = frame.filter(rows)
+        lines.append(_estimate_one(name, table, {**asked, "vectors": own}, confidence))
+    found = [
+        Interval(*(line[key] for key in _NUMBERS)) for line in lines if line["estimate"] is not None
+    ]
+    if len(found) < 2:
+        raise ConfigError(
+            f"{len(found)} of {len(names)} tests in {tests} can be estimated; pooling needs 2"
+        )
+    pooled = pool_tests(found, confidence=confidence)
+    differ = pooled.q_p_value < _DIFFER_P
+    said = "the tests differ in their effects" if differ else "the tests agree"
+    return {
+        "tests": lines,
+        "pooled": {
+            **interval_or_none(pooled.interval),
+            "between": pooled.between,
+            "q_p_value": pooled.q_p_value,
+            "reason": f"{said} (Cochran's Q, p = {pooled.q_p_value:.2g})",
+        },
+    }
+
+
+def _estimate_one(
+    name: Any, table: pl.DataFrame, asked: dict[str, Any], confidence: float
+) -> dict[str, Any]:
+    try:
+        answer = estimate_table(table, **asked, confidence=confidence)
+    except EstimationError as error:
+        return {
+            "test": str(name), "n": table.height, "estimator": None, **interval_or_none(None),
+            "verdict": "no result", "reasons": [str(error)],
+        }  # fmt: skip
+    by_name = {one["estimator"]: one for one in answer["estimates"]}
+    main = by_name.get(answer["headline"], {})
+    return {
+        "test": str(name),
+        "n": answer["n"],
+        "estimator": answer["headline"],
+        **{key: main.get(key) for key in _NUMBERS},
+        "verdict": answer["verdict"],
+        "reasons": answer["reasons"],
+    }
