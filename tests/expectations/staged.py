@@ -1,15 +1,18 @@
 """A staged table that passes its suite, and one way to break each expectation of it."""
 
 import hashlib
-from collections.abc import Callable
+import importlib
+import tempfile
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import polars as pl
 
-from expectations.inputs import HistoryBounds
+from expectations.inputs import Compared, HistoryBounds, SuiteInputs
 from tasks.ingest.profile import Profile, measure_profile
 from tasks.platform.schema import KEYS, SCHEMAS, TableName
 from tasks.quality.compare import compare_days
@@ -20,6 +23,7 @@ SOURCE = "shop"
 USUAL = HistoryBounds(28, "median of 28 earlier days", 300.0, 150, 9_000, 90, 27_000)
 
 Break = Callable[[pl.DataFrame], pl.DataFrame]
+K = TypeVar("K")
 
 
 def make_staged(table: TableName, n_rows: int = 300) -> pl.DataFrame:
@@ -250,15 +254,94 @@ def measure(frame: pl.DataFrame, folder: Path, table: TableName) -> Profile:
         return measure_profile(connection, str(path), table=table, drop_id=f"{DAY}")
 
 
-def judge_day(frame: pl.DataFrame, folder: Path, table: TableName) -> GateReport:
-    """Run the gate on `frame` after eight good days."""
+@cache
+def measure_earlier(table: TableName) -> tuple[Profile, ...]:
+    """The profiles of eight good days."""
     good = make_staged(table)
-    earlier = [
-        measure(rekey(day, table)(good).with_columns(event_date=pl.lit(DAY)), folder, table)
-        for day in range(1, 9)
-    ]
-    compared = compare_days(measure(frame, folder, table), earlier)
-    return judge(frame, folder, table, compared=compared, date_bounds=(date(2024, 1, 1), DAY))
+    with tempfile.TemporaryDirectory() as folder:
+        return tuple(
+            measure(rekey(day, table)(good).with_columns(event_date=DAY), Path(folder), table)
+            for day in range(1, 9)
+        )
+
+
+def compare(frame: pl.DataFrame, folder: Path, table: TableName) -> Mapping[str, Compared]:
+    """The figures of `frame` beside those of eight good days."""
+    return compare_days(measure(frame, folder, table), list(measure_earlier(table)))
+
+
+def judge_day(frame: pl.DataFrame, folder: Path, table: TableName, **options: Any) -> GateReport:
+    """Run the gate on `frame` after eight good days."""
+    given: dict[str, Any] = {"date_bounds": (date(2024, 1, 1), DAY)} | options
+    if "compared" not in given:
+        given["compared"] = compare(frame, folder, table)
+    return judge(frame, folder, table, **given)
+
+
+@cache
+def judge_unlike(table: TableName) -> GateReport:
+    """One report with the figure of every break of `UNLIKE`, each measured on its own table.
+
+    What compares is given figures and reads no rows, so each figure is judged as it would be alone.
+    """
+    good = make_staged(table)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = {
+            name: compare(change(good), Path(folder), table)[name]
+            for name, change in UNLIKE[table].items()
+        }
+        return judge_day(good, Path(folder), table, compared=figures)
+
+
+def list_rules(table: TableName, n_rows: int = 10_000) -> dict[str, Any]:
+    """Expectations of a suite by name."""
+    inputs = SuiteInputs(SOURCE, n_rows, DAY, DAY, USUAL)
+    suite = importlib.import_module(f"expectations.clean.{table}").build_suite(inputs)
+    return {rule.meta["name"]: rule for rule in suite.expectations}
+
+
+def judge_apart(table: TableName, cases: Mapping[K, tuple[str, Break]]) -> Mapping[K, GateReport]:
+    """Reports of `cases` (the expectation looked at, the break), several breaks to a table.
+
+    Breaks share a table where each rule looked at reads no column that another of them writes:
+    it finds what it would find alone. Critical rules and warnings lie in tables of their own.
+    """
+    good, rules = make_staged(table), list_rules(table)
+    groups: list[tuple[list[K], dict[str, pl.Series], set[str], str]] = []
+    reports: dict[K, GateReport] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for key, (name, change) in cases.items():
+            broken, reads = change(good), _list_read(rules[name])
+            if not reads or (broken.shape, broken.columns) != (good.shape, good.columns):
+                reports[key] = judge(broken, Path(folder), table)
+                continue
+            written = {s.name: s for s in broken if not s.equals(good[s.name], null_equal=True)}
+            for keys, changes, read, severity in groups:
+                is_apart = not (changes.keys() & (reads | written.keys()) or read & written.keys())
+                if is_apart and severity == rules[name].severity:
+                    keys.append(key)
+                    changes.update(written)
+                    read |= reads
+                    break
+            else:
+                groups.append(([key], written, set(reads), rules[name].severity))
+        for keys, changes, _, _ in groups:
+            report = judge(good.with_columns(*changes.values()), Path(folder), table)
+            reports |= dict.fromkeys(keys, report)
+    return reports
+
+
+def _list_read(rule: Any) -> set[str]:
+    """Columns that a rule about the values of a column reads; none for one about the table."""
+    fields = ("column", "moment_column", "limit_column", "other_column")
+    read = {getattr(rule, field) for field in fields if hasattr(rule, field)}
+    return read if hasattr(rule, "column") else set()
+
+
+@cache
+def judge_broken(table: TableName) -> Mapping[str, GateReport]:
+    """Reports of all of `BREAKS`, by the expectation that is broken."""
+    return judge_apart(table, {name: (name, change) for name, change in BREAKS[table].items()})
 
 
 def swap(frame: pl.DataFrame) -> pl.DataFrame:

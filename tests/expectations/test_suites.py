@@ -1,37 +1,35 @@
 """Every suite has a passing fixture, and a failing one for each of its expectations."""
 
 import importlib
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
 from expectations.inputs import SuiteInputs
 from tasks.platform.schema import KEYS, TABLES, TableName
+from tasks.quality.gate import GateReport
 from tests.expectations.staged import (
     BREAKS,
     DAY,
     SOURCE,
     UNLIKE,
-    USUAL,
     fill,
     judge,
+    judge_apart,
+    judge_broken,
     judge_day,
+    judge_unlike,
+    list_rules,
     make_staged,
     put,
 )
 
 CASES = [(table, name) for table in TABLES for name in BREAKS[table]]
 UNLIKE_CASES = [(table, name) for table in TABLES for name in UNLIKE[table]]
-
-
-def list_rules(table: TableName, n_rows: int = 10_000) -> dict[str, Any]:
-    """Expectations of a suite by name."""
-    inputs = SuiteInputs(SOURCE, n_rows, DAY, DAY, USUAL)
-    suite = importlib.import_module(f"expectations.clean.{table}").build_suite(inputs)
-    return {rule.meta["name"]: rule for rule in suite.expectations}
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -62,10 +60,8 @@ def test_a_good_table_passes_without_a_warning(table: TableName, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("table", "name"), CASES)
-def test_broken_table_fails_the_expectation_with_its_severity(
-    table: TableName, name: str, tmp_path: Path
-) -> None:
-    report = judge(BREAKS[table][name](make_staged(table)), tmp_path, table)
+def test_broken_table_fails_the_expectation_with_its_severity(table: TableName, name: str) -> None:
+    report = judge_broken(table)[name]
     check = next(c for c in report.checks if c.name == name)
     severity = list_rules(table)[name].severity
     assert not check.is_success
@@ -82,9 +78,9 @@ def test_broken_table_fails_the_expectation_with_its_severity(
 
 @pytest.mark.parametrize(("table", "name"), UNLIKE_CASES)
 def test_a_day_unlike_those_before_fails_the_expectation_in_words(
-    table: TableName, name: str, tmp_path: Path
+    table: TableName, name: str
 ) -> None:
-    report = judge_day(UNLIKE[table][name](make_staged(table)), tmp_path, table)
+    report = judge_unlike(table)
     check = next(c for c in report.checks if c.name == name)
     assert not check.is_success
     assert not check.is_error
@@ -105,56 +101,67 @@ def test_a_day_like_those_before_passes_and_a_first_day_is_not_compared(
     assert skipped >= set(UNLIKE[table])
 
 
-@pytest.mark.parametrize(
-    ("table", "column", "value", "name"),
-    [
-        ("reviews", "rating", float("-inf"), "rating_finite"),
-        ("reviews", "rating", float("inf"), "rating_range"),
-        ("reviews", "rating", 0.999, "rating_range"),
-        ("reviews", "event_date", DAY - timedelta(days=1), "event_date_range"),
-        ("reviews", "text_sha256", "a" * 63, "text_sha256_shape"),
-        ("reviews", "text_sha256", "a" * 64 + "\n", "text_sha256_shape"),
-        ("reviews", "helpful_votes", -1, "helpful_votes_part_of_total"),
-        ("reviews", "reviewed_at", None, "event_date_agrees"),
-        ("exposures", "propensity", float("inf"), "propensity_finite"),
-        ("exposures", "propensity", 1.0001, "propensity_range"),
-        ("exposures", "propensity", -0.5, "propensity_range"),
-        ("exposures", "context", "null", "context_object"),
-        ("exposures", "context", "", "context_object"),
-        ("items", "price_usd", float("inf"), "price_usd_finite"),
-        ("users", "features", '"text"', "features_object"),
-        ("users", "features", "[]", "features_object"),
-    ],
-)
-def test_edge_values_are_caught(
-    table: TableName, column: str, value: object, name: str, tmp_path: Path
-) -> None:
-    report = judge(put(column, value)(make_staged(table)), tmp_path, table)
-    check = next(c for c in report.checks if c.name == name)
+EDGES: list[tuple[TableName, str, object, str]] = [
+    ("reviews", "rating", float("-inf"), "rating_finite"),
+    ("reviews", "rating", float("inf"), "rating_range"),
+    ("reviews", "rating", 0.999, "rating_range"),
+    ("reviews", "event_date", DAY - timedelta(days=1), "event_date_range"),
+    ("reviews", "text_sha256", "a" * 63, "text_sha256_shape"),
+    ("reviews", "text_sha256", "a" * 64 + "\n", "text_sha256_shape"),
+    ("reviews", "helpful_votes", -1, "helpful_votes_part_of_total"),
+    ("reviews", "reviewed_at", None, "event_date_agrees"),
+    ("exposures", "propensity", float("inf"), "propensity_finite"),
+    ("exposures", "propensity", 1.0001, "propensity_range"),
+    ("exposures", "propensity", -0.5, "propensity_range"),
+    ("exposures", "context", "null", "context_object"),
+    ("exposures", "context", "", "context_object"),
+    ("items", "price_usd", float("inf"), "price_usd_finite"),
+    ("users", "features", '"text"', "features_object"),
+    ("users", "features", "[]", "features_object"),
+]
+
+
+@cache
+def judge_edges(table: TableName) -> Mapping[int, GateReport]:
+    """Reports of the `EDGES` of a table, by where they stand in the list."""
+    cases = {
+        at: (name, put(column, value))
+        for at, (where, column, value, name) in enumerate(EDGES)
+        if where == table
+    }
+    return judge_apart(table, cases)
+
+
+@pytest.mark.parametrize("at", range(len(EDGES)), ids=lambda at: "-".join(map(repr, EDGES[at])))
+def test_edge_values_are_caught(at: int) -> None:
+    table, _, _, name = EDGES[at]
+    check = next(c for c in judge_edges(table)[at].checks if c.name == name)
     assert not check.is_success
     assert check.n_unexpected == 1
 
 
-@pytest.mark.parametrize(
-    ("table", "column", "value"),
-    [
-        ("reviews", "rating", 1.0),
-        ("reviews", "text", ""),
-        ("reviews", "helpful_votes", None),
-        ("exposures", "propensity", 1.0),
-        ("exposures", "propensity", 1e-12),
-        ("exposures", "position", None),
-        ("exposures", "is_converted", None),
-        ("exposures", "context", "{}"),
-        ("items", "price_usd", 0.0),
-        ("items", "price_usd", None),
-        ("users", "features", '{"a": {"b": [1]}}'),
+ALLOWED: dict[TableName, list[tuple[str, object]]] = {
+    "reviews": [("rating", 1.0), ("text", ""), ("helpful_votes", None)],
+    "exposures": [
+        ("propensity", 1.0),
+        ("propensity", 1e-12),
+        ("position", None),
+        ("is_converted", None),
+        ("context", "{}"),
     ],
-)
-def test_values_at_the_edge_of_what_is_allowed_pass(
-    table: TableName, column: str, value: object, tmp_path: Path
-) -> None:
-    report = judge(put(column, value)(make_staged(table)), tmp_path, table)
+    "items": [("price_usd", 0.0), ("price_usd", None)],
+    "users": [("features", '{"a": {"b": [1]}}')],
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_values_at_the_edge_of_what_is_allowed_pass(table: TableName, tmp_path: Path) -> None:
+    """Each in a row of its own."""
+    frame = make_staged(table)
+    for at, (column, value) in enumerate(ALLOWED[table], start=3):
+        frame = put(column, value, at=at)(frame)
+        assert frame[column][at] == value
+    report = judge(frame, tmp_path, table)
     assert [c.name for c in report.checks if not c.is_success] == []
 
 
