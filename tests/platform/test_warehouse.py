@@ -1,13 +1,16 @@
 """The warehouse: all of a commit or nothing, readers beside writers, and every night again."""
 
+import os
 import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from tasks.platform import warehouse
 from tasks.platform.errors import ConfigError, InputError, WarehouseBusyError
 from tasks.platform.locks import hold_lock, try_lock
 from tasks.platform.schema import SCHEMAS
@@ -124,6 +127,24 @@ def test_a_lock_held_too_long_is_said_in_words(tmp_path: Path) -> None:
 def test_an_unknown_catalog_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="allowed are"):
         Warehouse("mysql:x", str(tmp_path)).prepare()
+
+
+def test_an_extension_is_checked_again_when_its_file_is_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copy(warehouse.find_extension("httpfs"), tmp_path))
+    monkeypatch.setattr(warehouse, "find_extension", lambda name: str(copy))
+    for _ in range(2):
+        with warehouse.connect_with(["httpfs"]) as connection:
+            asked = connection.execute("SELECT current_setting('allow_unsigned_extensions')")
+            assert asked.fetchone() == (False,)
+    with copy.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+    with pytest.raises(duckdb.Error, match="signature"):
+        warehouse.connect_with(["httpfs"])
 
 
 def test_an_engine_that_is_let_go_is_opened_anew_while_open_connections_go_on(
