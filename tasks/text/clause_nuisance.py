@@ -31,6 +31,17 @@ _SMALL: Final = (
     r"|moderate|slight|faint|unnoticeable|inaudible|imperceptible"
     r"|(?:hardly|barely|scarcely) (?:noticeable|audible|there|perceptible))"
 )
+_GONE: Final = (
+    r"(?:gone|absent|nonexistent|non existent|eliminated|removed|history|a thing of the past)"
+)
+_RID: Final = (
+    r"(?:(?:free|devoid) (?:of|from)|(?:get|gets|got|getting) rid of|kills|killed|cancels|canceled|cancelled"
+    r"|cures|cured|(?:eliminate|remove|reduce|suppress)(?:s|d|es|ed)?) "
+    r"(?:(?:the|any|all|that|this|my|our|its|of|every|most|background|unwanted) ){0,3}(?:[^ ]+ )?"
+)
+"""What does away with a nuisance."""
+_TRIED: Final = r"(?<!not )(?<!n't )(?<!cannot )(?<!never )(?<!to )"
+"""Not before what is only tried or fails ("to reduce noise")."""
 _TROUBLE: Final = (
     r"(?:problem|problems|issue|issues|concern|bother|bad|loud|noticeable|excessive|terrible|awful"
     r"|annoying|disturbing|intrusive|overwhelming|unbearable|strong|much|nuisance|distraction|distracting)"
@@ -45,8 +56,15 @@ _LITTLE: Final = re.compile(
     rf"any|been|be|big|real|major|serious|huge|particularly|especially|overly) ){{0,4}}{_TROUBLE}"
     rf"|{_NAME} (?:[^ ]+ ){{0,4}}?{_NOT} (?:(?:at|all|ever|really|even|seem|to) ){{0,3}}"
     r"(?:bother|bothered|disturb|disturbed|annoy|annoyed|matter|mattered)"
+    rf"|zero (?:[^ ]+ )?{_NAME}|{_TRIED}{_RID}{_NAME}"
+    rf"|{_NAME} (?:[^ ]+ ){{0,3}}?{_BE} {_FULLY}{_GONE}"
+    rf"|{_NAME} (?:has |have |had )?{_FULLY}(?:disappeared|disappears|vanished|vanishes|went away|goes away)"
     r")(?= |$)"
 )
+_KEPT: Final = re.compile(
+    rf"(?:^|(?<= ))(?:not|cannot|never|[a-z]+n't|(?:fail|fails|failed|unable) to) (?:really |fully |quite )?{_RID}{_NAME}(?= |$)"
+)
+"""What does not do away with a nuisance."""
 _PREDICATE: Final = re.compile(
     rf"(?:^|(?<= )){_NAME} (?:[^ ]+ ){{0,2}}?(?:{_BE}|isn't|aren't|wasn't|weren't) "
 )
@@ -56,7 +74,7 @@ _LITTLE_VALENCE: Final = 2.0
 
 def spell_nuisances() -> str:
     """The patterns in writing: a change of them changes what is extracted."""
-    return f"{_LITTLE.pattern};{_PREDICATE.pattern}"
+    return f"{_LITTLE.pattern};{_KEPT.pattern};{_PREDICATE.pattern}"
 
 
 def judge_nuisances(
@@ -67,10 +85,14 @@ def judge_nuisances(
         return list(opinions), False
     line = " ".join(forms)
     judged = list(opinions)
-    spans = [_count_words(line, match.span()) for match in _LITTLE.finditer(line)]
-    for first, last in spans:
-        judged = [o for o in judged if o.last <= first or o.first >= last]
-        judged.append(Opinion(first, last, _LITTLE_VALENCE))
+    spans = [
+        Opinion(*_count_words(line, match.span()), valence)
+        for pattern, valence in ((_LITTLE, _LITTLE_VALENCE), (_KEPT, -_LITTLE_VALENCE))
+        for match in pattern.finditer(line)
+    ]
+    for span in spans:
+        judged = [o for o in judged if o.last <= span.first or o.first >= span.last]
+        judged.append(span)
     for match in _PREDICATE.finditer(line):
         name, after = _count_words(line, match.span())
         said = next((o for o in judged if after <= o.first < after + _PREDICATE_WORDS), None)

@@ -30,6 +30,8 @@ _COST_WORDS: Final = word_set("overpriced pricey pricy expensive costly affordab
 """They judge what a thing costs, and not the thing ("delicious but overpriced food")."""
 _QUALITIES: Final = word_set("comfortable safe clean portable ergonomic")
 """Names of attributes that are praise themselves: "comfortable" alone is no bare mention."""
+_ROLES: Final = word_set("character role hero heroine protagonist villain")
+"""Without a word of praise or blame, what is said of them is what happens in the story."""
 _TEARING: Final = word_set("but yet though although")
 _EVENTS: Final = word_set(
     "arrived arrives arrive came delivered deliver shipped ships ship mailed posted dispatched ordered "
@@ -57,6 +59,7 @@ def spell_events() -> str:
         _COST_WORDS,
         _QUALITIES,
         _TEARING,
+        _ROLES,
     )
     return ";".join(" ".join(sorted(words)) for words in lists)
 
@@ -142,7 +145,8 @@ def score_clause(
     if is_noncommittal(forms) and not is_little and not find_opinions(forms, 0, len(forms)):
         return 0.0
     if not opinions:
-        return _read_unspoken(probed, bare, rules)
+        is_told = _names_role(clause, forms, target)
+        return 0.0 if is_told else _read_unspoken(probed, bare, rules)
     spoken = score_opinions(opinions)
     # The embedding of a clause about several things says nothing of any one of them, and encoders
     # hardly see negation (Ettinger 2020, https://doi.org/10.1162/tacl_a_00298).
@@ -150,6 +154,12 @@ def score_clause(
     probe = rules.probe if is_plain else rules.shared_probe
     probe = 0.0 if stance.turns or is_little else probe
     return (1.0 - probe) * spoken + probe * probed
+
+
+def _names_role(clause: Clause, forms: Sequence[str], target: int) -> bool:
+    """Whether nothing but somebody in a story names a target ("her character moves to Rome")."""
+    places = clause.hits.get(target, ())
+    return bool(places) and all(forms[place - clause.first] in _ROLES for place in places)
 
 
 def is_torn(opinions: Sequence[Opinion], forms: Sequence[str]) -> bool:

@@ -50,6 +50,13 @@ _ANAPHORS: Final = word_set("it them this these")
 """The writer's own view, set beside that of others without "but" ("others hate it, we loved it")."""
 _NAME_REACH: Final = 6
 """Words between what was not tried or judged and its name."""
+_POINTS: Final = word_set(
+    "drawback drawbacks back backs downside downsides complaint complaints gripe gripes quibble quibbles con "
+    "cons negative negatives minus flaw flaws shortcoming shortcomings weakness disadvantage disadvantages "
+    "disappointment letdown criticism problem issue highlight highlights upside upsides part parts thing "
+    "things feature features aspect aspects bit bits"
+)
+"""Words one of which is in whatever announces what is best or worst: most clauses have none."""
 _ITEM_WORDS: Final = 6
 """A line that may stand as an item below a heading has no more."""
 
@@ -288,16 +295,28 @@ def _is_surpassed(clause: Told, line: str, after: Told) -> bool:
 def _find_headings(told: Sequence[Told], lines: Sequence[str]) -> list[int]:
     """1 or -1 for each clause that stands in a list of pros or cons, else 0.
 
-    A heading holds for its sentence; one alone on its line for the short lines below it as well.
+    A heading, or what announces the best or the worst, holds for its sentence; one alone on its line for the short lines below it as well.
     """
     headings: list[int] = []
     side, sentence, is_alone = 0, -1, False
     for clause, line in zip(told, lines, strict=True):
         found = [clause.is_listing and PATTERNS[name].search(line) for name in ("pros", "cons")]
-        if any(found):
+        announced = _announce(clause, line)
+        if announced:
+            side, sentence, is_alone = announced, clause.sentence, False
+        elif any(found):
             side, sentence = (1 if found[0] else -1), clause.sentence
             is_alone = any(match and match.end() == len(line) for match in found)
         elif clause.sentence != sentence and not (is_alone and len(clause.forms) <= _ITEM_WORDS):
             side = 0
         headings.append(side)
     return headings
+
+
+def _announce(clause: Told, line: str) -> int:
+    """1 or -1 where words only announce what is best or worst ("the only drawback"), else 0."""
+    if _POINTS.isdisjoint(clause.forms):
+        return 0
+    if PATTERNS["drawback"].search(line):
+        return -1
+    return int(PATTERNS["highlight"].search(line) is not None)

@@ -25,6 +25,7 @@ from tasks.text.clause_others import spell_others
 from tasks.text.clause_stance import hash_patterns
 from tasks.text.concepts import hash_data
 from tasks.text.extract import EXTRACTION_SCHEMA, AttributeLike, Embed, Extraction
+from tasks.text.polarity import find_opinions
 from tasks.text.segments import parse_text
 
 _CHUNK_REVIEWS: Final = 4000
@@ -189,20 +190,28 @@ def _attribute_clauses(
             previous, review = {}, clause.review
         is_pointing = not clause.hits and (clause.is_elliptic or clause.is_own)  # "these don't"
         similarity = measured[clause.key][0]
-        mentions = {} if is_pointing else _find_mentions(clause, similarity, model, rules)
+        forms = spelt[clause.review]
+        mentions = {} if is_pointing else _find_mentions(clause, forms, similarity, model, rules)
         if not mentions and clause.refers_back and clause.is_judging:
             mentions = {target: weight * rules.carried for target, weight in previous.items()}
         elif mentions or clause.hits:
-            forms = spelt[clause.review][clause.first : clause.last]
-            previous = {t: w for t, w in mentions.items() if not is_event(clause, forms, t)}
+            own = forms[clause.first : clause.last]
+            previous = {t: w for t, w in mentions.items() if not is_event(clause, own, t)}
         is_unsaid = clause.stance.is_unsaid and not clause.is_elliptic
         yield clause, {} if is_unsaid else mentions
 
 
 def _find_mentions(
-    clause: Clause, similarity: npt.NDArray[np.float64], model: Model, rules: ClauseRules
+    clause: Clause,
+    forms: Sequence[str],
+    similarity: npt.NDArray[np.float64],
+    model: Model,
+    rules: ClauseRules,
 ) -> dict[int, float]:
-    """Requested targets a clause names or means, with how sure that is in (0, 1]."""
+    """Requested targets a clause names or means, with how sure that is in (0, 1].
+
+    `forms` are the words of its review.
+    """
     meant: dict[int, float] = {}
     named: dict[int, float] = {}
     for target in range(model.n_requested):
@@ -216,8 +225,18 @@ def _find_mentions(
             lead = value - float(np.delete(similarity, target).max(initial=-1.0))
             if value >= needed and lead >= (rules.margin if clause.hits else -rules.margin):
                 meant[target] = round(min(0.9, 0.4 + value - needed), 4)
-    # "It took forever to get the food" names the food and means the service.
-    return meant or named
+    if not meant:
+        return named
+    # "It took forever to get the food" names the food and means the service; "it is sturdy, of
+    # good metal" means the quality, and says of the durability what its name says.
+    judged = {t: w for t, w in named.items() if _is_judged_by_name(clause, forms, t, model)}
+    return judged | meant
+
+
+def _is_judged_by_name(clause: Clause, forms: Sequence[str], target: int, model: Model) -> bool:
+    """Whether a word that names a target is praise or blame of it as well ("sturdy")."""
+    own = model.targets[target].own
+    return any(find_opinions(forms, place, place + 1, own=own) for place in clause.hits[target])
 
 
 def _to_frame(

@@ -56,6 +56,14 @@ _CLASSES: Final = {
     "NICELY": "really definitely certainly absolutely clearly simply just actually also even much yet "
     "personally particularly so very greatly always sure did do have had",
     "WRONG": "wrong mistaken surprised corrected",
+    "ONLY": "only one main biggest major sole single real my our",
+    "MINOR": "minor small slight tiny little big",
+    "FAULT": "drawback drawbacks downside downsides complaint complaints gripe gripes quibble quibbles "
+    "con cons negative negatives minus flaw flaws shortcoming shortcomings weakness disadvantage "
+    "disadvantages disappointment letdown criticism problem issue",
+    "SEE": "have had see saw find found notice noticed",
+    "TOP": "best favorite favourite nicest",
+    "PART": "part parts thing things feature features aspect aspects bit bits",
     "TRULY": "so very dead all totally completely quite pleasantly happily clearly proven proved",
 }
 _CLASS: Final = re.compile(r"<([A-Z]+)(\*?)>")
@@ -217,6 +225,15 @@ PATTERNS: Final = {
     "pros": _compile("^(?:the )?(?:pros?|positives?|plus(?:es)?|upsides?|strengths?|likes|highs)"),
     "cons": _compile(
         "^(?:the )?(?:cons?|negatives?|minus(?:es)?|downsides?|weakness(?:es)?|dislikes|lows)"
+    ),
+    # "The only drawback: the price", "my one complaint, the sound": what follows is named for it.
+    "drawback": _compile(
+        "^(?:and |but |so )?(?:the |a |its )?<ONLY>(?: <ONLY>| <MINOR>)* (?:<FAULT>|draw backs?)"
+        "(?: <I> (?:can |could )?(?:<SEE>|think of))?(?: (?:about|with|of|to|for) <0-2>\\S+| here)?(?: <BE>)?(?: that)?$"
+    ),
+    "highlight": _compile(
+        "^(?:and |but |so )?(?:<OWNER> )?(?:<ONLY> )?(?:highlights?|upsides?|<TOP> <PART>)"
+        "(?: (?:about|with|of|to|for) <0-2>\\S+| here)?(?: <BE>)?(?: that)?$"
     ),
     "yes": _compile("^(?:yes|yep|yeah|yup|absolutely|definitely|certainly|totally)(?! not )"),
     "no": _compile("^(?:no|nope|not|hardly|absolutely not|definitely not|certainly not)"),

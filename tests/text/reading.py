@@ -16,6 +16,9 @@ FIELDS = {
     "hotel": ["room", "staff", "location", "breakfast", "noise", "price"],
     "book": ["plot", "characters", "writing", "price"],
     "software": ["ease_of_use", "performance", "support", "design", "stability"],
+    "snack": ["taste", "texture", "health", "price", "delivery"],
+    "film": ["plot", "acting", "visuals"],
+    "tool": ["sound", "quality", "durability", "ease_of_use", "price", "design"],
     "clothes": ["size_fit", "quality", "comfort", "design", "price", "delivery"],
 }
 

@@ -35,6 +35,13 @@ LITTLE = [
     ("The buzz is barely noticeable.", "sound_quality"),
     ("The odor is minimal.", "smell"),
     ("The smell doesn't bother us.", "smell"),
+    ("The hiss is nonexistent.", "sound_quality"),
+    ("After a day the odor was gone.", "smell"),
+    ("There is zero lag.", "performance"),
+    ("The new cable is free of hum.", "sound_quality"),
+    ("It got rid of the buzz.", "sound_quality"),
+    ("It removes most of the background noise.", "noise"),
+    ("The static disappeared.", "sound_quality"),
 ]
 MUCH = [
     ("Too much noise.", "noise"),
@@ -47,6 +54,10 @@ MUCH = [
     ("The noise is not acceptable.", "noise"),
     ("I was worried about the noise but it was worse.", "noise"),
     ("The noise level was too high for an easy talk.", "noise"),
+    ("It does not get rid of the buzz.", "sound_quality"),
+    ("The filter fails to remove the smell.", "smell"),
+    ("The hum is back.", "sound_quality"),
+    ("The volume is gone.", "sound_quality"),
     ("Very little battery life.", "battery"),
     ("Very little food on the plate.", "food"),
 ]
