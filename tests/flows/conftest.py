@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest import mock
 
 import pytest
@@ -137,25 +137,34 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect server that the workers of a suite share: who comes first starts it.
 
-    Who uses it holds a shared lock; who started it stops it as soon as it can have the lock alone.
+    It is started and stopped under one lock, and whoever uses it has a part in another: who started
+    it stops it once nobody else has.
     """
     folder = shared_folder(tmp_path_factory)
     address = folder / "server.url"
-    with (folder / "server.lock").open("w") as lock:
-        process = None
-        is_held = False
-        while not is_held:  # its owner may stop it before the lock is shared
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not address.is_file():
-                process = start_server(tmp_path_factory, address)
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            is_held = address.is_file()
+    with (folder / "server.change").open("w") as change, (folder / "server.use").open("w") as use:
+        fcntl.flock(change, fcntl.LOCK_EX)
+        process = None if address.is_file() else start_server(tmp_path_factory, address)
+        fcntl.flock(use, fcntl.LOCK_SH)
+        fcntl.flock(change, fcntl.LOCK_UN)
         yield address.read_text()
+        fcntl.flock(use, fcntl.LOCK_UN)
         if process is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock_unused(change, use)
             process.terminate()
             process.wait(30)
             address.unlink()
+
+
+def lock_unused(change: IO[str], use: IO[str]) -> None:
+    """Hold both locks, as soon as nobody uses what they guard."""
+    while True:
+        fcntl.flock(change, fcntl.LOCK_EX)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        fcntl.flock(change, fcntl.LOCK_UN)
+        time.sleep(0.2)
 
 
 def start_server(
