@@ -43,7 +43,7 @@ _ECHO_VERBS: Final = word_set("was were is are did does")
 def spell_ellipsis() -> str:
     """The patterns and lists in writing: a change of them changes what is extracted."""
     patterns = (_LEFT_OUT, _DIFFERENT, _NOT_THIS, _OWN_SUBJECT)
-    words = (_NO_SUBJECT, _ECHO_HEADS, _ECHO_VERBS)
+    words = (_NO_SUBJECT, _CLOSING, _ECHO_HEADS, _ECHO_VERBS)
     shown = [pattern.pattern for pattern in patterns]
     return ";".join([*shown, *(" ".join(sorted(one)) for one in words)])
 
