@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tasks.effects.sentinels import find_sentinels
 from tasks.platform.errors import ConfigError, EstimationError, InputError
 
 FloatArray = NDArray[np.float64]
@@ -40,8 +41,9 @@ class BasisSpec:
     """Which columns are controls, and how each is bent.
 
     `numeric` and `categorical` name columns of the frame and must not overlap. Of the numeric ones,
-    `log1p` names those taken as log(1 + x) (heavy tails; values below 0 count as 0), `linear` those
-    left without a spline, and `unclipped` those that may run past the range seen at the fit (time
+    `log1p` names those taken as log(1 + x) (heavy tails; values below 0 count as missing), `linear`
+    those left without a spline, `coded` those in which a number far from all others (-999) may
+    stand for "missing", and `unclipped` those that may run past the range seen at the fit (time
     does). All others are held inside that range, so that one absurd value of a later day cannot
     swamp the sums. `optional` columns may be absent from a later frame and are then all missing.
     `knots` is 3, 4 or 5; a categorical column keeps at most `max_levels` levels that have at least
@@ -54,6 +56,7 @@ class BasisSpec:
     linear: tuple[str, ...] = ()
     unclipped: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    coded: tuple[str, ...] = ()
     knots: int = 4
     max_levels: int = 20
     min_level_rows: int = 10
@@ -74,7 +77,11 @@ class BasisSpec:
 
 @dataclass(frozen=True)
 class NumericTerm:
-    """One fitted numeric control; `fill` stands for missing values, in transformed units."""
+    """One fitted numeric control.
+
+    `fill` stands for missing values, in transformed units; so does each number of `codes`, in those
+    of the column.
+    """
 
     name: str
     is_log1p: bool
@@ -82,6 +89,7 @@ class NumericTerm:
     high: float | None
     fill: float
     knots: tuple[float, ...]
+    codes: tuple[float, ...] = ()
     kind: Literal["numeric"] = "numeric"
 
 
@@ -207,7 +215,7 @@ def fit_basis(
         *(_fit_categorical(frame, name, spec) for name in spec.categorical),
     )
     raw = _raw_matrix(terms, frame)
-    labels = [label for term in terms for label in _term_labels(term)]
+    labels = [label for term in terms for label in label_columns(term)]
     centre, scale = raw.mean(axis=0), raw.std(axis=0)
     kept = np.flatnonzero(scale > 1e-9 * (1.0 + np.abs(centre)))
     return Basis(
@@ -233,6 +241,7 @@ def discover_spec(
     linear: Sequence[str] = (),
     unclipped: Sequence[str] = (),
     optional: Sequence[str] = (),
+    coded: Sequence[str] = (),
 ) -> BasisSpec:
     """Read from the types of `columns` which are numeric and which categorical.
 
@@ -248,6 +257,7 @@ def discover_spec(
         linear=tuple(name for name in linear if name in numeric),
         unclipped=tuple(name for name in unclipped if name in numeric),
         optional=tuple(name for name in optional if name in columns),
+        coded=tuple(name for name in coded if name in numeric),
         knots=knots,
         max_levels=max_levels,
     )
@@ -298,31 +308,39 @@ def _column(frame: pl.DataFrame, name: str) -> pl.Series:
     return pl.Series(name, [None] * frame.height, dtype=pl.String)
 
 
+def _read_values(series: pl.Series, codes: Sequence[float], *, is_log1p: bool) -> FloatArray:
+    """Numbers (n,), in logarithms where those are wanted; NaN where they are missing."""
+    values = read_numbers(series)
+    values = np.where(np.isin(values, codes), np.nan, values)
+    return np.log1p(np.where(values < 0, np.nan, values)) if is_log1p else values
+
+
 def _bend(values: FloatArray, term: NumericTerm) -> FloatArray:
-    """Log and clip as the term says; missing values take its fill."""
-    if term.is_log1p:
-        values = np.log1p(np.maximum(values, 0.0))
+    """Clip as the term says; missing values take its fill."""
     if term.low is not None and term.high is not None:
         values = np.clip(values, term.low, term.high)
     return np.where(np.isnan(values), term.fill, values)
 
 
 def _fit_numeric(frame: pl.DataFrame, name: str, spec: BasisSpec) -> NumericTerm:
-    values = read_numbers(_column(frame, name))
-    if name in spec.log1p:
-        values = np.log1p(np.maximum(values, 0.0))
+    series, is_log1p = _column(frame, name), name in spec.log1p
+    codes: tuple[float, ...] = ()
+    if name in spec.coded:
+        codes = tuple(find_sentinels(read_numbers(series), is_log1p=is_log1p))
+    values = _read_values(series, codes, is_log1p=is_log1p)
     seen = values[~np.isnan(values)]
     if seen.size == 0:
-        return NumericTerm(name, name in spec.log1p, None, None, 0.0, ())
+        return NumericTerm(name, is_log1p, None, None, 0.0, (), codes)
     is_free = name in spec.unclipped
     knots = () if name in spec.linear else _choose_knots(seen, spec.knots)
     return NumericTerm(
         name=name,
-        is_log1p=name in spec.log1p,
+        is_log1p=is_log1p,
         low=None if is_free else float(seen.min()),
         high=None if is_free else float(seen.max()),
         fill=float(np.median(seen)),
         knots=knots,
+        codes=codes,
     )
 
 
@@ -346,7 +364,8 @@ def _fit_categorical(frame: pl.DataFrame, name: str, spec: BasisSpec) -> Categor
     return CategoricalTerm(name, (*levels, *tail, *([MISSING] if has_missing else [])))
 
 
-def _term_labels(term: Term) -> list[str]:
+def label_columns(term: Term) -> list[str]:
+    """Names of a term's columns; of a number's, the last says whether it is missing."""
     if isinstance(term, NumericTerm):
         splines = [f"{term.name}:s{i + 1}" for i in range(max(len(term.knots) - 2, 0))]
         return [term.name, *splines, f"{term.name}:missing"]
@@ -355,7 +374,7 @@ def _term_labels(term: Term) -> list[str]:
 
 def _raw_matrix(terms: Sequence[Term], frame: pl.DataFrame) -> FloatArray:
     """All columns of all terms before centring, shape (n, raw columns)."""
-    width = sum(len(_term_labels(term)) for term in terms)
+    width = sum(len(label_columns(term)) for term in terms)
     raw = np.empty((frame.height, width))
     at = 0
     for term in terms:
@@ -371,7 +390,7 @@ def _raw_matrix(terms: Sequence[Term], frame: pl.DataFrame) -> FloatArray:
 
 
 def _numeric_block(series: pl.Series, term: NumericTerm) -> FloatArray:
-    values = read_numbers(series)
+    values = _read_values(series, term.codes, is_log1p=term.is_log1p)
     bent = _bend(values, term)
     columns = [bent, *_spline_columns(bent, term.knots), np.isnan(values).astype(np.float64)]
     return np.column_stack(columns)

@@ -6,7 +6,7 @@ its interval, the naive difference beside it, a verdict and the reasons. What ca
 a row with verdict "no result" and the reason, never a number.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -81,11 +81,12 @@ def estimate_effects(
     outcome: str = "rating",
     method: Method | None = None,
     rules: Rules = DEFAULT_RULES,
+    left_out: Collection[str] = (),
 ) -> list[Row]:
     """Effects of all attributes on `outcome`, three rows each, in the order of `attributes`.
 
     `moments` are the window's sum. Columns of them that are neither treatments nor outcome nor
-    intercept are controls.
+    intercept are controls, but for those `left_out`.
 
     Keys of a row: source, window, window_start, window_end, outcome, attribute, contrast,
     estimator, estimand, estimate, std_error, ci_low, ci_high, naive, naive_ci_low, naive_ci_high, n,
@@ -94,7 +95,8 @@ def estimate_effects(
     """
     method = method or Method()
     treatments = treatment_names(attributes)
-    controls = list_controls(moments.columns, attributes, outcome)
+    known = list_controls(moments.columns, attributes, outcome)
+    controls = [name for name in known if name not in left_out]
     rows = [
         _empty_row(moments, window, outcome, attribute, name)
         for attribute in attributes

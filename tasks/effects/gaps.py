@@ -4,10 +4,10 @@ from typing import Final
 
 import numpy as np
 
-from tasks.effects.basis import OTHER, Basis, CategoricalTerm
+from tasks.effects.basis import OTHER, Basis, CategoricalTerm, NumericTerm
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import INTERCEPT, Moments
-from tasks.effects.panel import CONTROL
+from tasks.effects.panel import CONTROL, USER_FEATURE
 from tasks.effects.ridge import locate
 
 MUCH: Final = 0.1
@@ -17,13 +17,16 @@ MUCH: Final = 0.1
 def find_gaps(basis: Basis, moments: Moments) -> list[Finding]:
     """Categorical controls of which over a tenth of the rows lie in levels that share one column.
 
+    And numeric ones in which some numbers were read as missing, which is no fault.
     `moments` have the columns of `basis`.
     """
-    findings: list[Finding] = []
+    findings = [
+        _tell_codes(term) for term in basis.terms if isinstance(term, NumericTerm) and term.codes
+    ]
     for term in basis.terms:
         if not isinstance(term, CategoricalTerm) or f"{term.name}={OTHER}" not in basis.names:
             continue
-        share = _measure_share(basis, moments, f"{term.name}={OTHER}")
+        share = measure_share(basis, moments, f"{term.name}={OTHER}")
         if share <= MUCH:
             continue
         columns = sum(level != OTHER for level in term.levels)
@@ -36,7 +39,16 @@ def find_gaps(basis: Basis, moments: Moments) -> list[Finding]:
     return findings
 
 
-def _measure_share(basis: Basis, moments: Moments, name: str) -> float:
+def _tell_codes(term: NumericTerm) -> Finding:
+    name = term.name.removeprefix(USER_FEATURE).removeprefix(CONTROL)
+    codes = " and ".join(f"{code:g}" for code in term.codes)
+    return (
+        "credible",
+        f"control {name}: {codes} lies far from all its other values and is read as missing",
+    )
+
+
+def measure_share(basis: Basis, moments: Moments, name: str) -> float:
     """Share of the rows in which a 0/1 column of the basis is 1."""
     if not moments.n:
         return 0.0

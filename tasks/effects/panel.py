@@ -22,9 +22,12 @@ USER_FEATURE: Final = "c__user__"
 ITEM_TEXT: Final = "c__item_text"
 """Scores of the item's text, `c__item_text:1` and so on, where there are any."""
 ID_COLUMNS: Final = ("review_id", "user_id", "item_id", "event_date")
-LOG_CONTROLS: Final = ("c__price_usd", "c__user_reviews", "c__item_reviews")
+PRICE: Final = "c__price_usd"
+LOG_CONTROLS: Final = (PRICE, "c__user_reviews", "c__item_reviews")
 """Heavy-tailed controls, taken as log(1 + x)."""
 TREND: Final = "c__day"
+RECORD: Final = ("c__user_rating", "c__item_rating")
+"""Missing where there is no earlier review: that is known, and no hole."""
 PRIOR_RATING: Final = 4.0
 PRIOR_REVIEWS: Final = 2.0
 """A mean of earlier ratings starts from this many reviews of this rating: one bad review of a new
@@ -110,6 +113,7 @@ def panel_spec(
         linear=[name for name in controls if name.startswith(f"{ITEM_TEXT}:")],
         unclipped=(TREND,),
         optional=features,
+        coded=(PRICE, *features),
     )
 
 
@@ -125,7 +129,7 @@ def _check_unique(frame: pl.DataFrame, keys: list[str], table: str) -> None:
 def _item_controls(items: pl.DataFrame) -> pl.DataFrame:
     return items.select(
         "item_id",
-        pl.col("price_usd").cast(pl.Float64).alias("c__price_usd"),
+        pl.col("price_usd").cast(pl.Float64).alias(PRICE),
         pl.col("brand").alias("c__brand"),
         pl.col("category").alias("c__category"),
     )

@@ -1,6 +1,7 @@
 """The effects room, as tasks: panel per period, one basis, moments per period, effects per window."""
 
 import json
+from collections.abc import Collection
 from datetime import date, timedelta
 
 import numpy as np
@@ -13,6 +14,7 @@ from tasks.effects.exposures import estimate_positions
 from tasks.effects.gaps import find_gaps
 from tasks.effects.gold import Labelled, correct_panel, find_labels, refuse_window
 from tasks.effects.graph.panel import search_panel
+from tasks.effects.holes import find_holes, weigh_holes
 from tasks.effects.item_texts import add_text_scores, fit_item_directions
 from tasks.effects.judge import judge_effects
 from tasks.effects.mart_rows import list_parts
@@ -171,14 +173,20 @@ def estimate_window(
     """
     lake = run.site.lake
     total = sum_moments(Moments.from_bytes(lake.read_bytes(ref)) for ref in moments)
-    rows = estimate_effects(
-        total,
-        window=Window(source=source, name=window, start=start, end=end),
-        attributes=attribute_names,
-        outcome=settings.outcome,
-        method=make_method(settings),
-    )
-    gaps = find_gaps(read_basis(run, basis), total)
+    frozen = read_basis(run, basis)
+
+    def estimate(left_out: Collection[str] = ()) -> list[Row]:
+        return estimate_effects(
+            total,
+            window=Window(source=source, name=window, start=start, end=end),
+            attributes=attribute_names,
+            outcome=settings.outcome,
+            method=make_method(settings),
+            left_out=left_out,
+        )
+
+    rows = weigh_holes(estimate(), find_holes(frozen, total), estimate)
+    gaps = find_gaps(frozen, total)
     ref = put_rows(
         run, "effects", [{**weigh_row(row, gaps), "n_left_out": left_out} for row in rows]
     )

@@ -197,3 +197,35 @@ def test_any_values_become_finite_numbers(fitted, later):
     matrix = basis.transform(pl.DataFrame(later, schema=schema, orient="row"))
     assert matrix.shape == (len(later), len(basis.names))
     assert np.isfinite(matrix).all()
+
+
+def test_numbers_that_stand_for_missing_are_missing_where_they_may():
+    values = np.random.default_rng(0).normal(40, 10, 400).round(1)
+    values[:40] = -999
+    frame = pl.DataFrame({"age": values})
+    basis = fit_basis(frame, BasisSpec(numeric=("age",), coded=("age",)))
+    lacking = pl.DataFrame({"age": [None, -999.0, 40.0]}, schema={"age": pl.Float64})
+    made = basis.transform(lacking)
+    np.testing.assert_array_equal(made[0], made[1])
+    assert basis.names[-1] == "age:missing"
+    assert made[1, -1] > 0 > made[2, -1]
+    assert basis.terms[0].low > 0
+    plain = fit_basis(frame, BasisSpec(numeric=("age",)))
+    assert plain.terms[0].low == -999
+    assert Basis.from_json(basis.to_json()) == basis
+
+
+def test_a_price_below_zero_is_missing_and_a_dear_item_is_none():
+    rng = np.random.default_rng(1)
+    price = rng.uniform(5, 40, 500).round(2)
+    price[:25], price[25:50] = -1, 400
+    frame = pl.DataFrame({"price": price})
+    basis = fit_basis(frame, BasisSpec(numeric=("price",), log1p=("price",), coded=("price",)))
+    assert basis.terms[0].codes == ()
+    made = basis.transform(pl.DataFrame({"price": [-1.0, None, 0.0]}))
+    np.testing.assert_array_equal(made[0], made[1])
+    assert made[0, -1] != made[2, -1]
+    price[25:50] = 99999
+    frame = pl.DataFrame({"price": price})
+    basis = fit_basis(frame, BasisSpec(numeric=("price",), log1p=("price",), coded=("price",)))
+    assert basis.terms[0].codes == (99999,)

@@ -37,3 +37,13 @@ def test_a_category_whose_levels_all_have_columns_is_whole():
     frame = make_frame(np.random.default_rng(2), {"a": 40, "b": 30})
     basis = fit_basis(frame, SPEC)
     assert find_gaps(basis, sum_frame(frame, basis)) == []
+
+
+def test_numbers_that_stand_for_missing_are_said_and_are_no_fault():
+    x = np.random.default_rng(3).normal(40, 10, 400)
+    x[:40] = -999
+    frame = pl.DataFrame({"c__user__age": x})
+    basis = fit_basis(frame, BasisSpec(numeric=("c__user__age",), coded=("c__user__age",)))
+    ((verdict, said),) = find_gaps(basis, sum_frame(frame, basis))
+    assert verdict == "credible"
+    assert said.startswith("control age: -999 lies far from all its other values")

@@ -14,12 +14,12 @@ from tasks.effects.controls.codes import find_codes
 from tasks.effects.controls.columns import Controls
 from tasks.effects.controls.left_over import (
     Slope,
-    check_hole,
     measure_slope,
     tell_levels_apart,
     weigh_moves,
 )
 from tasks.effects.credibility import Finding
+from tasks.effects.holes import check_hole
 from tasks.effects.impute import Labels
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray

@@ -1,6 +1,6 @@
-"""What one slope, given the controls as columns, leaves out: levels that share a column, slopes that differ, holes.
+"""What one slope, given the controls as columns, leaves out: levels that share a column, slopes that differ.
 
-The first two are held against the same rows with what was left out put in: least squares on the controls and
+They are held against the same rows with what was left out put in: least squares on the controls and
 their bends, without and with it. That the slope moves beyond chance is judged by the difference of the
 rows' influences on the two (Hausman 1978, "Specification tests in econometrics").
 """
@@ -22,8 +22,6 @@ from tasks.platform.numbers import tell_signed
 
 LEFT_OVER: Final = 0.25
 """Confounding left in, as a share of an interval's width, from which on it is no longer what it says."""
-HOLE_LEFT: Final = 0.15
-"""The same of what holes leave in, which is foretold and not measured: 95% intervals so far off hold 91%."""
 _ROWS: Final = 20_000
 _SURE: Final = 2.81
 """Standard errors that chance exceeds in 1 of 200 cases."""
@@ -142,26 +140,6 @@ def tell_levels_apart(slope: Slope, codes: IntArray) -> Move | None:
     if slope.is_clustered:
         group = slope.cluster[rows]
     return _compare(plain, apart, group, slope.unit)
-
-
-def check_hole(hole: tuple[str, float], found: Interval, naive: float) -> list[Finding]:
-    """Whether rows that lack a control may move an estimate by a good part of its interval.
-
-    They are told apart from the others but keep what the control would have taken away: at most
-    their share of what adjusting moves the `naive` figure by.
-    """
-    name, share = hole
-    if not 0 < share < 1:
-        return []
-    left = share / (1 - share) * abs(naive - found.estimate)
-    if left <= HOLE_LEFT * (found.ci_high - found.ci_low):
-        return []
-    said = (
-        f"control {name} is missing in {share:.1%} of the rows, which are not adjusted for it: this may "
-        f"move the estimate by {left:.2g}, and its interval is {found.ci_high - found.ci_low:.2g} wide; "
-        "fill the control in, or ask without those rows"
-    )
-    return [("weak", said)]
 
 
 def check_slopes(question: Question, found: Interval) -> list[Finding]:

@@ -17,9 +17,10 @@ import polars as pl
 
 from tasks.effects import credibility
 from tasks.effects.basis import FloatArray
-from tasks.effects.controls.left_over import check_hole, check_shared, check_slopes
+from tasks.effects.controls.left_over import check_shared, check_slopes
 from tasks.effects.credibility import Finding, Rules, Verdict
 from tasks.effects.estimand import ESTIMANDS, NAMES, Estimand, check_estimand
+from tasks.effects.holes import check_hole
 from tasks.effects.intervals import Interval
 from tasks.effects.overlap import Overlap
 from tasks.effects.penalty import Penalty

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.effects.controls.sentinels import find_sentinels
+from tasks.effects.sentinels import find_sentinels
 from tests.effects.confounded import answer_by, ask, says
 
 
