@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from prefect import Task
 
-from flows.attack_readers import attack_item_texts, attack_texts, attack_vectors
-from flows.attack_tasks import attack_effect, attack_ratings
+from flows.attacks.readers import attack_item_texts, attack_texts, attack_vectors
+from flows.attacks.tasks import attack_effect, attack_ratings
 from flows.recommend_stages import Prepared, find_mark, find_refit_day
 from flows.stages import choose_extractor
 from flows.state import Night, hash_json

@@ -24,8 +24,8 @@ from flows.console import PROGRESS
 from flows.forms import shown
 from flows.night import Stage, open_night, run_night
 from flows.nightly import Config, Force
+from flows.server.workers import hire
 from flows.state import Night, NightError
-from flows.workers import hire
 from tasks.ingest import accounts
 from tasks.ingest import task as ingest
 from tasks.platform.refs import DropRef

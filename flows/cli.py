@@ -9,16 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows import (
-    cli_attack,
-    cli_attributes,
-    cli_effects,
-    cli_graph,
-    cli_keep,
-    cli_ope,
-    cli_recommend,
-    cli_up,
-)
+from flows.commands import attack, attributes, effects, graph, keep, ope, recommend, up
+from flows.commands.options import Config, Json, parse_date
 from flows.console import (
     end_process,
     explain_errors,
@@ -28,7 +20,6 @@ from flows.console import (
     print_table,
     silence_exit,
 )
-from flows.options import Config, Json, parse_date
 from flows.starting import start_flow
 from tasks.platform.errors import ConfigError
 from tasks.platform.schema import TableName
@@ -53,14 +44,14 @@ app.add_typer(attributes_app, name="attributes")
 app.add_typer(attack_app, name="attack")
 
 Stage = Literal["ingest", "text", "effects", "recommend", "attacks", "all"]
-cli_effects.register(effects_app)
-cli_ope.register(effects_app)
-cli_graph.register(effects_app)
-cli_attributes.register(app, attributes_app)
-cli_recommend.register(app)
-cli_up.register(app)
-cli_attack.register(attack_app)
-cli_keep.register(app)
+effects.register(effects_app)
+ope.register(effects_app)
+graph.register(effects_app)
+attributes.register(app, attributes_app)
+recommend.register(app)
+up.register(app)
+attack.register(attack_app)
+keep.register(app)
 
 
 def show_account(document: dict[str, Any], *, is_json: bool) -> None:
@@ -273,7 +264,7 @@ def doctor(config: Config = None, is_json: Json = False) -> None:
     Example: whyrec doctor
     """
     with explain_errors(is_json=is_json):
-        from flows.doctor import examine
+        from flows.doctor.run import examine
 
         findings = examine(config)
         if is_json:

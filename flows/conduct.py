@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from flows.artifacts import show_steps
 from flows.running import find_home, find_prefect_home
-from flows.stale import show_alive
+from flows.server.stale import show_alive
 from tasks.platform.errors import EXIT_GATE, WhyrecError
 from tasks.platform.settings import Settings, load_settings
 

@@ -26,8 +26,8 @@ from threadpoolctl import threadpool_limits
 
 from flows.console import PROGRESS
 from flows.running import find_serving
-from flows.server_api import is_healthy
-from flows.workers import submit
+from flows.server.api import is_healthy
+from flows.server.workers import submit
 from tasks.platform.errors import WhyrecError
 from tasks.platform.runs import TaskEvent, write_event
 from tasks.platform.site import Site

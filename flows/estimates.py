@@ -7,9 +7,9 @@ from pydantic import Field
 
 from flows.artifacts import show_answer
 from flows.conduct import conduct
+from flows.desk.questions import estimate_source
 from flows.forms import shown
 from flows.nightly import Config
-from flows.questions import estimate_source
 from tasks.platform.settings import Settings
 
 Estimand = Literal["ate", "att", "atc"]

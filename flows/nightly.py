@@ -11,8 +11,8 @@ from flows.artifacts import show_night
 from flows.conduct import conduct, label_night, name_night, rename_run
 from flows.forms import shown
 from flows.night import choose_day, open_night, run_night
+from flows.server.workers import hire
 from flows.state import NightError
-from flows.workers import hire
 from tasks.platform.settings import Settings
 
 WORKERS = 4

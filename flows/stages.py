@@ -6,7 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from flows import attack_readers, attack_tasks
+from flows.attacks import readers as attack_readers
+from flows.attacks import tasks as attack_tasks
 from flows.engine import Engine, Failure, describe_failure
 from flows.state import Night
 from tasks.effects import task as effects

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from flows.attack_files import load_file
-from flows.attack_sources import Columns
-from flows.attack_target import MomentsTarget
+from flows.attacks.files import load_file
+from flows.attacks.sources import Columns
+from flows.attacks.target import MomentsTarget
 from tasks.robustness.corpus import Corpus, join_rows, make_corpus
 from tasks.robustness.defend import defend_conclusions, score_detection
 from tasks.robustness.detect import FENCE, suspect

@@ -27,7 +27,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.engine import Engine, quiet_engine
 from flows.running import find_home
-from flows.workers import hire
+from flows.server.workers import hire
 from tasks.platform.refs import FileRef
 from tasks.platform.runs import make_run_id
 from tasks.platform.settings import Settings, load_settings

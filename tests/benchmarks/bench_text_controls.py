@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from flows.questions import embed_columns
+from flows.desk.questions import embed_columns
 from tasks.effects.controls.texts import reduce_vectors
 from tasks.effects.table.estimate import estimate_table
 

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from flows.attack_target import make_target
+from flows.attacks.target import make_target
 from tasks.effects.panel import CONTROL
 from tasks.platform.errors import ConfigError
 from tasks.platform.settings import (

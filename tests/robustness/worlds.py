@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from flows.attack_target import MomentsTarget, make_target
+from flows.attacks.target import MomentsTarget, make_target
 from tasks.ingest.sample import ATTRIBUTE_NAMES, WorldSpec, simulate
 from tasks.robustness.corpus import SAYS, Corpus, make_corpus
 from tasks.robustness.effects import Conclusion

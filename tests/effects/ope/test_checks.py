@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from flows.cli_ope import register
+from flows.commands.ope import register
 from tasks.effects.ope.evaluate import evaluate_policy
 from tasks.effects.ope.skew import skewed_interval
 from tasks.platform.errors import ConfigError, EstimationError, InputError

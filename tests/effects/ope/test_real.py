@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.policies import estimate_position_file, evaluate_policy_file
+from flows.desk.policies import estimate_position_file, evaluate_policy_file
 
 DATA = Path(os.environ.get("WHYREC_REAL_DATA", "../shared/data"))
 

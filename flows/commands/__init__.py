@@ -1,0 +1,1 @@
+"""What a person types, beside the flows: one file a group of commands."""

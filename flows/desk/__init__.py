@@ -1,0 +1,1 @@
+"""What commands do with a person's own file, outside of any night: no schedule."""

@@ -1,0 +1,186 @@
+"""Causal questions of one table: a file, or a table of the warehouse."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+import numpy as np
+import polars as pl
+
+from flows.desk.sources import read_source
+from tasks.effects.basis import FloatArray
+from tasks.effects.controls.columns import check_columns, read_column
+from tasks.effects.credibility import Rules
+from tasks.effects.estimand import check_estimand
+from tasks.effects.penalty import Penalty
+from tasks.effects.table.answer import Options
+from tasks.effects.table.estimate import estimate_table
+from tasks.effects.table.pooled import estimate_tests
+from tasks.effects.table.question import Question, ask
+from tasks.effects.table.refute import refute_question
+from tasks.effects.table.sample import check_sample
+from tasks.effects.table.segments import estimate_table_segments
+from tasks.platform.errors import ConfigError, StorageError
+from tasks.platform.settings import load_settings
+from tasks.platform.site import resolve_site
+from tasks.text.task import STORE, open_store
+from tasks.text.tone import TONES, measure_tones
+
+FOLDS: Final = 5
+MAX_LEVELS: Final = 20
+
+
+class Asked(TypedDict):
+    """What a question is about: columns of the table."""
+
+    outcome: str
+    treatment: str
+    controls: Sequence[str]
+    cluster: str | None
+
+
+def embed_columns(
+    frame: pl.DataFrame, columns: Sequence[str], config: str | None
+) -> dict[str, FloatArray]:
+    """Embeddings of text columns, shape (rows, dim) each; a missing text is the empty one."""
+    if not columns:
+        return {}
+    check_columns(frame, columns)
+    settings = load_settings(config)
+    store = open_store(str(resolve_site(settings).lake.root / STORE), settings.text)
+    vectors = {}
+    for name in columns:
+        texts = frame[name].cast(pl.String).fill_null("").to_list()
+        vectors[name] = np.asarray(store.embed(texts).vectors, dtype=np.float64)
+    return vectors
+
+
+def add_tones(
+    frame: pl.DataFrame, controls: Sequence[str], columns: Sequence[str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """The table and its controls with what each text column praises and blames, `<column>:praise` etc.
+
+    What is the same for all rows is left out: a text of another language, say.
+    """
+    check_columns(frame, columns)
+    found = {
+        f"{name}:{tone}": values
+        for name in columns
+        for tone, values in zip(
+            TONES, measure_tones(frame[name].cast(pl.String).fill_null("").to_list()).T, strict=True
+        )
+        if np.ptp(values) > 0
+    }
+    return frame.with_columns(**found), [*controls, *found]
+
+
+def estimate_source(
+    table: str,
+    asked: Asked,
+    *,
+    text_controls: Sequence[str] = (),
+    segments: Sequence[str] = (),
+    tests: str | None = None,
+    cate_out: str | None = None,
+    config: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Answer one causal question, with segments and effects of rows where they are asked for."""
+    frame = read_source(table, config)
+    check_columns(frame, segments)
+    frame, controls = add_tones(frame, asked["controls"], text_controls)
+    asked = {**asked, "controls": controls}
+    vectors = embed_columns(frame, text_controls, config)
+    memo: dict[Any, Any] = {}
+    answer = estimate_table(
+        frame, **asked, vectors=vectors, has_effects=cate_out is not None, memo=memo, **options
+    )
+    if tests is not None:
+        answer |= estimate_tests(frame, tests, **asked, vectors=vectors, **options)
+    if cate_out is not None:
+        answer["cate_out"] = write_effects(answer.pop("cate"), cate_out)
+    if segments:
+        plain = make_options(options.get("estimand", "ate"), options.get("penalty", 1.0))
+        question = replace(make_question(frame, asked, vectors), memo=memo)
+        answer["segments"] = [
+            estimate_table_segments(question, plain, frame[name], beside=answer)
+            for name in segments
+        ]
+    return answer
+
+
+def make_options(estimand: str, penalty: Penalty, *, is_experiment: bool = False) -> Options:
+    """Options with the usual level and thresholds."""
+    return Options(check_estimand(estimand), 0.95, penalty, is_experiment, Rules())
+
+
+def make_question(frame: pl.DataFrame, asked: Asked, vectors: Mapping[str, FloatArray]) -> Question:
+    """The question with the usual folds and levels."""
+    return ask(frame, **asked, folds=FOLDS, max_levels=MAX_LEVELS, vectors=vectors)
+
+
+def write_effects(effects: Sequence[Mapping[str, Any]], path: str) -> str:
+    """Write `row,cate` in the order of the table; a row without an effect has an empty one."""
+    try:
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["row", "cate"])
+            writer.writerows(
+                [one["row"], "" if one["cate"] is None else repr(one["cate"])] for one in effects
+            )
+    except OSError as error:
+        raise StorageError(f"{path} could not be written ({error})") from error
+    return path
+
+
+def refute_source(
+    table: str,
+    asked: Asked,
+    *,
+    text_controls: Sequence[str] = (),
+    time: str | None = None,
+    negative_controls: Sequence[str] = (),
+    penalty: Penalty = 1.0,
+    is_checked: bool = True,
+    config: str | None = None,
+) -> dict[str, Any]:
+    """Estimate, and try to prove the estimate wrong.
+
+    `is_checked` holds what every refuter passes against learners, as `estimate_table` does.
+    """
+    frame = read_source(table, config)
+    check_columns(frame, [*([time] if time else []), *negative_controls])
+    twice = [name for name in negative_controls if name in asked["controls"]]
+    if twice:
+        raise ConfigError(f"{twice} are named as controls and as negative controls; choose one")
+    frame, controls = add_tones(frame, asked["controls"], text_controls)
+    asked = {**asked, "controls": controls}
+    vectors = embed_columns(frame, text_controls, config)
+    question = make_question(frame, asked, vectors)
+    numbers = {
+        name: read_column(frame[name], name)[question.row]
+        for name in [*negative_controls, *([time] if time else [])]
+    }
+    answer = refute_question(
+        question,
+        make_options("ate", penalty),
+        time=numbers[time] if time else None,
+        negatives={name: numbers[name] for name in negative_controls},
+        check=partial(
+            check_sample,
+            question,
+            frame,
+            name="plr",
+            **asked,
+            folds=FOLDS,
+            max_levels=MAX_LEVELS,
+            vectors=vectors,
+        )
+        if is_checked
+        else None,
+    )
+    head = {"outcome": asked["outcome"], "treatment": asked["treatment"], "n": question.n}
+    return {**head, "estimator": "plr", "estimand": "ate", **answer}

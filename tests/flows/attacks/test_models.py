@@ -1,0 +1,100 @@
+"""Readers as attacks want them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from flows.attacks.models import (
+    LABELS,
+    AttributeVictim,
+    Memory,
+    Reading,
+    list_terms,
+    open_translator,
+    read_others,
+    spread_answers,
+)
+from flows.attacks.text import find_sides, take_truths
+from tasks.platform.errors import ConfigError
+from tasks.platform.labels import ABSENT
+from tasks.text.extract import EXTRACTION_SCHEMA, Attribute, Extraction
+
+FOOD, SERVICE = Attribute("food"), Attribute("service")
+
+
+class Reader:
+    """Praises the food of texts that say "good"; skips texts that say "skip"."""
+
+    revision = "toy"
+
+    def __init__(self) -> None:
+        self.n_read = 0
+
+    def extract(self, reviews: Sequence[tuple[str, str]], **_: object) -> Extraction:
+        self.n_read += len(reviews)
+        rows = [
+            row
+            for review_id, text in reviews
+            if "skip" not in text
+            for row in (
+                (review_id, "food", "good" in text, int("good" in text), 0.5, None, None),
+                (review_id, "service", False, 0, 0.0, None, None),
+            )
+        ]
+        return Extraction(pl.DataFrame(rows, schema=EXTRACTION_SCHEMA, orient="row"))
+
+
+def test_an_answer_stays_the_likeliest_however_unsure_it_is() -> None:
+    answers = np.array([[1, -1], [0, ABSENT]])
+    shares = spread_answers(answers, np.array([[0.0, 0.5], [1.0, 0.0]]))
+    assert shares.shape == (2, 2, len(LABELS))
+    np.testing.assert_allclose(shares.sum(axis=2), 1.0)
+    assert shares.argmax(axis=2).tolist() == [[0, 1], [2, 3]]
+    assert shares[0, 1].max() < shares[1, 0].max()
+
+
+def test_a_text_is_read_once_for_all_attributes_and_a_skipped_one_is_no_answer() -> None:
+    reader = Reader()
+    reading = Reading(reader, (FOOD, SERVICE), lambda texts: np.zeros((len(texts), 1)))  # type: ignore[arg-type]
+    food, service = AttributeVictim(reading, 0), AttributeVictim(reading, 1)
+    texts = ["skip", "good", "so", "good"]
+    found = food.predict(texts)
+    assert np.isnan(found[0]).all()
+    assert found[1:].argmax(axis=1).tolist() == [0, 3, 0]
+    assert service.predict(texts)[1:].argmax(axis=1).tolist() == [3, 3, 3]
+    assert reader.n_read == 3
+    assert read_others(reading, 1)(["good", "so"]).tolist() == [[0], [2]]
+
+
+def test_vectors_are_computed_once_a_process() -> None:
+    class Encoder:
+        n = 0
+
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            self.n += len(texts)
+            return np.array([[len(text), 0] for text in texts], dtype=np.float32)
+
+    encoder = Encoder()
+    memory = Memory(encoder)  # type: ignore[arg-type]
+    assert memory(["a", "bb", "a"])[:, 0].tolist() == [1, 2, 1]
+    memory(["bb", "ccc"])
+    assert encoder.n == 3
+
+
+def test_labels_of_a_classifier_are_known_by_name_or_number() -> None:
+    frame = pl.DataFrame({"said": ["Positive", "NEGATIVE", "1", "so-so", None]})
+    assert take_truths(frame, "said", ("NEGATIVE", "POSITIVE")) == [1, 0, 1, None, None]
+    assert find_sides(("NEGATIVE", "NEUTRAL", "POSITIVE")) == (2, 0)
+    assert find_sides(("1 star", "2 stars", "3 stars")) == (2, 0)
+    with pytest.raises(ConfigError, match="no column 'x'"):
+        take_truths(frame, "x", ("a", "b"))
+
+
+def test_words_of_an_attribute_are_single_and_a_missing_translator_is_named(tmp_path: Path) -> None:
+    assert {"food", "meal"} <= list_terms((FOOD, SERVICE), 0)
+    assert "waiter" not in list_terms((FOOD, SERVICE), 0)
+    with pytest.raises(ConfigError, match="--translate takes two"):
+        open_translator(str(tmp_path))

@@ -1,0 +1,64 @@
+"""What is attacked is what was published and read."""
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+
+from flows.attacks.sources import load_warehouse, make_reader
+from tasks.platform.errors import ConfigError, InputError
+from tasks.robustness.corpus import SAYS
+from tests.flows.published import publish
+from tests.robustness.worlds import toy_corpus
+
+
+def load(config: str, **options):
+    given = {"source": None, "attributes": ("price",), "as_of": None} | options
+    return load_warehouse(config=config, **given)
+
+
+def test_published_reviews_and_what_was_read_in_them_are_attacked(tmp_path):
+    loaded = load(publish(tmp_path, "shop"))
+    corpus = loaded.target.corpus
+    assert loaded.source == "shop"
+    assert corpus.n == toy_corpus().n
+    expected = (
+        toy_corpus()
+        .frame.with_row_index("row")
+        .select(
+            "review_id",
+            pl.when(pl.col("row") < 100).then(f"{SAYS}price").otherwise(0).alias("says"),
+        )
+    )
+    joined = corpus.frame.join(expected, on="review_id")
+    assert (joined["says"] == joined[f"{SAYS}price"]).all()
+    assert set(loaded.target.items["brand"]) == {"acme"}
+
+
+def test_days_after_as_of_are_not_seen(tmp_path):
+    config = publish(tmp_path, "shop")
+    last = dt.date(2024, 3, 10)
+    assert load(config, as_of=last).target.corpus.frame["event_date"].max() <= last
+
+
+def test_one_source_is_attacked_at_a_time(tmp_path):
+    config = publish(tmp_path, "shop", "mall")
+    with pytest.raises(ConfigError, match="name one with --source: mall, shop"):
+        load(config)
+    assert load(config, source="mall").source == "mall"
+    with pytest.raises(ConfigError, match="no reviews of source 'kiosk'"):
+        load(config, source="kiosk")
+
+
+def test_an_empty_warehouse_says_what_to_do(tmp_path):
+    with pytest.raises(InputError, match="run 'whyrec nightly'"):
+        load(publish(tmp_path))
+
+
+def test_fakes_are_read_by_the_extractor_that_reads_reviews():
+    says = make_reader(("price", "shipping"), None)(
+        ["The price is excellent.", "What an awful shipping.", "I keep it on my desk."]
+    )
+    assert says.dtype == np.int8
+    assert says.tolist() == [[1, 0], [0, -1], [0, 0]]

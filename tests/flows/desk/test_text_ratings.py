@@ -1,0 +1,46 @@
+"""From a file of texts and ratings to figures, by the tiny encoder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.desk.text_ratings import compare_text_ratings
+from tasks.platform.errors import InputError
+from tests.text.conftest import build_tiny_model
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("ratings")
+    model = build_tiny_model(folder / "model")
+    (folder / "whyrec.toml").write_text(
+        f'[text]\nmodel = "{model}"\ndevice = "cpu"\nmax_tokens = 32\n'
+    )
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(80):
+        word, stars = (("great", 5), ("terrible", 1))[int(rng.random() < 0.5)]
+        rows.append({"body": f"food {word} {number} service", "stars": str(stars)})
+    rows += [{"body": "", "stars": "3"}, {"body": "food", "stars": "no majority"}]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (folder / "reviews.jsonl").write_text(lines + "\n")
+    return folder
+
+
+def test_a_file_is_read_trained_on_and_compared(place: Path) -> None:
+    answer = compare_text_ratings(
+        str(place / "reviews.jsonl"), text="body", rating="stars", seeds=1,
+        config=str(place / "whyrec.toml"), out=str(place / "model.safetensors"),
+        log_folder=str(place / "log"), limit=None,
+    )  # fmt: skip
+    assert (answer["n"], answer["left_out"]) == (80, 2)
+    assert [row["model"] for row in answer["models"]] == ["mean", "ridge", "text"]
+    assert (place / "model.safetensors").is_file()
+    assert list((place / "log").iterdir())
+
+
+def test_an_absent_column_is_named(place: Path) -> None:
+    with pytest.raises(InputError, match="no column score"):
+        compare_text_ratings(str(place / "reviews.jsonl"), text="body", rating="score")
