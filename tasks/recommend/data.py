@@ -57,6 +57,17 @@ class Ratings:
             self, users=self.users[rows], items=self.items[rows], ratings=self.ratings[rows]
         )
 
+    def keep_users(self, chosen: Codes) -> "Ratings":
+        """The ratings of the `chosen` users, as though there were no others."""
+        kept = np.unique(chosen)
+        part = self.take(np.isin(self.users, kept))
+        return replace(
+            part,
+            users=np.searchsorted(kept, part.users),
+            user_ids=tuple(self.user_ids[user] for user in kept),
+            user_features=self.user_features[kept],
+        )
+
 
 def from_matrix(
     values: Floats, users: Floats, items: Floats, *, scale: tuple[float, float] | None = None

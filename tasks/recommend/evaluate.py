@@ -134,7 +134,7 @@ def validate_model(
         held = fold == k
         if held.all():
             raise EstimationError(f"{len(train)} ratings are too few to choose a penalty by")
-        kept = replace(propensities, values=propensities.values[~held])
+        kept = propensities.thin(np.flatnonzero(~held))
         model = train_model(
             name, train.take(~held), kept, protocol, power=power, penalty=penalty, seed=0
         )

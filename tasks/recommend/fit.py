@@ -115,7 +115,7 @@ def tune_on_sample(ratings: Ratings, known: Propensities, plan: Plan) -> tuple[f
         counts = np.bincount(ratings.users, minlength=ratings.shape[0])[order]
         chosen = order[: int(np.searchsorted(np.cumsum(counts), TUNE_RATINGS)) + 1]
         rows = np.flatnonzero(np.isin(ratings.users, chosen))
-        ratings, known = ratings.take(rows), replace(known, values=known.values[rows])
+        ratings, known = ratings.keep_users(chosen), replace(known, values=known.values[rows])
     return tune_model(plan.model, ratings, known, protocol)
 
 
@@ -152,7 +152,7 @@ def find_steps(
 
         budgets = (*(Budget(count) for count in steps), Budget(plan.steps, patience=plan.patience))
         fit_debiased(
-            replace(recipe, budgets=budgets), part, inputs, known.values[kept], seed=plan.seed,
+            replace(recipe, budgets=budgets), part, inputs, known.thin(kept).values, seed=plan.seed,
             warm=starts, stages=stage + 1, check=check,
         )  # fmt: skip
         chosen = choose_look(looks)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from tasks.platform.errors import ConfigError, InputError
-from tasks.recommend.data import Floats, Ratings
+from tasks.recommend.data import Codes, Floats, Ratings
 
 NEGATIVES_PER_RATING: Final = 3
 FLOOR: Final = 0.01
@@ -24,6 +24,14 @@ class Propensities:
     n_clipped: int
     floor: float
     is_of_rows: bool = False
+
+    def thin(self, rows: Codes) -> "Propensities":
+        """Those of `rows`, codes of a part of the ratings that was drawn at random.
+
+        A pair is then rated and kept, which has that part of the chance; a row of a log keeps its own.
+        """
+        share = 1.0 if self.is_of_rows else len(rows) / max(len(self.values), 1)
+        return replace(self, values=self.values[rows] * share, floor=self.floor * share)
 
 
 def find_propensities(

@@ -4,6 +4,7 @@ import pytest
 
 from tasks.platform.errors import InputError
 from tasks.recommend.data import encode, from_frame, from_matrix, one_hot
+from tests.recommend.worlds import rich_ratings
 
 
 def test_ratings_outside_the_scale_are_refused():
@@ -91,3 +92,11 @@ def test_rare_and_absent_levels_are_named():
     values, names = one_hot(columns, min_rows=2)
     assert names == ["kind:rare", "kind:x"]
     assert values.tolist() == [[0, 1], [0, 1], [1, 0], [1, 0]]
+
+
+def test_kept_users_keep_their_ratings_ids_and_features():
+    ratings = rich_ratings()
+    part = ratings.keep_users(np.array([7, 2]))
+    assert part.user_ids == ("2", "7")
+    assert part.user_features.tolist() == ratings.user_features[[2, 7]].tolist()
+    assert part.ratings[part.users == 1].tolist() == ratings.ratings[ratings.users == 7].tolist()

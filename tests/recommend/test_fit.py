@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from tasks.platform.errors import ConfigError
+from tasks.recommend import fit
 from tasks.recommend.data import Ratings, from_matrix
-from tasks.recommend.fit import Plan, choose_look, draw_validation, fit_recommender
+from tasks.recommend.evaluate import load_protocol
+from tasks.recommend.fit import (
+    Plan,
+    choose_look,
+    draw_validation,
+    fit_recommender,
+    tune_on_sample,
+)
 from tasks.recommend.propensity import Propensities, find_propensities
 from tests.recommend.worlds import plain_ratings, rich_ratings
 
@@ -102,6 +110,20 @@ def test_few_ratings_hold_nothing_out():
 def test_without_features_propensities_are_popularity():
     assert find_propensities(rich_ratings())[1] == "logistic"
     assert find_propensities(plain_ratings(np.eye(4) * 3))[1] == "popularity"
+
+
+def test_a_sample_of_users_chooses_the_penalty_that_all_choose(monkeypatch):
+    rng = np.random.default_rng(0)
+    truth = 3 + rng.normal(0, 0.5, (800, 1)) + rng.normal(0, 0.5, 30)
+    values = np.clip(np.round(truth + rng.normal(0, 0.8, truth.shape)), 1, 5)
+    chances = np.where(values >= 4, 0.4, 0.1)
+    ratings = plain_ratings(np.where(rng.random(truth.shape) < chances, values, 0))
+    known = Propensities(chances[ratings.users, ratings.items], 0, 0.01)
+    monkeypatch.setattr(fit, "load_protocol", lambda: {**load_protocol(), "powers": [1.0]})
+    of_all = tune_on_sample(ratings, known, Plan(model="mf-ips"))
+    monkeypatch.setattr(fit, "TUNE_RATINGS", 500)
+    of_some = tune_on_sample(ratings, known, Plan(model="mf-ips"))
+    assert 0.5 <= of_some[1] / of_all[1] <= 2
 
 
 def test_an_unknown_model_is_refused():

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tasks.platform.errors import ConfigError, InputError
 from tasks.recommend.data import from_matrix
 from tasks.recommend.propensity import (
+    Propensities,
     clip_propensities,
     estimate_logistic,
     estimate_naive_bayes,
@@ -101,3 +104,13 @@ def test_the_floor_follows_the_rate_of_sparse_ratings():
     found, _ = find_propensities(plain_ratings(values))
     assert found.floor == pytest.approx(1 / 4000)
     assert found.n_clipped == 0
+
+
+def test_inverse_propensities_of_a_random_part_still_sum_to_all_pairs():
+    ratings, chances = selected_world()
+    n_pairs = np.prod(ratings.shape)
+    part = np.flatnonzero(np.random.default_rng(0).random(len(ratings)) < 0.6)
+    known = Propensities(chances, 0, 0.01)
+    assert (1 / known.thin(part).values).sum() == pytest.approx(n_pairs, rel=0.05)
+    of_rows = replace(known, is_of_rows=True).thin(part)
+    assert of_rows.values.tolist() == chances[part].tolist()
