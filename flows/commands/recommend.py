@@ -181,7 +181,8 @@ def _show_spread(value: Any) -> str:
         return "no result"
     if isinstance(value, float):
         return f"{value:.4f}"
-    return f"{value['mean']:.4f} ± {value['sd']:.4f}"
+    spread = "" if value["sd"] is None else f" ± {value['sd']:.4f}"
+    return f"{value['mean']:.4f}{spread}"
 
 
 def tell_comparison(row: Mapping[str, Any]) -> str:
@@ -215,15 +216,14 @@ def recommend_top(
     Example: whyrec recommend top --user A1YMTFCRLSR8PK
     """
     with explain_errors(is_json=is_json):
-        from flows.desk.recommenders import Ask, list_fitted, list_stored, read_seen
+        from flows.desk.recommenders import Ask, find_scale, list_fitted, list_stored, read_seen
 
         ask = Ask(model, source, config)
         if model is None:
             answer = list_stored(ask, user, top_k=top_k)
         else:
-            answer = list_fitted(
-                ask, user, top_k=top_k, seen=read_seen(seen, seen_source, read_options(scale))
-            )
+            rated = read_seen(seen, seen_source, read_options(scale), scale=find_scale(ask))
+            answer = list_fitted(ask, user, top_k=top_k, seen=rated)
         if is_json:
             print_json(answer)
         else:

@@ -28,6 +28,8 @@ from tasks.recommend.sources import PLAIN, Options, load_source, load_training, 
 from tasks.recommend.train import Progress, Watch
 
 FOREVER = date(9999, 12, 31)
+ALIKE = 1e-5
+"""Rating points between predictions that are no more than rounding."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def fit_file(
     Propensities are those that the source gives, if any. `log_folder` gets TensorBoard scalars.
     """
     place = check_target(target)
+    check_sample(path, given.sample)
     ratings, propensities = load_training(kind, path, options=given.options)
     known = find_propensities(
         ratings, given=propensities, sample=read_sample(given.sample), seed=plan.seed
@@ -86,8 +89,21 @@ def evaluate_file(
     path: str, kind: str, models: Sequence[str], *, seeds: int, given: Given
 ) -> dict[str, Any]:
     """Compare recommenders on a source's test; the JSON document."""
+    check_sample(path, given.sample)
     source = load_source(kind, path, options=given.options)
     return evaluate_models(source, models, seeds=seeds, sample=read_sample(given.sample))
+
+
+def check_sample(path: str, sample: str | None) -> None:
+    """Raises ConfigError where the ratings are called a random sample of themselves."""
+    if (
+        sample is not None
+        and Path(sample).expanduser().resolve() == Path(path).expanduser().resolve()
+    ):
+        raise ConfigError(
+            f"--random-sample {sample} is the file of the ratings itself: propensities would all be "
+            "alike, and nothing corrected; give ratings of items that were shown at random"
+        )
 
 
 def read_sample(path: str | None) -> np.ndarray | None:
@@ -150,11 +166,21 @@ def list_stored(ask: Ask, user: str, *, top_k: int) -> dict[str, Any]:
             read_sql("marts/recommendations_select"),
             {"source": night["source"], "as_of": night["as_of"], "user_id": user, "limit": top_k},
         )
+    notes = []
     if not rows:
         checkpoint, _ = open_recommender(ask)
-        rows = rank_unknown(checkpoint, top_k=top_k)
-        return {**night, "user": user, "is_known": False, "items": rows, "notes": []}
-    return {**night, "user": user, "is_known": True, "items": rows, "notes": []}
+        if user not in checkpoint.names.users:
+            rows = rank_unknown(checkpoint, top_k=top_k)
+            return {**night, "user": user, "is_known": False, "items": rows, "notes": notes}
+        notes.append(
+            f"{user} has rated all {len(checkpoint.names.items):,} items that the recommender knows"
+        )
+    elif len(rows) < top_k:
+        notes.append(
+            f"the night lists {len(rows):,} items for {user}; recommend.top_k is "
+            f"{settings.recommend.top_k:,}"
+        )
+    return {**night, "user": user, "is_known": True, "items": rows, "notes": notes}
 
 
 def list_fitted(ask: Ask, user: str, *, top_k: int, seen: Ratings | None) -> dict[str, Any]:
@@ -162,30 +188,49 @@ def list_fitted(ask: Ask, user: str, *, top_k: int, seen: Ratings | None) -> dic
     checkpoint, where = open_recommender(ask)
     names = checkpoint.names
     if user not in names.users:
-        rows = rank_unknown(checkpoint, top_k=top_k)
-        notes = tell_list(checkpoint, user, rows, is_seen_given=True)
+        rated = find_rated(seen, user)
+        rows = rank_unknown(checkpoint, top_k=top_k, rated=rated)
+        notes = tell_list(checkpoint, user, rows, rated=rated)
         return {**where, "user": user, "is_known": False, "items": rows, "notes": notes}
     code = names.users.index(user)
     known = rate_nothing(checkpoint) if seen is None else match_seen(checkpoint, seen)
     tops = pick_top(checkpoint.model, known, top_k=top_k, users=np.array([code]))
     rows = describe_pairs(checkpoint, code, tops.listed)
-    notes = tell_list(checkpoint, user, rows, is_seen_given=seen is not None)
+    notes = tell_list(checkpoint, user, rows, rated=find_rated(seen, user))
     return {**where, "user": user, "is_known": True, "items": rows, "notes": notes}
 
 
+def find_rated(seen: Ratings | None, user: str) -> frozenset[str] | None:
+    """Items that a user rated in `seen`; None without it."""
+    if seen is None:
+        return None
+    if user not in seen.user_ids:
+        return frozenset()
+    own = seen.items[seen.users == seen.user_ids.index(user)]
+    return frozenset(seen.item_ids[item] for item in own)
+
+
 def tell_list(
-    checkpoint: Checkpoint, user: str, rows: Sequence[Mapping[str, Any]], *, is_seen_given: bool
+    checkpoint: Checkpoint,
+    user: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    rated: frozenset[str] | None,
 ) -> list[str]:
-    """What a reader of the list must know, in words."""
+    """What a reader of the list must know, in words; `rated` is None without ratings to leave out."""
     notes = []
     if not rows:
         notes.append(
             f"{user} has rated all {len(checkpoint.names.items):,} items that the recommender knows"
         )
-    if not is_seen_given:
+    if rated is None:
         notes.append(
             "items rated before are listed too; give the ratings by --seen to leave them out"
         )
+    elif not rated:
+        notes.append(f"--seen has no rating of {user}: nothing was left out")
+    if len(rows) > 1 and np.ptp([row["predicted"] for row in rows]) < ALIKE:
+        notes.append("all are predicted alike: the order of the list says nothing")
     scale = checkpoint.card.get("scale")
     if scale and any(not scale[0] <= row["predicted"] <= scale[1] for row in rows):
         notes.append(
@@ -225,13 +270,16 @@ def rate_nothing(checkpoint: Checkpoint) -> Ratings:
     )  # fmt: skip
 
 
-def rank_unknown(checkpoint: Checkpoint, *, top_k: int) -> list[dict[str, Any]]:
-    """Items for a user never seen: the mean of what all users are predicted, best first."""
+def rank_unknown(
+    checkpoint: Checkpoint, *, top_k: int, rated: frozenset[str] | None = None
+) -> list[dict[str, Any]]:
+    """Items for a user never seen, but those `rated`: the mean of all users' predictions, best first."""
     a, b = checkpoint.model.find_towers()
-    scores = b @ a.mean(axis=0)
-    best = np.argsort(-scores, kind="stable")[:top_k]
+    scores, items = b @ a.mean(axis=0), checkpoint.names.items
+    order = np.argsort(-scores, kind="stable")
+    best = [item for item in order if items[item] not in (rated or ())][:top_k]
     return [
-        {"place": place, "item_id": checkpoint.names.items[item], "predicted": float(scores[item])}
+        {"place": place, "item_id": items[item], "predicted": float(scores[item])}
         for place, item in enumerate(best, start=1)
     ]
 
@@ -282,6 +330,18 @@ def list_praise(settings: Settings, source: str, item: str) -> list[dict[str, An
     return rows
 
 
-def read_seen(path: str | None, kind: str, options: Options = PLAIN) -> Ratings | None:
-    """Ratings to leave out of lists."""
-    return None if path is None else load_training(kind, path, options=options)[0]
+def find_scale(ask: Ask) -> Sequence[float] | None:
+    """Lowest and highest rating that the asked recommender learned of."""
+    scale: Sequence[float] | None = open_recommender(ask)[0].card.get("scale")
+    return scale
+
+
+def read_seen(
+    path: str | None, kind: str, options: Options = PLAIN, *, scale: Sequence[float] | None = None
+) -> Ratings | None:
+    """Ratings to leave out of lists, on the `scale` that the recommender learned unless told."""
+    if path is None:
+        return None
+    if scale is not None and options.scale is None and kind != "open-bandit":
+        options = replace(options, scale=(scale[0], scale[1]))
+    return load_training(kind, path, options=options)[0]

@@ -180,7 +180,7 @@ def evaluate_models(
             if (naive := find_naive(name)) in errors and naive != name
         ],
         "doubts": list_doubts(
-            source, propensities, top_k=protocol["top_k"], has_sample=sample is not None,
+            source, propensities, top_k=protocol["top_k"], n_sample=None if sample is None else len(sample),
             lacks_features=not is_described(source.train)
             and any(MODELS[name][0] == "features" for name in errors),
         ),
@@ -249,9 +249,10 @@ def predict_popularity(train: Ratings, test: Ratings) -> tuple[Floats, Floats]:
     return means[test.items], counts[test.items]
 
 
-def _spread(values: Sequence[float | None]) -> dict[str, float] | None:
+def _spread(values: Sequence[float | None]) -> dict[str, float | None] | None:
+    """Mean and standard deviation, which a single value has not; None where a value is missing."""
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return None
-    sd = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+    sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
     return {"mean": float(np.mean(known)), "sd": sd}

@@ -98,10 +98,17 @@ def estimate_naive_bayes(ratings: Ratings, sample: Floats, *, floor: float = 0.0
     """P(o=1 | r) = P(r | o=1) P(o=1) / P(r), P(r) from `sample`: ratings exposed at random.
 
     Schnabel et al. 2016, https://arxiv.org/abs/1602.05352, section 5. The sample must not be the
-    test. Raises InputError when it is empty.
+    test. Raises InputError when it is empty or on another scale.
     """
     if len(sample) == 0:
         raise InputError("naive Bayes needs a sample of randomly exposed ratings; it is empty")
+    low, high = ratings.scale
+    outside = sample[~((sample >= low) & (sample <= high))]
+    if len(outside):
+        raise InputError(
+            f"{len(outside):,} of {len(sample):,} ratings of the random sample lie outside "
+            f"[{low:g}, {high:g}] (such as {outside[0]:g}); give them on the scale of the ratings"
+        )
     rate = len(ratings) / float(np.prod(ratings.shape))
     levels = np.unique(np.concatenate([ratings.ratings, sample]))
     seen, free = (

@@ -119,10 +119,12 @@ def find_calibration_error(found: Floats, actual: Floats) -> float:
     """Mean distance of mean prediction and mean rating over tenths of the predictions.
 
     Expected calibration error with bins of equal size (Naeini et al. 2015,
-    https://doi.org/10.1609/aaai.v29i1.9602), here of ratings, in rating points.
+    https://doi.org/10.1609/aaai.v29i1.9602), here of ratings, in rating points. Pairs that are predicted
+    alike count with their mean rating: else the order of the file would say what their bins hold.
     """
     order = np.argsort(found, kind="stable")
-    bins = [part for part in np.array_split(order, N_BINS) if len(part)]
+    actual, found = _share_ties(actual[order, None], found[order])[:, 0], found[order]
+    bins = [part for part in np.array_split(np.arange(len(found)), N_BINS) if len(part)]
     gaps = [abs(float(found[part].mean() - actual[part].mean())) * len(part) for part in bins]
     return float(sum(gaps) / len(found))
 

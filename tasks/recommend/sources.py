@@ -84,6 +84,12 @@ def load_source(kind: str, path: str | Path, *, seed: int = 0, options: Options 
     relevant = options.relevant
     if relevant is None and options.scale is not None:
         relevant = sum(options.scale) / 2
+    low, high = source.train.scale
+    if relevant is not None and not low < relevant <= high:
+        raise ConfigError(
+            f"--relevant {relevant:g}: ratings lie in [{low:g}, {high:g}], of which none or all would "
+            "be relevant; give a rating above the lowest"
+        )
     return source if relevant is None else replace(source, relevant=relevant)
 
 

@@ -97,12 +97,12 @@ def _score(
     }
 
 
-def _spread(rows: list[dict[str, float | None]]) -> Mapping[str, dict[str, float]]:
-    """Mean and standard deviation of each figure that every row has."""
-    answer = {}
+def _spread(rows: list[dict[str, float | None]]) -> Mapping[str, dict[str, float | None]]:
+    """Mean of each figure that every row has, and its standard deviation where there are two rows."""
+    answer: dict[str, dict[str, float | None]] = {}
     for name in rows[0]:
         known = [float(row[name]) for row in rows if row[name] is not None]  # type: ignore[arg-type]
         if len(known) == len(rows):
-            sd = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+            sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
             answer[name] = {"mean": float(np.mean(known)), "sd": sd}
     return answer

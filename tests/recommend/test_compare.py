@@ -76,3 +76,23 @@ def test_a_test_that_was_trained_on_is_noticed_but_in_a_log() -> None:
     assert f"{len(both.test)} of {len(both.test)} test ratings are of pairs" in doubt(both)
     assert "learned by heart" not in doubt(both, is_of_rows=True)
     assert "chosen by the users" not in doubt(both)
+
+
+def test_what_is_only_rounding_is_no_difference() -> None:
+    test = rich_ratings()
+    row = compare_errors(np.full(len(test), 2e-13), np.full(len(test), 1e-13), test)
+    assert (row["mse_gain"], row["verdict"]) == (0.0, "no difference")
+
+
+def test_ratings_that_are_all_alike_are_said_to_say_nothing() -> None:
+    source = split_source("table", plain_ratings(np.full((10, 10), 1.0)), seed=0)
+    assert "all training ratings are 1" in doubt(source)
+    assert "all training ratings" not in doubt(split_source("table", rich_ratings(), seed=0))
+
+
+def test_propensities_of_a_small_random_sample_are_doubted() -> None:
+    source = split_source("table", rich_ratings(), seed=0)
+    known = Propensities(np.full(len(source.train), 0.5), 0, 0.01)
+    few, many = (" ".join(list_doubts(source, known, top_k=5, n_sample=n)) for n in (99, 100))
+    assert "the random sample has 99 ratings" in few
+    assert "random sample" not in many

@@ -114,3 +114,8 @@ def test_inverse_propensities_of_a_random_part_still_sum_to_all_pairs():
     assert (1 / known.thin(part).values).sum() == pytest.approx(n_pairs, rel=0.05)
     of_rows = replace(known, is_of_rows=True).thin(part)
     assert of_rows.values.tolist() == chances[part].tolist()
+
+
+def test_a_random_sample_on_another_scale_is_refused():
+    with pytest.raises(InputError, match=r"1 of 2 ratings .* lie outside \[1, 5\] \(such as 8\)"):
+        estimate_naive_bayes(selected_world()[0], np.array([4.0, 8.0]))

@@ -125,3 +125,10 @@ def test_a_group_without_test_ratings_is_listed_with_no_result():
     rows = score_groups(test.ratings, test, ["a", "b"], side="user", relevant=3, top_k=2)
     assert rows[1] == {"level": "b", "n": 0, "mse": None, "bias": None, "ndcg": None}
     assert find_gap(rows, "mse") is None
+
+
+def test_predictions_that_are_all_the_mean_are_calibrated_whatever_the_order_of_the_rows():
+    actual = np.repeat(np.arange(1.0, 6.0), 20)
+    constant = np.full(100, 3.0)
+    assert find_calibration_error(constant, actual) == pytest.approx(0)
+    assert find_calibration_error(constant, actual[::-1]) == pytest.approx(0)

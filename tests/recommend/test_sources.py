@@ -115,3 +115,10 @@ def test_the_open_bandit_data_are_read_whole():
 def test_an_unknown_source_or_an_absent_path_is_refused(tmp_path: Path, kind: str, words: str):
     with pytest.raises(InputError, match=words):
         load_source(kind, tmp_path / "no")
+
+
+@pytest.mark.parametrize("relevant", [1.0, 9.0])
+def test_what_is_relevant_must_part_the_scale(tmp_path: Path, relevant: float):
+    (tmp_path / "r.csv").write_text("user,item,rating\n" + "".join(f"u{k},i,3\n" for k in range(9)))
+    with pytest.raises(ConfigError, match=r"ratings lie in \[1, 5\]"):
+        load_source("table", tmp_path / "r.csv", options=Options(relevant=relevant))
