@@ -28,7 +28,7 @@ fields AS (
         read_key(cells[$category]) AS category,
         read_key(cells[$category_other]) AS category_other,
         regexp_extract(
-            trim(cells[$price_usd]), '^(?:US *)?\$? *([0-9][0-9,]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)$', 1
+            trim(cells[$price_usd]), '^(?:US *)?\$? *([0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?)$', 1
         ) AS price_text
     FROM found
 ),
