@@ -166,7 +166,7 @@ def list_stored(ask: Ask, user: str, *, top_k: int) -> dict[str, Any]:
             read_sql("marts/recommendations_select"),
             {"source": night["source"], "as_of": night["as_of"], "user_id": user, "limit": top_k},
         )
-    notes = []
+    notes: list[str] = []
     if not rows:
         checkpoint, _ = open_recommender(ask)
         if user not in checkpoint.names.users:
