@@ -238,7 +238,11 @@ def bench_coat(seeds: int) -> None:
     print(f"\ncoat, {seeds} seeds: mean and standard deviation")
     print(f"{'model':10}" + "".join(f"{name:>18}" for name in figures) + "   power  penalty")
     for row in answer["models"]:
-        cells = [f"{row[name]['mean']:.4f} {row[name]['sd']:.4f}" for name in figures]
+        spreads = {name: row[name]["sd"] for name in figures}
+        cells = [
+            f"{row[name]['mean']:.4f} " + ("-" if spread is None else f"{spread:.4f}")
+            for name, spread in spreads.items()
+        ]
         tuned = f"{row['power']:8} {row['penalty']:8}"
         print(f"{row['model']:10}" + "".join(f"{cell:>18}" for cell in cells) + tuned)
 
