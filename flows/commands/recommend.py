@@ -216,14 +216,23 @@ def recommend_top(
     Example: whyrec recommend top --user A1YMTFCRLSR8PK
     """
     with explain_errors(is_json=is_json):
-        from flows.desk.recommenders import Ask, find_scale, list_fitted, list_stored, read_seen
+        from flows.desk.recommenders import (
+            Ask,
+            find_scale,
+            list_fitted,
+            list_stored,
+            open_recommender,
+            read_seen,
+        )
 
         ask = Ask(model, source, config)
         if model is None:
             answer = list_stored(ask, user, top_k=top_k)
         else:
-            rated = read_seen(seen, seen_source, read_options(scale), scale=find_scale(ask))
-            answer = list_fitted(ask, user, top_k=top_k, seen=rated)
+            opened = open_recommender(ask)
+            learned = find_scale(opened[0])
+            rated = read_seen(seen, seen_source, read_options(scale), scale=learned)
+            answer = list_fitted(opened, user, top_k=top_k, seen=rated)
         if is_json:
             print_json(answer)
         else:

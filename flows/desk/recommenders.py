@@ -27,6 +27,8 @@ from tasks.recommend.rank import pick_top
 from tasks.recommend.sources import PLAIN, Options, load_source, load_training, read_values
 from tasks.recommend.train import Progress, Watch
 
+Opened = tuple[Checkpoint, dict[str, Any]]
+"""A recommender, and where it is from."""
 FOREVER = date(9999, 12, 31)
 ALIKE = 1e-5
 """Rating points between predictions that are no more than rounding."""
@@ -123,7 +125,7 @@ def watch_steps(plan: Plan, book: Watch | None) -> Watch:
     return watch
 
 
-def open_recommender(ask: Ask) -> tuple[Checkpoint, dict[str, Any]]:
+def open_recommender(ask: Ask) -> Opened:
     """The asked recommender, and where it is from. Raises InputError when there is none."""
     if ask.model is not None:
         place = Path(ask.model).expanduser()
@@ -183,12 +185,11 @@ def list_stored(ask: Ask, user: str, *, top_k: int) -> dict[str, Any]:
     return {**night, "user": user, "is_known": True, "items": rows, "notes": notes}
 
 
-def list_fitted(ask: Ask, user: str, *, top_k: int, seen: Ratings | None) -> dict[str, Any]:
-    """The list that a recommender in a file makes for a user; items rated in `seen` are left out."""
-    checkpoint, where = open_recommender(ask)
-    names = checkpoint.names
+def list_fitted(opened: Opened, user: str, *, top_k: int, seen: Ratings | None) -> dict[str, Any]:
+    """The list that an opened recommender makes for a user; items rated in `seen` are left out."""
+    checkpoint, where = opened
+    names, rated = checkpoint.names, find_rated(seen, user)
     if user not in names.users:
-        rated = find_rated(seen, user)
         rows = rank_unknown(checkpoint, top_k=top_k, rated=rated)
         notes = tell_list(checkpoint, user, rows, rated=rated)
         return {**where, "user": user, "is_known": False, "items": rows, "notes": notes}
@@ -196,7 +197,7 @@ def list_fitted(ask: Ask, user: str, *, top_k: int, seen: Ratings | None) -> dic
     known = rate_nothing(checkpoint) if seen is None else match_seen(checkpoint, seen)
     tops = pick_top(checkpoint.model, known, top_k=top_k, users=np.array([code]))
     rows = describe_pairs(checkpoint, code, tops.listed)
-    notes = tell_list(checkpoint, user, rows, rated=find_rated(seen, user))
+    notes = tell_list(checkpoint, user, rows, rated=rated)
     return {**where, "user": user, "is_known": True, "items": rows, "notes": notes}
 
 
@@ -231,7 +232,7 @@ def tell_list(
         notes.append(f"--seen has no rating of {user}: nothing was left out")
     if len(rows) > 1 and np.ptp([row["predicted"] for row in rows]) < ALIKE:
         notes.append("all are predicted alike: the order of the list says nothing")
-    scale = checkpoint.card.get("scale")
+    scale = find_scale(checkpoint)
     if scale and any(not scale[0] <= row["predicted"] <= scale[1] for row in rows):
         notes.append(
             f"predictions are sums of parts and may pass the ends of the scale, {scale[0]:g} and "
@@ -330,9 +331,9 @@ def list_praise(settings: Settings, source: str, item: str) -> list[dict[str, An
     return rows
 
 
-def find_scale(ask: Ask) -> Sequence[float] | None:
-    """Lowest and highest rating that the asked recommender learned of."""
-    scale: Sequence[float] | None = open_recommender(ask)[0].card.get("scale")
+def find_scale(checkpoint: Checkpoint) -> Sequence[float] | None:
+    """Lowest and highest rating that a recommender learned of."""
+    scale: Sequence[float] | None = checkpoint.card.get("scale")
     return scale
 
 

@@ -28,7 +28,7 @@ from tasks.effects.estimate import (
     estimate_effects,
 )
 from tasks.effects.impute import Gold, Labels, Reading
-from tasks.effects.intervals import Interval
+from tasks.effects.intervals import read_interval
 from tasks.effects.learned.smooth import widen_controls
 from tasks.effects.measured import MIN_GOLD, OUTCOME, Table, table_moments
 from tasks.effects.moments import IntArray
@@ -47,7 +47,6 @@ _NO_CONTROLS: Final = (
     "no controls that vary: who wrote about what, such as buyers of cheap items, is taken for an effect; name "
     "what precedes the review with --controls"
 )
-_INTERVAL: Final = ("estimate", "std_error", "ci_low", "ci_high", "p_value")
 _NEIGHBOURS: Final = {1: "the row before", -1: "the row after"}
 
 
@@ -140,9 +139,8 @@ def _check_row(row: dict[str, Any], prepared: _Prepared) -> list[Finding]:
     findings: list[Finding] = [("weak", said) for said in against]
     if prepared.table.controls.shape[1] == 0:
         findings.append(("weak", _NO_CONTROLS))
-    found = Interval(*(row[key] for key in _INTERVAL))
     at = prepared.table.attributes.index(row["attribute"])
-    return [*findings, *check_attribute(reviews, at, found), *_tell_robustness(row)]
+    return [*findings, *check_attribute(reviews, at, read_interval(row)), *_tell_robustness(row)]
 
 
 def _tell_robustness(row: dict[str, Any]) -> list[Finding]:

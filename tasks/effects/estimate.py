@@ -14,7 +14,7 @@ from typing import Any, Final
 from tasks.effects import credibility
 from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Rules
-from tasks.effects.intervals import Interval
+from tasks.effects.intervals import Interval, read_interval
 from tasks.effects.moments import INTERCEPT, Moments
 from tasks.effects.naive import estimate_naive
 from tasks.effects.panel import treatment_names
@@ -333,10 +333,7 @@ def fill_row(
 
 
 def _with_q(row: Row, q_value: float, confidence: float) -> Row:
-    interval = Interval(
-        row["estimate"], row["std_error"], row["ci_low"], row["ci_high"], row["p_value"]
-    )
-    found = credibility.check_discovery(interval, q_value, confidence=confidence)
+    found = credibility.check_discovery(read_interval(row), q_value, confidence=confidence)
     kept = [reason for reason in row["reasons"] if "false-discovery q" not in reason]
     verdict = "weak" if found and row["verdict"] == "credible" else row["verdict"]
     return row | {

@@ -7,7 +7,7 @@ import numpy as np
 from tasks.effects.basis import OTHER, Basis, CategoricalTerm, NumericTerm
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import INTERCEPT, Moments
-from tasks.effects.panel import CONTROL, USER_FEATURE
+from tasks.effects.panel import CONTROL, call_control
 from tasks.effects.ridge import locate
 
 MUCH: Final = 0.1
@@ -40,11 +40,10 @@ def find_gaps(basis: Basis, moments: Moments) -> list[Finding]:
 
 
 def _tell_codes(term: NumericTerm) -> Finding:
-    name = term.name.removeprefix(USER_FEATURE).removeprefix(CONTROL)
     codes = " and ".join(f"{code:g}" for code in term.codes)
     return (
         "credible",
-        f"control {name}: {codes} lies far from all its other values and is read as missing",
+        f"control {call_control(term.name)}: {codes} lies far from all its other values and is read as missing",
     )
 
 

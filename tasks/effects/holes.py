@@ -3,16 +3,15 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from tasks.effects.basis import MISSING, Basis, NumericTerm, Term, label_columns
 from tasks.effects.credibility import Finding, weigh_row
+from tasks.effects.estimate import Row
 from tasks.effects.gaps import measure_share
-from tasks.effects.intervals import Interval
+from tasks.effects.intervals import Interval, read_interval
 from tasks.effects.moments import Moments
-from tasks.effects.panel import CONTROL, RECORD, USER_FEATURE
-
-Row = dict[str, Any]
+from tasks.effects.panel import RECORD, call_control
 
 HOLE_LEFT: Final = 0.15
 """Confounding that holes leave in, as a share of an interval's width, from which on it is no longer what
@@ -46,9 +45,7 @@ def find_holes(basis: Basis, moments: Moments) -> list[Hole]:
             found[rows].append(term)
     return [
         Hole(
-            names=tuple(
-                term.name.removeprefix(USER_FEATURE).removeprefix(CONTROL) for term in terms
-            ),
+            names=tuple(call_control(term.name) for term in terms),
             columns=frozenset(
                 label
                 for term in terms
@@ -107,13 +104,15 @@ def check_hole(
 def _check_row(row: Row, without: Row, hole: Hole) -> list[Finding]:
     if row["estimate"] is None or without["estimate"] is None:
         return []
-    found = Interval(*(row[k] for k in ("estimate", "std_error", "ci_low", "ci_high", "p_value")))
     more = len(hole.names) - _SHOWN
     name = ", ".join(hole.names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
     # a slope counts rows by what the controls leave of their treatment: most where one lacks
     weight = hole.share * without["variance_left"] / row["variance_left"]
     return check_hole(
-        (name, hole.share), found, without["estimate"], weight=min(weight, _MOST_WEIGHT)
+        (name, hole.share),
+        read_interval(row),
+        without["estimate"],
+        weight=min(weight, _MOST_WEIGHT),
     )
 
 

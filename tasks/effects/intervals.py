@@ -1,11 +1,16 @@
 """Estimates with their intervals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from tasks.effects.basis import FloatArray
 from tasks.platform.errors import EstimationError
+
+NUMBERS: Final = ("estimate", "std_error", "ci_low", "ci_high", "p_value")
+"""Names of an interval's numbers, in their order."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,11 @@ class Interval:
     ci_low: float
     ci_high: float
     p_value: float
+
+
+def read_interval(row: Mapping[str, Any]) -> Interval:
+    """The interval that a row of a result holds."""
+    return Interval(*(row[name] for name in NUMBERS))
 
 
 def contrast(

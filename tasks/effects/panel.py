@@ -43,6 +43,11 @@ def treatment_names(attributes: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name}__{side}" for name in attributes for side in _SIDES)
 
 
+def call_control(name: str) -> str:
+    """What a control of the panel is called in words: without the prefixes of its column."""
+    return name.removeprefix(USER_FEATURE).removeprefix(CONTROL)
+
+
 def build_panel(
     reviews: pl.DataFrame,
     history: pl.DataFrame,

@@ -209,7 +209,7 @@ def _evaluate_one(
         orders.append(model.predict(source.test.users, source.test.items))
         listed = pick_top(model, source.train, top_k=protocol["top_k"]).listed
         figures.append(_score(orders[-1], orders[-1], listed, source, protocol))
-    spread = {figure: _spread([row[figure] for row in figures]) for figure in figures[0]}
+    spread = {figure: scores.spread([row[figure] for row in figures]) for figure in figures[0]}
     found = np.clip(orders, *source.train.scale)
     row = {
         "model": name, "base": MODELS[name][0], "method": MODELS[name][1], "power": power,
@@ -247,12 +247,3 @@ def predict_popularity(train: Ratings, test: Ratings) -> tuple[Floats, Floats]:
     sums = np.bincount(train.items, train.ratings, minlength=n_items)
     means = (sums + 5 * train.ratings.mean()) / (counts + 5)
     return means[test.items], counts[test.items]
-
-
-def _spread(values: Sequence[float | None]) -> dict[str, float | None] | None:
-    """Mean and standard deviation, which a single value has not; None where a value is missing."""
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return None
-    sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
-    return {"mean": float(np.mean(known)), "sd": sd}

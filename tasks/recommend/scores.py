@@ -35,6 +35,15 @@ def score(
     }
 
 
+def spread(values: Sequence[float | None]) -> dict[str, float | None] | None:
+    """Mean and standard deviation, which a single value has not; None where a value is missing."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return {"mean": float(np.mean(known)), "sd": sd}
+
+
 def score_lists(
     found: Floats,
     ranked: Floats,

@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks.platform.errors import ConfigError, InputError
 from tasks.recommend.data import Codes, Floats
-from tasks.recommend.scores import find_auc
+from tasks.recommend.scores import find_auc, spread
 from tasks.recommend.text_tower import States, TextRecipe, fit_text
 from tasks.recommend.train import Watch
 
@@ -98,11 +98,6 @@ def _score(
 
 
 def _spread(rows: list[dict[str, float | None]]) -> Mapping[str, dict[str, float | None]]:
-    """Mean of each figure that every row has, and its standard deviation where there are two rows."""
-    answer: dict[str, dict[str, float | None]] = {}
-    for name in rows[0]:
-        known = [float(row[name]) for row in rows if row[name] is not None]  # type: ignore[arg-type]
-        if len(known) == len(rows):
-            sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
-            answer[name] = {"mean": float(np.mean(known)), "sd": sd}
-    return answer
+    """`spread` of each figure that every row has."""
+    spreads = {name: spread([row[name] for row in rows]) for name in rows[0]}
+    return {name: found for name, found in spreads.items() if found is not None}

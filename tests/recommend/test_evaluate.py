@@ -51,8 +51,3 @@ def test_groups_of_users_and_items_are_scored():
     assert {row["side"] for row in rows} == {"user", "item"}
     assert all(row["mse_gap"] == 0 for row in rows)
     assert all(sum(level["n"] for level in row["levels"]) == len(source.test) for row in rows)
-
-
-def test_a_single_training_has_no_deviation():
-    assert evaluate._spread([1.0]) == {"mean": 1.0, "sd": None}
-    assert evaluate._spread([1.0, 3.0]) == {"mean": 2.0, "sd": pytest.approx(2**0.5)}

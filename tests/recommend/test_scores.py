@@ -9,6 +9,7 @@ from tasks.recommend.scores import (
     rank_users,
     score,
     score_groups,
+    spread,
 )
 from tests.recommend.worlds import plain_ratings
 
@@ -132,3 +133,8 @@ def test_predictions_that_are_all_the_mean_are_calibrated_whatever_the_order_of_
     constant = np.full(100, 3.0)
     assert find_calibration_error(constant, actual) == pytest.approx(0)
     assert find_calibration_error(constant, actual[::-1]) == pytest.approx(0)
+
+
+def test_a_single_training_has_no_deviation():
+    assert spread([1.0]) == {"mean": 1.0, "sd": None}
+    assert spread([1.0, 3.0]) == {"mean": 2.0, "sd": pytest.approx(2**0.5)}

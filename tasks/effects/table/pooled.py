@@ -7,12 +7,11 @@ import polars as pl
 
 from tasks.effects.controls.columns import check_columns
 from tasks.effects.experiment import pool_tests
-from tasks.effects.intervals import Interval
+from tasks.effects.intervals import NUMBERS, read_interval
 from tasks.effects.table.estimate import estimate_table
 from tasks.effects.table.linear import interval_or_none
 from tasks.platform.errors import ConfigError, EstimationError
 
-_NUMBERS = ("estimate", "std_error", "ci_low", "ci_high", "p_value")
 _DIFFER_P = 0.05
 
 
@@ -35,9 +34,7 @@ def estimate_tests(
         own = {key: part[np.flatnonzero(rows.to_numpy())] for key, part in vectors.items()}
         table = frame.filter(rows)
         lines.append(_estimate_one(name, table, {**asked, "vectors": own}, confidence))
-    found = [
-        Interval(*(line[key] for key in _NUMBERS)) for line in lines if line["estimate"] is not None
-    ]
+    found = [read_interval(line) for line in lines if line["estimate"] is not None]
     if len(found) < 2:
         raise ConfigError(
             f"{len(found)} of {len(names)} tests in {tests} can be estimated; pooling needs 2"
@@ -72,7 +69,7 @@ def _estimate_one(
         "test": str(name),
         "n": answer["n"],
         "estimator": answer["headline"],
-        **{key: main.get(key) for key in _NUMBERS},
+        **{key: main.get(key) for key in NUMBERS},
         "verdict": answer["verdict"],
         "reasons": answer["reasons"],
     }

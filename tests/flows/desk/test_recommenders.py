@@ -12,6 +12,7 @@ from flows.desk.recommenders import (
     find_scale,
     fit_file,
     list_fitted,
+    open_recommender,
     read_seen,
 )
 from tasks.platform.errors import ConfigError, InputError
@@ -47,11 +48,12 @@ def test_what_a_user_new_to_the_recommender_has_rated_is_not_listed(tmp_path: Pa
     ask = fit(tmp_path, rows)
     own = [("newcomer", f"i{item}", 5.0) for item in range(6)]
     seen = read_seen(write_ratings(tmp_path / "seen.csv", rows + own), "table")
-    answer = list_fitted(ask, "newcomer", top_k=8, seen=seen)
+    answer = list_fitted(open_recommender(ask), "newcomer", top_k=8, seen=seen)
     assert {row["item_id"] for row in answer["items"]} == {"i6", "i7"}
     assert answer["notes"] == []
     assert (
-        "--seen to leave them out" in list_fitted(ask, "newcomer", top_k=8, seen=None)["notes"][0]
+        "--seen to leave them out"
+        in list_fitted(open_recommender(ask), "newcomer", top_k=8, seen=None)["notes"][0]
     )
 
 
@@ -60,7 +62,7 @@ def test_a_file_of_seen_items_without_the_user_is_said_to_leave_nothing_out(tmp_
     ask = fit(tmp_path, rows)
     others = [row for row in rows if row[0] != "u3"]
     seen = read_seen(write_ratings(tmp_path / "seen.csv", others), "table")
-    answer = list_fitted(ask, "u3", top_k=8, seen=seen)
+    answer = list_fitted(open_recommender(ask), "u3", top_k=8, seen=seen)
     assert len(answer["items"]) == 8
     assert answer["notes"] == ["--seen has no rating of u3: nothing was left out"]
 
@@ -69,7 +71,7 @@ def test_seen_ratings_are_on_the_scale_that_was_learned(tmp_path: Path) -> None:
     rows = draw_ratings(top=10)
     ask = fit(tmp_path, rows, TEN)
     path = str(tmp_path / "r.csv")
-    seen = read_seen(path, "table", scale=find_scale(ask))
+    seen = read_seen(path, "table", scale=find_scale(open_recommender(ask)[0]))
     assert seen is not None
     assert len(seen) == len(rows)
     with pytest.raises(InputError, match="outside"):
@@ -78,7 +80,7 @@ def test_seen_ratings_are_on_the_scale_that_was_learned(tmp_path: Path) -> None:
 
 def test_a_list_of_items_predicted_alike_says_that_it_has_no_order(tmp_path: Path) -> None:
     ask = fit(tmp_path, [(user, item, 1.0) for user, item, _ in draw_ratings()])
-    notes = list_fitted(ask, "u3", top_k=3, seen=None)["notes"]
+    notes = list_fitted(open_recommender(ask), "u3", top_k=3, seen=None)["notes"]
     assert "all are predicted alike: the order of the list says nothing" in notes
 
 
