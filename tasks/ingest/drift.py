@@ -86,8 +86,7 @@ def describe_drift(census: Census, each: TableFormat, name: str) -> list[str]:
     """Sentences on new, missing and retyped columns of the file `name`; none when all is usual."""
     if not census.columns:
         return []
-    read = {*each.list_columns(), *each.known}
-    new = sorted(c for c in census.columns if c not in read and not is_name_column(c))
+    new = _list_new(census, each)
     sentences = [
         f"new column {_quote(column)} in {name}: it is not read" for column in new[:_NAMED]
     ]
@@ -100,6 +99,13 @@ def describe_drift(census: Census, each: TableFormat, name: str) -> list[str]:
     for column in sorted(census.kinds.keys() & each.kinds.keys()):
         sentences += _describe_kind(column, census.kinds[column], each.kinds[column], name)
     return sentences
+
+
+def _list_new(census: Census, each: TableFormat) -> list[str]:
+    if each.is_chosen:
+        return []
+    read = {*each.list_columns(), *each.known}
+    return sorted(c for c in census.columns if c not in read and not is_name_column(c))
 
 
 def _describe_kind(

@@ -75,7 +75,8 @@ class TableFormat:
     `expected` are optional columns whose absence from a whole file is worth a word; `kinds` are the
     JSON kinds a column may have. `time_format` is one of TIME_UNITS or a strptime format;
     `packed` are columns gathered into the JSON object of `packed_field`. `is_literal` admits lines
-    written as Python literals (the 2014 item metadata).
+    written as Python literals (the 2014 item metadata). `is_chosen` says that a person named what
+    is read: further columns are left out on purpose, and no news.
     """
 
     columns: Mapping[str, str]
@@ -85,6 +86,7 @@ class TableFormat:
     time_format: str = "auto"
     packed: tuple[str, ...] = ()
     is_literal: bool = False
+    is_chosen: bool = False
 
     def list_sources(self, name: str) -> list[str]:
         """Source columns of a field, the first choice first."""

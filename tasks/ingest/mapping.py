@@ -9,6 +9,7 @@
     text = "comment"                    # optional, as title, helpful_votes, total_votes, is_verified
     timestamp_format = "%d/%m/%Y"       # or timestamp_unit = "s" | "ms" | "us" | "ns"
 
+Columns that no entry names are not read. Numbers may have a decimal comma ("12,50", "1.299,00"); "1,299" is a thousand and more.
 Tables are `reviews`, `exposures`, `items` and `users`. `context` of exposures and `features` of
 users may be a list of columns, which become one JSON object.
 """
@@ -80,6 +81,7 @@ def _read_table(path: Path, table: TableName, entries: object) -> TableFormat:
         expected=frozenset(entries.values()) - {entries[name] for name in REQUIRED[table]},
         time_format=layout,
         packed=packed,
+        is_chosen=True,
     )
 
 
