@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 bad arguments or settings, 3 the quality gate stopped it.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -197,7 +198,22 @@ def import_(
                 config=config,
             )
 
-        show_account(start_flow(config, run, is_json=is_json), is_json=is_json)
+        document = start_flow(config, run, is_json=is_json)
+        show_account(document, is_json=is_json)
+        if not is_json:
+            for line in tell_refused(document["accounts"]):
+                print_line(line)
+
+
+def tell_refused(accounts: Sequence[dict[str, Any]]) -> list[str]:
+    """Why rows of a delivery were not published, a line a table, and how to see them."""
+    return [
+        f"quarantined {one['table']}: "
+        + ", ".join(f"{kind} ({count:,})" for kind, count in one["reasons"].items())
+        + f"; to see them: whyrec tables quarantine.{one['table']} --rows {one['rows_quarantined']}"
+        for one in accounts
+        if one["rows_quarantined"]
+    ]
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`whyrec tables`, `withdraw`, `prune`, `backup`, `restore`: keeping a warehouse in order."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ import typer
 
 from flows.commands.options import Config, Json
 from flows.console import explain_errors, print_json, print_line, print_table
+from tasks.platform.errors import ConfigError, InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -27,15 +29,24 @@ def tables(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="As the page sql/TABLES.md is made.")
     ] = False,
+    rows: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Show this many rows, the last written.")
+    ] = None,
+    config: Config = None,
     is_json: Json = False,
 ) -> None:
-    """Say what the warehouse's tables and columns hold.
+    """Say what the warehouse's tables and columns hold, or show the last rows of some.
 
     Example: whyrec tables marts.effects
+
+    Example: whyrec tables quarantine.reviews --rows 20
     """
     from tasks.platform.tables import describe_tables, write_markdown
 
     with explain_errors(is_json=is_json):
+        if rows is not None:
+            show_rows(names or (), rows, config, is_json=is_json)
+            return
         found = describe_tables(names or ())
         if is_json:
             print_json(
@@ -51,12 +62,44 @@ def tables(
         elif names:
             for table in found:
                 print_line(f"{table.name}: {table.grain}")
-                rows = [(column.name, column.kind, column.about) for column in table.columns]
-                print_table(table.name, ("column", "type", "what"), rows)
+                columns = [(column.name, column.kind, column.about) for column in table.columns]
+                print_table(table.name, ("column", "type", "what"), columns)
         else:
             print_table(
                 "Tables", ("table", "a row is"), [(table.name, table.grain) for table in found]
             )
+
+
+def show_rows(names: Sequence[str], rows: int, config: str | None, *, is_json: bool) -> None:
+    """The last rows of tables: a block of lines a row, or JSON."""
+    from tasks.platform.settings import load_settings
+    from tasks.platform.site import resolve_site
+    from tasks.platform.tables import read_last
+
+    if not names:
+        raise ConfigError("--rows needs a table; name one, as whyrec tables quarantine.reviews")
+    warehouse = resolve_site(load_settings(config)).warehouse
+    if warehouse.is_absent:
+        raise InputError(
+            f"there is no warehouse at {warehouse.catalog_path}; import something, run a night, or see --config"
+        )
+    with warehouse.connect() as connection:
+        found = {name: read_last(connection, name, rows=rows) for name in names}
+    if is_json:
+        print_json({"rows": found})
+        return
+    for name, each in found.items():
+        print_line(f"{name}: the last {len(each):,} rows" if each else f"{name}: no rows")
+        for row in each:
+            shown = {key: value for key, value in row.items() if value is not None}
+            print_line("")
+            for key, value in shown.items():
+                print_line(f"  {key}: {_make_printable(str(value))}")
+
+
+def _make_printable(text: str) -> str:
+    """Text of strangers without what steers a terminal."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def withdraw(

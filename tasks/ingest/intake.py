@@ -1,5 +1,6 @@
 """Intake: which files a drop has, how each is laid out, and its rows as a counted stream."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -23,6 +24,7 @@ from tasks.ingest.records import (
 from tasks.platform.errors import InputError, SchemaError
 from tasks.platform.schema import EVENT_TABLES, TableName
 
+_DELIMITERS: Final = (";", "\t", "|", ",")
 _PACKING_TABLES: Final[tuple[TableName, ...]] = ("exposures", "users")
 _USER_TABLES: Final[tuple[TableName, ...]] = ("reviews", "exposures", "users")
 _DAY_MICROS: Final = 86_400_000_000
@@ -255,7 +257,22 @@ def refuse_columns(each: Delivery, identity: Identity, missing: Sequence[str]) -
     )
     return SchemaError(
         f"{each.name!r} lacks columns that {identity.table} of {identity.adapter.kind!r} need: "
-        f"{needed}. Found: {shown}. Check the kind of the source, or name the columns in a mapping"
+        f"{needed}. Found: {shown}. "
+        + (
+            _suppose_delimiter(list(each.census.columns), identity.adapter.delimiter)
+            or "Check the kind of the source, or name the columns in a mapping"
+        )
+    )
+
+
+def _suppose_delimiter(columns: Sequence[str], delimiter: str) -> str:
+    """What to do about a header that was not parted; empty for one that was."""
+    mark = next((each for each in _DELIMITERS if len(columns) == 1 and each in columns[0]), None)
+    if mark is None or mark == delimiter:
+        return ""
+    return (
+        f"The file looks parted by {mark!r} and was read as parted by {delimiter!r}: write delimiter = "
+        f"{json.dumps(mark)} at the top of its mapping"
     )
 
 

@@ -27,6 +27,8 @@ BATCH_SCHEMA: Final = pa.schema(
         pa.field("problem", pa.string()),
     ]
 )
+BAD_ENCODING: Final = "not valid UTF-8"
+"""Kind of the reason that such lines are refused for."""
 RAW_BYTES: Final = 16 << 20
 """Of a longer line the quarantine keeps this much, with the length and SHA-256 of the whole."""
 
@@ -203,7 +205,7 @@ def _repair_lines(
 def describe_encoding(error: UnicodeDecodeError) -> str:
     """The problem of bytes that are not UTF-8."""
     byte = error.object[error.start]
-    return f"not valid UTF-8: byte 0x{byte:02x} at byte {error.start + 1} of the line"
+    return f"{BAD_ENCODING}: byte 0x{byte:02x} at byte {error.start + 1} of the line"
 
 
 def _assemble(

@@ -43,6 +43,7 @@ from tasks.ingest.intake import (
     open_feed,
     refuse_columns,
 )
+from tasks.ingest.lines import BAD_ENCODING
 from tasks.ingest.profile import Profile, measure_profile
 from tasks.ingest.rows import RowWriter, copy_rows_except, count_rows
 from tasks.platform.errors import StorageError, TooManyBadRowsError
@@ -324,9 +325,11 @@ def _check_share(staged: Staged, deliveries: Sequence[Delivery], options: Ingest
     if not bad or bad <= options.max_bad_share * read or (bad <= FEW_ROWS and not is_hopeless):
         return
     kinds = ", ".join(f"{kind} ({count:,})" for kind, count in list(staged.reasons.items())[:5])
+    is_foreign = staged.reasons.get(BAD_ENCODING, 0) > bad / 2
+    remedy = "save the file as UTF-8" if is_foreign else "have the source deliver again"
     names = ", ".join(each.name for each in deliveries[:5])
     raise TooManyBadRowsError(
         f"{bad:,} of {read:,} rows of {names} are malformed ({bad / read:.1%}; at most "
-        f"{options.max_bad_share:.1%} are allowed): {kinds}. They are in the quarantine with file, "
-        "line and reason; have the source deliver again, or raise ingest.max_bad_share"
+        f"{options.max_bad_share:.1%} are allowed): {kinds}. None of the file is published; "
+        f"{remedy}, or raise ingest.max_bad_share to publish the rest"
     )

@@ -197,7 +197,7 @@ def _keep_refused(lake: Lake, refused: Path) -> str:
     if not refused.is_file():
         return ""
     ref = lake.put_file("refused", ".parquet", lambda draft: (refused.replace(draft), 0)[1])
-    return f". The refused rows are kept in {lake.root / ref.path}"
+    return f". The refused rows, each with line and reason, are kept in {lake.root / ref.path}"
 
 
 def _keep_staged(

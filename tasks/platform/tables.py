@@ -7,11 +7,14 @@ comment behind it. `sql/TABLES.md` is made of that (`whyrec tables --markdown`),
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import duckdb
 
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.migrations import list_tables
 from tasks.platform.sql import read_sql
+from tasks.platform.warehouse import fetch_dicts
 
 _COLUMN: Final = re.compile(r"^ {4}(\w+) ([A-Z]+(?:\[\])?),?(?:  -- (.+))?$")
 _INTRO: Final = """# Tables of the warehouse
@@ -46,6 +49,14 @@ def describe_tables(names: Sequence[str] = ()) -> list[TableDoc]:
     if absent := [name for name in names if name not in known]:
         raise InputError(f"there is no table {absent[0]}; there are {', '.join(known)}")
     return [parse_create(name, read_sql(known[name])) for name in names or known]
+
+
+def read_last(
+    connection: duckdb.DuckDBPyConnection, name: str, *, rows: int
+) -> list[dict[str, Any]]:
+    """The rows of a table that were written last, at most `rows`; raises InputError as above."""
+    describe_tables([name])
+    return fetch_dicts(connection, read_sql("catalog/rows_last"), {"name": name, "rows": rows})
 
 
 def parse_create(name: str, statement: str) -> TableDoc:

@@ -89,6 +89,25 @@ def test_good_and_bad_rows_are_all_accounted_for(shop: Path) -> None:
     assert texts == (3,)
 
 
+def test_an_import_says_why_rows_were_refused_and_how_to_see_them(shop: Path) -> None:
+    assert call("tables", "quarantine.reviews", "--rows", "9").exit_code == 2
+    bad = [{**GOOD, "overall": 9, "reviewText": "\x1b[2J"}, {**GOOD, "overall": "five"}]
+    (shop / "a.json").write_bytes(lines(*many(50), *bad))
+    said = call("import", "a.json", "--source", "amazon-2014").stdout
+    assert (
+        "quarantined reviews: rating is not a number (1), rating out of range (1); "
+        "to see them: whyrec tables quarantine.reviews --rows 2"
+    ) in said
+    shown = call("tables", "quarantine.reviews", "--rows", "2").stdout
+    assert "line: 51\n  reason: rating out of range: 9 is not within 1 to 5" in shown
+    assert "\x1b[2J" not in shown
+    assert "reason: rating is not a number: five" in shown
+    (last,) = json.loads(call("tables", "quarantine.reviews", "--rows", "1", "--json").stdout)[
+        "rows"
+    ]["quarantine.reviews"]
+    assert last["line"] == 52
+
+
 def test_importing_again_changes_nothing_and_a_corrected_file_replaces(shop: Path) -> None:
     path = shop / "a.json"
     path.write_bytes(lines(*many(20)))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.ingest.adapters import Adapter, detect_table, get_adapter
-from tasks.platform.errors import ConfigError, InputError, SchemaError
+from tasks.platform.errors import ConfigError, InputError, SchemaError, TooManyBadRowsError
 from tests.ingest.staging import stage, stage_paths
 
 REVIEWS = """
@@ -80,6 +80,26 @@ def test_csv_with_its_own_delimiter_and_time_format_is_mapped(tmp_path: Path) ->
         "missing reviewed_at: every row needs one",
     ]
     assert any("'head' is missing" in sentence for sentence in result.staged.drift)
+
+
+def test_a_file_parted_by_another_sign_is_refused_with_the_line_that_mends_it(
+    tmp_path: Path,
+) -> None:
+    content = b"who;what/part;when;stars\nu;i;2024-03-01;5\n"
+    with pytest.raises(SchemaError, match=r'parted by \';\' .* write delimiter = ";" at the top'):
+        stage(tmp_path, content, adapter=read(tmp_path, REVIEWS), name="r{}.csv")
+
+
+def test_a_file_in_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    content = b"who,what/part,when,stars,head\n" + b"u,i,2024-03-01,5,caf\xe9\n" * 30
+    with pytest.raises(TooManyBadRowsError, match=r"None of the file .* save the file as UTF-8"):
+        stage(
+            tmp_path,
+            content,
+            adapter=read(tmp_path, REVIEWS),
+            name="r{}.csv",
+            max_bad_share=0.1,
+        )
 
 
 def test_a_column_that_the_mapping_leaves_out_is_no_news(tmp_path: Path) -> None:
