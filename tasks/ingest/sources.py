@@ -1,6 +1,7 @@
 """What sources have delivered: drops found, described and missed; nothing of them is read yet."""
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
@@ -12,13 +13,13 @@ from tasks.ingest.fingerprint import fingerprint_files
 from tasks.ingest.publish import (
     read_drops,
 )
-from tasks.platform.errors import InputError
+from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.refs import (
     DropRef,
     label_delivery,
 )
 from tasks.platform.schema import TABLES, TableName
-from tasks.platform.settings import Settings, SourceSettings
+from tasks.platform.settings import SOURCE_NAME, Settings, SourceSettings
 from tasks.platform.warehouse import Warehouse
 
 TRUTH_FILE = "truth.json"
@@ -71,8 +72,10 @@ def describe_import(
 ) -> DropRef:
     """The reference of a bulk file; its place identifies the delivery, whatever it holds by then.
 
-    Without `table` the file itself tells. Raises InputError when it is no file.
+    Without `table` the file itself tells. Raises InputError when it is no file, ConfigError for a
+    source that [[sources]] could not name.
     """
+    _refuse_odd_name(source)
     require_file(path)
     return DropRef(
         source=source,
@@ -85,6 +88,14 @@ def describe_import(
         files=(path,),
         mapping=mapping,
     )
+
+
+def _refuse_odd_name(source: str) -> None:
+    if not re.fullmatch(SOURCE_NAME, source):
+        raise ConfigError(
+            f"the name {source!r} is none that a source can have; write up to 63 of a-z, 0-9, _ and -, as "
+            "[[sources]] does: history under another name than the nights' drops is another source"
+        )
 
 
 def list_drop_dates(settings: Settings, *, until: date) -> list[date]:

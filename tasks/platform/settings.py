@@ -93,10 +93,14 @@ class RunSettings(Section):
     )
 
 
+SOURCE_NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+"""Of a source in [[sources]], and of one that is imported: they must be able to be the same."""
+
+
 class SourceSettings(Section):
     """One place that delivers drops, one folder a date: `<path>/2024-03-01/reviews.jsonl.gz`."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    name: str = Field(pattern=SOURCE_NAME)
     kind: SourceKind
     path: str
     mapping: str | None = Field(None, description="TOML file of a 'mapping' source")

@@ -161,6 +161,11 @@ def test_a_truncated_gzip_is_refused_whole(shop: Path) -> None:
     [
         (("import", "absent.json", "--source", "amazon-2014"), 2, "no file"),
         (("import", ".", "--source", "amazon-2014"), 2, "folder"),
+        (
+            ("import", "columns.json", "--source", "amazon-2014", "--name", "My shop"),
+            2,
+            "write up to 63 of a-z",
+        ),
         (("import", "../../../nowhere/../x.json", "--source", "amazon-2014"), 2, "no file"),
         (("import", "noise.json", "--source", "amazon-2014"), 1, "malformed"),
         (("import", "columns.json", "--source", "amazon-2014"), 1, "reviewerID"),
