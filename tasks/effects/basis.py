@@ -42,10 +42,10 @@ class BasisSpec:
 
     `numeric` and `categorical` name columns of the frame and must not overlap. Of the numeric ones,
     `log1p` names those taken as log(1 + x) (heavy tails; values below 0 count as missing), `linear`
-    those left without a spline, `coded` those in which a number far from all others (-999) may
-    stand for "missing", and `unclipped` those that may run past the range seen at the fit (time
-    does). All others are held inside that range, so that one absurd value of a later day cannot
-    swamp the sums. `optional` columns may be absent from a later frame and are then all missing.
+    those left without a spline, and `unclipped` those that may run past the range seen at the fit
+    (time does). All others are held inside that range, so that one absurd value of a later day
+    cannot swamp the sums. `coded` are columns in which a number far from all others (-999) may
+    stand for "missing". `optional` columns may be absent from a later frame and are then all missing.
     `knots` is 3, 4 or 5; a categorical column keeps at most `max_levels` levels that have at least
     `min_level_rows` rows at the fit, the others share one level.
     """
@@ -95,10 +95,14 @@ class NumericTerm:
 
 @dataclass(frozen=True)
 class CategoricalTerm:
-    """One fitted categorical control; `levels[0]` is the base level and has no column."""
+    """One fitted categorical control; `levels[0]` is the base level and has no column.
+
+    `codes` are numbers that stand for "missing".
+    """
 
     name: str
     levels: tuple[str, ...]
+    codes: tuple[float, ...] = ()
     kind: Literal["categorical"] = "categorical"
 
 
@@ -257,7 +261,7 @@ def discover_spec(
         linear=tuple(name for name in linear if name in numeric),
         unclipped=tuple(name for name in unclipped if name in numeric),
         optional=tuple(name for name in optional if name in columns),
-        coded=tuple(name for name in coded if name in numeric),
+        coded=tuple(name for name in coded if name in columns),
         knots=knots,
         max_levels=max_levels,
     )
@@ -275,8 +279,11 @@ def read_numbers(series: pl.Series) -> FloatArray:
     return np.where(np.abs(values) < _BOUNDLESS, values, np.nan)
 
 
-def read_levels(series: pl.Series) -> pl.Series:
-    """`series` as text levels without nulls; 3.0 and 3 are the same level."""
+def read_levels(series: pl.Series, codes: Sequence[float] = ()) -> pl.Series:
+    """`series` as text levels without nulls; 3.0 and 3 are the same level, `codes` are missing."""
+    if codes:
+        is_code = pl.Series(np.isin(read_numbers(series), codes))
+        series = series.zip_with(~is_code, pl.Series([None] * len(series), dtype=series.dtype))
     if series.dtype.is_float():
         whole = series.fill_nan(None).cast(pl.Int64, strict=False)
         is_whole = (whole.cast(pl.Float64) == series).fill_null(value=False)
@@ -354,14 +361,16 @@ def _choose_knots(seen: FloatArray, count: int) -> tuple[float, ...]:
 
 
 def _fit_categorical(frame: pl.DataFrame, name: str, spec: BasisSpec) -> CategoricalTerm:
-    counts = read_levels(_column(frame, name)).rename("level").value_counts()
+    series = _column(frame, name)
+    codes = tuple(find_sentinels(read_numbers(series))) if name in spec.coded else ()
+    counts = read_levels(series, codes).rename("level").value_counts()
     counts = counts.sort(["count", "level"], descending=[True, False])
     known = counts.filter(~pl.col("level").is_in([MISSING, OTHER]))
     large = known.filter(pl.col("count") >= spec.min_level_rows)["level"].to_list()
     levels = large[: spec.max_levels] or known["level"].to_list()[:1]
     has_missing = MISSING in counts["level"]
     tail = [OTHER] if known.height > len(levels) else []
-    return CategoricalTerm(name, (*levels, *tail, *([MISSING] if has_missing else [])))
+    return CategoricalTerm(name, (*levels, *tail, *([MISSING] if has_missing else [])), codes)
 
 
 def label_columns(term: Term) -> list[str]:
@@ -417,7 +426,7 @@ def _spline_columns(values: FloatArray, knots: tuple[float, ...]) -> list[FloatA
 
 def _categorical_block(series: pl.Series, term: CategoricalTerm) -> FloatArray:
     """One-hot against the base level; a level not seen at the fit counts as rare, else as base."""
-    levels = read_levels(series)
+    levels = read_levels(series, term.codes)
     block = np.zeros((len(series), max(len(term.levels) - 1, 0)))
     is_known = levels.is_in(list(term.levels)).to_numpy()
     for column, level in enumerate(term.levels[1:]):

@@ -4,10 +4,10 @@ from typing import Final
 
 import numpy as np
 
-from tasks.effects.basis import OTHER, Basis, CategoricalTerm, NumericTerm
+from tasks.effects.basis import OTHER, Basis, CategoricalTerm, Term
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import INTERCEPT, Moments
-from tasks.effects.panel import CONTROL, call_control
+from tasks.effects.panel import call_control
 from tasks.effects.ridge import locate
 
 MUCH: Final = 0.1
@@ -17,12 +17,10 @@ MUCH: Final = 0.1
 def find_gaps(basis: Basis, moments: Moments) -> list[Finding]:
     """Categorical controls of which over a tenth of the rows lie in levels that share one column.
 
-    And numeric ones in which some numbers were read as missing, which is no fault.
+    And those in which some numbers were read as missing, which is no fault.
     `moments` have the columns of `basis`.
     """
-    findings = [
-        _tell_codes(term) for term in basis.terms if isinstance(term, NumericTerm) and term.codes
-    ]
+    findings = [_tell_codes(term) for term in basis.terms if term.codes]
     for term in basis.terms:
         if not isinstance(term, CategoricalTerm) or f"{term.name}={OTHER}" not in basis.names:
             continue
@@ -31,7 +29,7 @@ def find_gaps(basis: Basis, moments: Moments) -> list[Finding]:
             continue
         columns = sum(level != OTHER for level in term.levels)
         said = (
-            f"control {term.name.removeprefix(CONTROL)} is adjusted for in part: {share:.0%} of the "
+            f"control {call_control(term.name)} is adjusted for in part: {share:.0%} of the "
             f"reviews lie in levels beyond the {columns} largest, which share one column; raise "
             "effects.max_levels, or group them"
         )
@@ -39,7 +37,7 @@ def find_gaps(basis: Basis, moments: Moments) -> list[Finding]:
     return findings
 
 
-def _tell_codes(term: NumericTerm) -> Finding:
+def _tell_codes(term: Term) -> Finding:
     codes = " and ".join(f"{code:g}" for code in term.codes)
     return (
         "credible",

@@ -12,9 +12,10 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
-from tasks.effects.basis import BasisSpec, discover_spec
+from tasks.effects.basis import BasisSpec, discover_spec, read_numbers
 from tasks.platform.errors import ConfigError, InputError
 
 CONTROL: Final = "c__"
@@ -100,7 +101,8 @@ def panel_spec(
     """The control basis that a panel asks for, read from its columns.
 
     Of the user features, the `max_features` that most rows have are controls; those that a later
-    period does not have count as missing there.
+    period does not have count as missing there. Numbers that may be codes (an occupation, a region)
+    are levels, each with a column of its own: no line or bend follows those.
     """
     known = {name: panel.height - panel[name].null_count() for name in panel.columns}
     features = sorted(
@@ -109,8 +111,9 @@ def panel_spec(
     )
     skipped = set(features[max_features:])
     controls = [n for n in panel.columns if n.startswith(CONTROL) and n not in skipped]
+    coded = [pl.col(n).cast(pl.String) for n in features if _may_be_codes(panel[n], max_levels)]
     return discover_spec(
-        panel,
+        panel.with_columns(coded),
         controls,
         knots=knots,
         max_levels=max_levels,
@@ -120,6 +123,15 @@ def panel_spec(
         optional=features,
         coded=(PRICE, *features),
     )
+
+
+def _may_be_codes(series: pl.Series, max_levels: int) -> bool:
+    """Whole numbers, no more of them than have a column each (one level is compared with)."""
+    if not series.dtype.is_numeric():
+        return False
+    values = read_numbers(series)
+    seen = np.unique(values[~np.isnan(values)])
+    return 3 <= len(seen) <= max_levels + 1 and bool((seen == np.round(seen)).all())
 
 
 def _check_unique(frame: pl.DataFrame, keys: list[str], table: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.effects.basis import fit_basis
+from tasks.effects.basis import Basis, fit_basis
 from tasks.effects.moments import panel_moments, sum_moments
 from tasks.effects.panel import (
     PRIOR_RATING,
@@ -258,8 +258,8 @@ def test_an_empty_period_has_an_empty_panel_with_all_columns():
 
 
 def test_the_basis_of_a_panel_survives_features_that_come_and_go():
-    rows = [(f"u{i % 20}", f"i{i % 5}", i % 25, i % 5 + 1) for i in range(200)]
-    features = {f"u{i}": json.dumps({"age": 20 + i, "tier": "ab"[i % 2]}) for i in range(20)}
+    rows = [(f"u{i % 25}", f"i{i % 5}", i % 25, i % 5 + 1) for i in range(200)]
+    features = {f"u{i}": json.dumps({"age": 20 + i, "tier": "ab"[i % 2]}) for i in range(25)}
     panel = make_panel(make_reviews(rows), users=make_users(features))
     basis = fit_basis(panel, panel_spec(panel))
     assert "c__user__age" in basis.names
@@ -274,3 +274,43 @@ def test_only_the_most_common_features_become_controls():
     panel = make_panel(make_reviews(rows), users=make_users(features))
     spec = panel_spec(panel, max_features=1)
     assert [n for n in spec.numeric if n.startswith("c__user__")] == ["c__user__common"]
+
+
+def test_few_whole_numbers_of_users_are_levels():
+    n = 600
+    rows = [(f"u{i}", f"i{i % 5}", i % 25, i % 5 + 1) for i in range(n)]
+    features = {
+        f"u{i}": json.dumps({"job": i % 21, "age": i % 22, "is_new": i % 2, "score": i % 7 / 2})
+        for i in range(n)
+    }
+    panel = make_panel(make_reviews(rows), users=make_users(features))
+    spec = panel_spec(panel)
+    assert [n for n in spec.categorical if n.startswith("c__user__")] == ["c__user__job"]
+    numbers = {n for n in spec.numeric if n.startswith("c__user__")}
+    assert numbers == {f"c__user__{name}" for name in ("age", "is_new", "score")}
+    basis = fit_basis(panel, spec)
+    levels = [i for i, name in enumerate(basis.names) if name.startswith("c__user__job=")]
+    columns = np.column_stack([np.ones(n), basis.transform(panel)[:, levels]])
+    jobs = np.arange(n) % 21
+    spikes = (jobs == 7).astype(float) - 2 * (jobs == 20)
+    order = [int(r[1:]) for r in panel["review_id"]]
+    fitted = columns @ np.linalg.lstsq(columns, spikes[order], rcond=None)[0]
+    np.testing.assert_allclose(fitted, spikes[order], atol=1e-9)
+    later = panel.with_columns(pl.lit("14").alias("c__user__job"))
+    assert np.isfinite(basis.transform(later)).all()
+
+
+def test_a_number_for_missing_among_levels_is_missing():
+    n = 400
+    rows = [(f"u{i}", f"i{i % 5}", i % 25, i % 5 + 1) for i in range(n)]
+    jobs = [-999 if i % 8 == 0 else i % 5 for i in range(n)]
+    features = {f"u{i}": json.dumps({"job": job}) for i, job in enumerate(jobs)}
+    panel = make_panel(make_reviews(rows), users=make_users(features))
+    basis = fit_basis(panel, panel_spec(panel))
+    (term,) = (term for term in basis.terms if term.name == "c__user__job")
+    assert term.codes == (-999.0,)
+    missing = basis.transform(panel)[:, basis.names.index("c__user__job=(missing)")] > 0
+    assert missing.sum() == n / 8
+    assert missing.tolist() == (panel["c__user__job"] == -999).to_list()
+    assert "c__user__job=-999" not in basis.names
+    assert Basis.from_json(basis.to_json()) == basis
