@@ -77,30 +77,35 @@ def refuse_future(day: date, today: date, *, option: str = "--as-of") -> None:
 
 
 def choose_day(settings: Settings, as_of: date | None) -> date:
-    """The date of a night: `as_of`, which must not lie ahead, or else the newest day with data."""
-    today = find_today(settings, datetime.now(UTC))
-    day = as_of or find_as_of(settings, today)
-    refuse_future(day, today)
-    return day
+    """The date of a night: `as_of`, or else the newest day with data.
 
-
-def find_as_of(settings: Settings, today: date) -> date:
-    """The newest day up to `today` that a drop was delivered for or that is published.
-
-    Raises ConfigError when there is neither.
+    Raises ConfigError when `as_of` lies ahead or before all data, or when there is none.
     """
-    site = resolve_site(settings)
-    site.warehouse.prepare()
-    days = set(sources.list_drop_dates(settings, until=today))
-    with site.warehouse.connect() as connection:
-        rows = connection.execute(read_sql("clean/partitions_select"), {"as_of": today}).fetchall()
-    days |= {row[2] for row in rows}
+    today = find_today(settings, datetime.now(UTC))
+    if as_of is not None:
+        refuse_future(as_of, today)
+    days = find_days(settings, today)
     if not days:
         raise ConfigError(
             "there is nothing to read: no source in whyrec.toml has a drop, and nothing was imported; "
             "add [[sources]] to whyrec.toml, run 'whyrec import FILE --source KIND', or try 'whyrec demo'"
         )
-    return max(days)
+    if as_of is not None and as_of < min(days):
+        raise ConfigError(
+            f"--as-of {as_of} lies before all data: the first day that something was delivered for, or "
+            f"published, is {min(days)}; name a date from there on, or none for the newest"
+        )
+    return as_of or max(days)
+
+
+def find_days(settings: Settings, today: date) -> set[date]:
+    """Days up to `today` that a drop was delivered for or that are published."""
+    site = resolve_site(settings)
+    site.warehouse.prepare()
+    days = set(sources.list_drop_dates(settings, until=today))
+    with site.warehouse.connect() as connection:
+        rows = connection.execute(read_sql("clean/partitions_select"), {"as_of": today}).fetchall()
+    return days | {row[2] for row in rows}
 
 
 def run_night(

@@ -188,11 +188,12 @@ def _show_spread(value: Any) -> str:
 def tell_comparison(row: Mapping[str, Any]) -> str:
     """A debiased model beside the naive one of the same parts, in words."""
     size = "more" if row["mse_gain"] < 0 else "less"
-    words = {"better": "better", "worse": "WORSE", "no difference": "no difference beyond chance"}
+    words = {"worse": "WORSE", "no difference": "no difference beyond chance",
+             "cannot tell": "this test cannot tell which is better"}  # fmt: skip
     between = "" if row["low"] is None else f" (gain {row['low']:+.4f} to {row['high']:+.4f})"
     return (
         f"{row['model']} against {row['naive']}: squared error {abs(row['mse_gain']):.4f} {size}{between}; "
-        f"{words[row['verdict']]}"
+        f"{words.get(row['verdict'], row['verdict'])}"
     )
 
 

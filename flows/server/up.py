@@ -90,9 +90,17 @@ def refuse_taken_ports(settings: Settings) -> None:
 
 
 def refuse_odd_cron(cron: str) -> None:
-    """Raise ConfigError for what is plainly no schedule; the fine print is Prefect's to read."""
+    """Raise ConfigError for what has not the form of a schedule, or names a time that there is not."""
+    from prefect.client.schemas.schedules import CronSchedule
+
     if not CRON.fullmatch(cron.strip()):
         raise ConfigError(f"cron {cron!r} {CRON_FORM}")
+    try:
+        CronSchedule(cron=cron)
+    except ValueError as error:
+        raise ConfigError(
+            f"cron {cron!r} names a time that there is not; it {CRON_FORM}"
+        ) from error
 
 
 @dataclass
@@ -253,7 +261,8 @@ def serve_site(
     with ExitStack() as stack:
         stack.enter_context(heed_signals(keeper.stopping))
         stack.enter_context(claim_home(keeper.home, serving))
-        refuse_odd_cron(serve.cron)
+        for cron in (serve.cron, serve.sweep_cron):
+            refuse_odd_cron(cron)
         refuse_taken_ports(settings)
         stack.callback(keeper.stop)
         keeper.prepare()

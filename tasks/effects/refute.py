@@ -110,8 +110,12 @@ def refute_placebo(case: Case, placebo: Moments) -> list[Row]:
             f"treatments dealt out at random still seem to move the outcome by "
             f"{tell_signed(interval.estimate)}: the intervals promise too much"
         )
-        return _line(row, "placebo", "failed" if is_failed else "passed", said if is_failed else "",
-                     interval)  # fmt: skip
+        if is_failed:
+            return _line(row, "placebo", "failed", said, interval)
+        note = ""
+        if interval.p_value < 1 - case.method.confidence:
+            note = f"without 0, as some are by chance; of {len(case.tried)} it fails below p = {limit:.1g}"
+        return _line(row, "placebo", "passed", "", interval) | {"note": note}
 
     return _refit(case, "placebo", placebo, judge)
 

@@ -16,13 +16,16 @@ MUCH_CLIPPED: Final = 0.1
 ROUNDING: Final = 1e-6
 
 
-def compare_errors(found: Floats, naive: Floats, test: Ratings) -> dict[str, Any]:
+def compare_errors(
+    found: Floats, naive: Floats, test: Ratings, *, can_tell: bool = True
+) -> dict[str, Any]:
     """How much less the squared errors `found` are than the `naive` ones, both (n,) of `test`.
 
     `mse_gain` with its 95% interval, by ratio estimation over users as clusters (Cochran 1977,
     Sampling Techniques, section 6.3) with as many degrees of freedom less one, and a `verdict`:
-    better, worse, or no difference. No interval of fewer than two users. What is less than a millionth
-    of the scale, squared, is rounding: models are fitted in single precision.
+    better, worse, or no difference; "cannot tell" where `can_tell` says that the test does not show
+    what debiasing gains. No interval of fewer than two users. What is less than a millionth of the
+    scale, squared, is rounding: models are fitted in single precision.
     """
     from scipy.special import stdtrit
 
@@ -33,13 +36,20 @@ def compare_errors(found: Floats, naive: Floats, test: Ratings) -> dict[str, Any
     users, codes = np.unique(test.users, return_inverse=True)
     n = len(users)
     if n < 2:
-        return {"mse_gain": gain, "low": None, "high": None, "verdict": "no difference"}
+        verdict = "no difference" if can_tell else "cannot tell"
+        return {"mse_gain": gain, "low": None, "high": None, "verdict": verdict}
     sums = np.bincount(codes, gains - gain)
     error = float(np.sqrt(n / (n - 1) * (sums**2).sum()) / len(gains))
     half = float(stdtrit(n - 1, 0.975)) * error
     low, high = gain - half, gain + half
     verdict = "better" if low > 0 else "worse" if high < 0 else "no difference"
+    verdict = verdict if can_tell else "cannot tell"
     return {"mse_gain": gain, "low": low, "high": high, "verdict": verdict}
+
+
+def can_tell(source: "Source") -> bool:
+    """Whether the test shows what debiasing gains: exposed at random, and of enough ratings and users."""
+    return source.is_random_test and _say_few(source.test) is None
 
 
 def list_doubts(
@@ -62,10 +72,8 @@ def list_doubts(
             "the test was chosen by the users as the training ratings were: it cannot show what "
             "debiasing gains"
         )
-    if len(test) < FEW_TEST:
-        doubts.append(f"the test has {len(test):,} ratings: too few to tell models apart")
-    elif (n_users := len(np.unique(test.users))) < FEW_USERS:
-        doubts.append(f"the test has {n_users:,} users: too few to tell models apart")
+    if few := _say_few(test):
+        doubts.append(f"the test has {few}: too few to tell models apart")
     if np.ptp(train.ratings) == 0:
         doubts.append(
             f"all training ratings are {train.ratings[0]:g}: they say nothing of what is liked more, and "
@@ -99,6 +107,13 @@ def list_doubts(
             "for them whatever the order"
         )
     return doubts
+
+
+def _say_few(test: Ratings) -> str | None:
+    if len(test) < FEW_TEST:
+        return f"{len(test):,} ratings"
+    n_users = len(np.unique(test.users))
+    return f"{n_users:,} users" if n_users < FEW_USERS else None
 
 
 def _count_shared(train: Ratings, test: Ratings) -> int:

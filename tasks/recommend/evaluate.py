@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.platform.errors import ConfigError, EstimationError
 from tasks.recommend import scores
-from tasks.recommend.compare import compare_errors, list_doubts
+from tasks.recommend.compare import can_tell, compare_errors, list_doubts
 from tasks.recommend.data import Codes, Floats, Ratings
 from tasks.recommend.debias import Recipe, fit_debiased
 from tasks.recommend.models import Recommender, choose_parts, make_inputs
@@ -175,7 +175,9 @@ def evaluate_models(
         "models": models,
         "baseline": _score_popularity(source, protocol),
         "comparisons": [
-            {"model": name, "naive": naive, **compare_errors(errors[name], errors[naive], source.test)}
+            {"model": name, "naive": naive} | compare_errors(
+                errors[name], errors[naive], source.test, can_tell=can_tell(source)
+            )
             for name in errors
             if (naive := find_naive(name)) in errors and naive != name
         ],

@@ -164,13 +164,20 @@ def test_negative_controls_that_are_not_there_are_named():
 
 def test_placebos_fail_no_more_often_than_set():
     """9 contrasts in 40 worlds at 1% a family: expect 0.4 failing worlds; four would be 1 in 1,000."""
-    failed = 0
+    failed, without_zero = 0, 0
     for seed in range(40):
         world = make_world(np.random.default_rng(200 + seed), rows=1500, users=200)
         case = make_case(world.moments())
         lines = apply_refuter(case, "placebo", [changed_moments(world, "placebo", seed)])
         failed += any(line["result"] == "failed" for line in lines)
+        passed = [line for line in lines if line["result"] == "passed"]
+        explained = [
+            line for line in passed if "by chance; of 9 it fails below p = 0.001" in line["note"]
+        ]
+        assert explained == [li for li in passed if not li["ci_low"] <= 0 <= li["ci_high"]]
+        without_zero += len(explained)
     assert failed <= 3
+    assert without_zero
 
 
 def test_sensitivity_speaks_of_the_strongest_control():

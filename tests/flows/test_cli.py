@@ -106,6 +106,8 @@ def test_an_import_says_why_rows_were_refused_and_how_to_see_them(shop: Path) ->
         "rows"
     ]["quarantine.reviews"]
     assert last["line"] == 52
+    early = call("nightly", "--as-of", "1999-01-01")
+    assert (early.exit_code, "lies before all data" in early.output) == (2, True), early.output
 
 
 def test_importing_again_changes_nothing_and_a_corrected_file_replaces(shop: Path) -> None:
@@ -172,6 +174,7 @@ def test_a_truncated_gzip_is_refused_whole(shop: Path) -> None:
         (("import", "columns.json", "--source", "nonsense"), 2, ""),
         (("nightly", "--as-of", "yesterday"), 2, "is not a date"),
         (("nightly",), 2, "nothing to read"),
+        (("nightly", "--as-of", "2024-03-01"), 2, "nothing to read"),
         (("nightly", "--config", "absent.toml"), 2, "no settings file"),
         (("backfill", "--start", "2024-03-02", "--end", "2024-03-01"), 2, "lies after"),
         (

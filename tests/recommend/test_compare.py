@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tasks.recommend.compare import compare_errors, list_doubts
+from flows.commands.recommend import tell_comparison
+from tasks.recommend.compare import can_tell, compare_errors, list_doubts
 from tasks.recommend.propensity import Propensities
 from tasks.recommend.sources import Source, split_source
 from tests.recommend.worlds import plain_ratings, rich_ratings
@@ -52,6 +53,23 @@ def test_one_user_leaves_no_interval() -> None:
     test = plain_ratings(np.array([[3.0, 4.0]]))
     row = compare_errors(np.zeros(2), np.ones(2), test)
     assert (row["low"], row["verdict"]) == (None, "no difference")
+
+
+def test_a_test_that_shows_nothing_of_debiasing_gives_no_verdict() -> None:
+    chosen = split_source("table", plain_ratings(np.full((60, 40), 3.0)), seed=0)
+    source = replace(chosen, is_random_test=True)
+    assert can_tell(source)
+    assert not can_tell(chosen)
+    few = plain_ratings(np.full((60, 1), 3.0))
+    assert not can_tell(replace(source, test=few))
+    assert not can_tell(replace(source, test=plain_ratings(np.full((19, 40), 3.0))))
+    test = source.test
+    gains = np.ones(len(test)) + np.arange(len(test)) % 3
+    row = compare_errors(np.zeros(len(test)), gains, test, can_tell=False)
+    assert (row["verdict"], row["low"] > 0) == ("cannot tell", True)
+    one = plain_ratings(np.array([[3.0, 4.0]]))
+    assert compare_errors(np.zeros(2), np.ones(2), one, can_tell=False)["verdict"] == "cannot tell"
+    assert "this test cannot tell" in tell_comparison({"model": "ips", "naive": "mf", **row})
 
 
 def doubt(source: Source, *, clipped: int = 0, is_of_rows: bool = False) -> str:

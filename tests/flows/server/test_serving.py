@@ -150,7 +150,9 @@ def test_a_schedule_is_taken(cron: str) -> None:
     refuse_odd_cron(cron)
 
 
-@pytest.mark.parametrize("cron", ["", "often", "30 2 * *", "30 2 * * * ; rm"])
+@pytest.mark.parametrize(
+    "cron", ["", "often", "30 2 * *", "30 2 * * * ; rm", "61 2 * * *", "5 2 * * 8"]
+)
 def test_what_is_no_schedule_is_refused(cron: str) -> None:
     with pytest.raises(ConfigError, match="is no schedule"):
         refuse_odd_cron(cron)
