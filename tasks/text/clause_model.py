@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tasks.text.concepts import Target, load_concepts, plan_targets
 from tasks.text.extract import AttributeLike, Embed
 from tasks.text.polarity import PhraseIndex, load_lexicon
-from tasks.text.spelling import Speller
+from tasks.text.spelling import Speller, WordIndex
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,13 @@ def _make_speller(targets: Sequence[Target]) -> Speller:
     """Knows the words of praise and blame and those of all targets."""
     phrases = {term for target in targets for term in (*target.terms, *target.hints)}
     words = {word for phrase in phrases for word in phrase}
-    return Speller(words | load_lexicon().words)
+    return Speller(_index_lexicon(), WordIndex(words))
+
+
+@cache
+def _index_lexicon() -> WordIndex:
+    """The words of praise and blame, which are the same for all attributes."""
+    return WordIndex(load_lexicon().words)
 
 
 def _fit_probe(

@@ -14,25 +14,34 @@ _REPEATED: Final = re.compile(r"([a-z])\1+")
 _VOWELS: Final = "aeiou"
 
 
-class Speller:
-    """Finds the known word that a misspelt one stands for."""
+class WordIndex:
+    """Known words by what is left of them when letters are dropped: the first of the alphabet each."""
 
     def __init__(self, words: Iterable[str]) -> None:
         """`words` in lower case; those that are short or hold anything but a-z are never guessed."""
-        self._known = frozenset(words)
-        usable = sorted(w for w in self._known if len(w) >= MIN_LETTERS - 1 and _is_plain(w))
-        self._by_key: dict[str, str] = {}
-        self._shortened: dict[str, str] = {}
+        self.known = frozenset(words)
+        usable = sorted(w for w in self.known if len(w) >= MIN_LETTERS - 1 and _is_plain(w))
+        self.by_key: dict[str, str] = {}
+        self.shortened: dict[str, str] = {}
         for word in usable:
-            self._by_key.setdefault(_squeeze(word), word)
-        for word in usable:
-            for shorter in _drop_one(_squeeze(word)):
-                self._shortened.setdefault(shorter, word)
+            key = _squeeze(word)
+            self.by_key.setdefault(key, word)
+            for shorter in _drop_one(key):
+                self.shortened.setdefault(shorter, word)
+
+
+class Speller:
+    """Finds the known word that a misspelt one stands for."""
+
+    def __init__(self, *indexes: WordIndex) -> None:
+        """All words of `indexes` are known, as if they stood in one."""
+        self._indexes = indexes
         self._answers: dict[str, str] = {}
 
     def correct(self, word: str) -> str:
         """The known word meant by `word`, or `word` itself."""
-        if len(word) < MIN_LETTERS or word in self._known or not _is_plain(word):
+        is_known = any(word in index.known for index in self._indexes)
+        if len(word) < MIN_LETTERS or is_known or not _is_plain(word):
             return word
         if word not in self._answers:
             self._answers[word] = self._guess(word)
@@ -41,10 +50,10 @@ class Speller:
     def _guess(self, word: str) -> str:
         key = _squeeze(word)
         for candidate in (key, *_swap_two(key), *_change_vowel(key), *_drop_one(key)):
-            found = self._by_key.get(candidate)
-            if found is not None:
-                return found
-        return self._shortened.get(key, word)
+            if found := [i.by_key[candidate] for i in self._indexes if candidate in i.by_key]:
+                return min(found)
+        found = [i.shortened[key] for i in self._indexes if key in i.shortened]
+        return min(found, default=word)
 
 
 def _is_plain(word: str) -> bool:

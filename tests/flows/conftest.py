@@ -168,9 +168,12 @@ def lock_unused(change: IO[str], use: IO[str]) -> None:
 
 
 def start_server(
-    tmp_path_factory: pytest.TempPathFactory, address: Path
+    tmp_path_factory: pytest.TempPathFactory, address: Path, *, has_services: bool = False
 ) -> "subprocess.Popen[bytes]":
-    """Start a server without the interface and wait until it answers; its address into a file."""
+    """Start a server without the interface and wait until it answers; its address into a file.
+
+    Its services, which schedule runs and act on events, are asked for nothing in most tests.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -184,6 +187,7 @@ def start_server(
         "DO_NOT_TRACK": "1",
     }
     command = [sys.executable, "-m", "prefect", "server", "start"]
+    command += [] if has_services else ["--no-services"]
     url = f"http://127.0.0.1:{port}/api"
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

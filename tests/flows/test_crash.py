@@ -12,6 +12,8 @@ from tasks.ingest.sample_drops import write_correction
 from tests.flows.conftest import SPEC, Night, Shop
 from tests.flows.nights import read_tables, site_of
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def shop(fresh: Shop, tmp_path: Path) -> Shop:

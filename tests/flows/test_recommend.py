@@ -20,6 +20,9 @@ RECOMMEND = (
 FULL, WARM = "2024-03-04", "2024-03-05"
 
 
+pytestmark = pytest.mark.integration
+
+
 @pytest.fixture(scope="module")
 def nights(
     server: str, tmp_path_factory: pytest.TempPathFactory

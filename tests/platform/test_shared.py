@@ -34,6 +34,8 @@ PAUSE_S = 0.3
 """Between the two statements of a replacement: without a lock two writers meet in it."""
 COLUMNS = "review_id, source, user_id, item_id, event_date, rating, text, text_sha256, drop_id"
 
+pytestmark = pytest.mark.integration
+
 
 def make_warehouse(dsn: str, endpoint: str) -> Warehouse:
     store = ObjectStore(endpoint=endpoint, url_style="path")

@@ -25,9 +25,12 @@ LAYOUT = {"rules": {"color-contrast": {"enabled": False}}}
 PAGES = (f"{AS_OF}/report.html", f"{AS_OF - timedelta(days=1)}/report.html", INDEX,
          "nights-2024-02.html")  # fmt: skip
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="no chromium on this machine; apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        not CHROMIUM, reason="no chromium on this machine; apt-get install chromium"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

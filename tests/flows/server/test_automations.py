@@ -16,6 +16,8 @@ import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
 
+from tests.flows.conftest import start_server
+
 FOLDER = Path(__file__).parents[3] / "deployments" / "automations"
 TEMPLATES = sorted(FOLDER.glob("*.yaml"))
 SECRET = "tok3n-of-the-hook"
@@ -71,17 +73,27 @@ def posts() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
     server.server_close()
 
 
+@pytest.fixture
+def acting(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[str]:
+    """A server that acts on what happens."""
+    process = start_server(tmp_path_factory, tmp_path / "server.url", has_services=True)
+    yield (tmp_path / "server.url").read_text()
+    process.terminate()
+    process.wait(30)
+
+
 def list_told(found: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, str]]:
-    """Posts about the run of this module: runs of other tests fail on the same server."""
+    """Posts about the run of this module."""
     return [(path, body["text"]) for path, body in found if "the gate was broken" in body["text"]]
 
 
+@pytest.mark.integration
 def test_applied_twice_they_are_there_once_and_tell_of_a_failed_run(
-    server: str, posts: tuple[str, list[tuple[str, dict[str, Any]]]], tmp_path: Path
+    acting: str, posts: tuple[str, list[tuple[str, dict[str, Any]]]], tmp_path: Path
 ) -> None:
     address, found = posts
     environment = os.environ | {
-        "PREFECT_API_URL": server,
+        "PREFECT_API_URL": acting,
         "PREFECT_HOME": str(tmp_path),
         "WHYREC_ALERTS__WEBHOOK_URL": address,
     }
@@ -93,7 +105,7 @@ def test_applied_twice_they_are_there_once_and_tell_of_a_failed_run(
         )
         assert done.returncode == 0, done.stderr
         said += done.stdout + done.stderr
-    answer = httpx.post(f"{server}/automations/filter", json={}, timeout=30)
+    answer = httpx.post(f"{acting}/automations/filter", json={}, timeout=30)
     names = [automation["name"] for automation in answer.json()]
     assert sorted(names) == ["whyrec run crashed", "whyrec run failed", "whyrec run late"]
     subprocess.run(
@@ -111,5 +123,3 @@ def test_applied_twice_they_are_there_once_and_tell_of_a_failed_run(
     assert "night 2024-03-01 failed" in text
     assert not more
     assert SECRET not in said + answer.text
-    for automation in answer.json():
-        httpx.delete(f"{server}/automations/{automation['id']}", timeout=30)

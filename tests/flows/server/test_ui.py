@@ -26,9 +26,12 @@ SPEC = WorldSpec(
     n_users=40, n_items=15, n_days=1, reviews_per_day=80, exposures_per_day=20, seed=3, correction_day=0,
 )  # fmt: skip
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

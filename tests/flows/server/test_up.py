@@ -15,6 +15,8 @@ from flows.catalogue import list_offers
 from tasks.platform.settings import ServeSettings
 from tests.flows.served import CONFIG, Served, serve
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
