@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 FIND_PYTHON = for p in "$(PYTHON)" python3 python3.11 python3.12 python3.13; do \
 	[ -n "$$p" ] && command -v "$$p" >/dev/null && "$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: setup nightly test integration proofs check format clean
+.PHONY: setup nightly test slow proofs check format clean
 
 setup: $(READY)
 
@@ -23,11 +23,11 @@ $(READY): pyproject.toml constraints.txt
 nightly: $(READY)  ## a sample month, end to end, with the report at the end
 	@$(BIN)/whyrec demo
 
-test: $(READY)  ## the suite: every room by itself, and the commands
+test: $(READY)  ## the suite, but for what is slow
 	@$(BIN)/python -m pytest
 
-integration: $(READY)  ## whole nights, `whyrec up`, the pages in Chromium, PostgreSQL: processes of their own
-	@$(BIN)/python -m pytest -m 'integration and not long'
+slow: $(READY)  ## the rest of the suite: whole nights, `whyrec up`, the pages in Chromium, PostgreSQL, many made worlds
+	@$(BIN)/python -m pytest -m 'slow and not long'
 
 proofs: $(READY)  ## tests of whole nights that take minutes: killed, corrected, backfilled, on a cluster, restored
 	@$(BIN)/python -m pytest -m long

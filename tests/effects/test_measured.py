@@ -56,6 +56,7 @@ def plain() -> Corrected:
 
 
 @pytest.mark.parametrize("halo", [0.0, 1.0])
+@pytest.mark.slow
 def test_readings_that_err_are_corrected_by_a_labelled_sample(
     halo: float, plain: Corrected
 ) -> None:

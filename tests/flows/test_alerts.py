@@ -379,7 +379,7 @@ def test_what_is_unforeseen_does_not_stop_the_night(
     ]
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_a_real_night_tells_that_it_failed_and_leaves_no_secret_behind(
     server: str, tmp_path: Path, receiver: Receiver
 ) -> None:

@@ -12,7 +12,7 @@ from tasks.ingest.sample_drops import write_correction
 from tests.flows.conftest import SPEC, Night, Shop
 from tests.flows.nights import read_tables, site_of
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

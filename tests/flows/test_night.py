@@ -22,7 +22,7 @@ from tasks.text import task as text
 from tests.flows.conftest import ROOT, SMALL, SPEC, Night, Shop
 from tests.flows.nights import ran_stages, read_tables, site_of
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

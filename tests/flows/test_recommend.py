@@ -20,7 +20,7 @@ RECOMMEND = (
 FULL, WARM = "2024-03-04", "2024-03-05"
 
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ PAUSE_S = 0.3
 """Between the two statements of a replacement: without a lock two writers meet in it."""
 COLUMNS = "review_id, source, user_id, item_id, event_date, rating, text, text_sha256, drop_id"
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.slow
 
 
 def make_warehouse(dsn: str, endpoint: str) -> Warehouse:

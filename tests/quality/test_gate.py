@@ -284,7 +284,7 @@ def test_two_threads_judge_many_files_and_agree_with_one(tmp_path: Path) -> None
         return kind, [c.name for c in report.failures]
 
     with ThreadPoolExecutor(2) as pool:
-        for kind, failed in pool.map(run, range(12)):
+        for kind, failed in pool.map(run, range(6)):
             assert failed == expected[kind]
 
 
@@ -314,6 +314,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_ran_gates_says_nothing_of_its_own(tmp_path: Path) -> None:
     """No progress bars, no log of raised checks, no noise at exit, no files, with warnings on."""
     good, bad = tmp_path / "good.parquet", tmp_path / "raises.parquet"

@@ -26,7 +26,7 @@ PAGES = (f"{AS_OF}/report.html", f"{AS_OF - timedelta(days=1)}/report.html", IND
          "nights-2024-02.html")  # fmt: skip
 
 pytestmark = [
-    pytest.mark.integration,
+    pytest.mark.slow,
     pytest.mark.skipif(
         not CHROMIUM, reason="no chromium on this machine; apt-get install chromium"
     ),

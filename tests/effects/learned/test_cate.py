@@ -47,6 +47,7 @@ def same() -> Arms:
     return make_arms(np.random.default_rng(2), rows=ROWS, slope=0.0)
 
 
+@pytest.mark.slow
 def test_row_effects_beat_one_effect_for_all_where_they_vary(varied):
     found = estimate(varied)
     assert found.chosen == "stack"
@@ -60,6 +61,7 @@ def test_row_effects_beat_one_effect_for_all_where_they_vary(varied):
     assert abs(found.heterogeneity.slope - 1) < 3 * found.heterogeneity.slope_error
 
 
+@pytest.mark.slow
 def test_row_effects_tie_one_effect_for_all_where_they_do_not_vary(same):
     found = estimate(same)
     assert root_pehe(found.effect, same) < 0.15

@@ -79,6 +79,7 @@ def test_averages_are_told_where_the_policy_followed_no_line(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CONTEXTS)
+@pytest.mark.slow
 def test_right_propensities_that_follow_no_line_are_seldom_doubted(kind: str) -> None:
     context = ("x", "z", "item", "shop")
     found = [check(draw_by(seed, kind, is_right=True), context=context) for seed in range(15)]

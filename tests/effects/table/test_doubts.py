@@ -78,6 +78,7 @@ def draw_codes(seed: int, *, rows: int, is_code: bool) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("is_code", [True, False])
+@pytest.mark.slow
 def test_a_large_table_is_judged_by_a_flexible_sample_too(
     is_code: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -481,6 +481,7 @@ def test_another_separator_is_named(tmp_path: Path, sign: str, word: str):
         read_table(tmp_path / "a.csv")
 
 
+@pytest.mark.slow
 def test_untreated_who_never_are_treated_do_not_speak_against_the_effect_on_the_treated():
     rng = np.random.default_rng(40)
     x = np.r_[rng.normal(size=550), rng.normal(-8, 0.5, 550)]  # over 1,000 rows are dealt once

@@ -148,6 +148,7 @@ def varied():
 
 
 @pytest.mark.parametrize("estimand", ["att", "atc"])
+@pytest.mark.slow
 def test_segments_answer_the_average_that_is_asked_for(estimand, varied):
     answers, d, effect, names = varied
     found = answers[estimand]
@@ -162,6 +163,7 @@ def test_segments_answer_the_average_that_is_asked_for(estimand, varied):
     assert found["heterogeneity"]["p_value"] < 0.01
 
 
+@pytest.mark.slow
 def test_segments_with_equal_effects_on_the_treated_are_not_said_to_differ():
     """Seven differences: in this world errors half or twice as large leave the range."""
     frame = make_table(np.random.default_rng(103), n=800, effects=(0.5,) * 8)

@@ -87,7 +87,7 @@ def list_told(found: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, str]]:
     return [(path, body["text"]) for path, body in found if "the gate was broken" in body["text"]]
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_applied_twice_they_are_there_once_and_tell_of_a_failed_run(
     acting: str, posts: tuple[str, list[tuple[str, dict[str, Any]]]], tmp_path: Path
 ) -> None:

@@ -239,6 +239,7 @@ def test_what_went_wrong_comes_first_and_what_is_left_out_is_counted() -> None:
 # -- how a run ends
 
 
+@pytest.mark.slow
 def test_a_run_that_the_gate_stopped_says_so_in_a_sentence(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

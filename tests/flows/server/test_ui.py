@@ -27,7 +27,7 @@ SPEC = WorldSpec(
 )  # fmt: skip
 
 pytestmark = [
-    pytest.mark.integration,
+    pytest.mark.slow,
     pytest.mark.skipif(
         CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
     ),

@@ -15,7 +15,7 @@ from flows.catalogue import list_offers
 from tasks.platform.settings import ServeSettings
 from tests.flows.served import CONFIG, Served, serve
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

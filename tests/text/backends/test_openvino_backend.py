@@ -23,6 +23,7 @@ for thread in threads:
 """
 
 
+@pytest.mark.slow
 def test_first_calls_from_several_threads_do_not_wait_for_each_other_for_ever():
     """Without the first call under a lock, about one such process in three hangs."""
     pytest.importorskip("openvino")
