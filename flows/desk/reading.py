@@ -156,7 +156,7 @@ def find_drivers(
     reader = open_reader(desk, extractor, reviews, list_ids(frame, None))
     read = read_attributes(desk, reader, reviews)
     unread = number_rows(read.skipped)["row"].to_list()
-    copies = find_copies(frame.select(list(dict.fromkeys((text, outcome)))))
+    copies = find_repeated_texts(frame.select(list(dict.fromkeys((text, outcome)))))
     if copies is not None:
         frame = frame.with_columns(copies)
     found = estimate_drivers(
@@ -189,7 +189,7 @@ def _tell_beside(row: dict[str, Any], told: Sequence[Finding]) -> dict[str, Any]
     return weigh_row(row, told)
 
 
-def find_copies(frame: pl.DataFrame) -> pl.Series | None:
+def find_repeated_texts(frame: pl.DataFrame) -> pl.Series | None:
     """Which rows say the same, as one name for all of them; None where no two do.
 
     `frame` holds texts and outcomes. Case, blanks and signs make no other text; very short texts are

@@ -1,5 +1,6 @@
 """Recommenders outside a night: fit one to a file or a source, list, explain."""
 
+import filecmp
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -98,12 +99,12 @@ def evaluate_file(
 
 def check_sample(path: str, sample: str | None) -> None:
     """Raises ConfigError where the ratings are called a random sample of themselves."""
-    if (
-        sample is not None
-        and Path(sample).expanduser().resolve() == Path(path).expanduser().resolve()
-    ):
+    if sample is None:
+        return
+    files = [Path(name).expanduser() for name in (path, sample)]
+    if all(file.is_file() for file in files) and filecmp.cmp(*files, shallow=False):
         raise ConfigError(
-            f"--random-sample {sample} is the file of the ratings itself: propensities would all be "
+            f"--random-sample {sample} holds the ratings themselves: propensities would all be "
             "alike, and nothing corrected; give ratings of items that were shown at random"
         )
 

@@ -8,8 +8,8 @@ import pytest
 
 from flows.desk.reading import (
     check_out,
-    find_copies,
     find_drivers,
+    find_repeated_texts,
     read_gold,
     weigh_copies,
     widen_readings,
@@ -64,13 +64,13 @@ def test_copies_of_a_review_are_one_and_short_ones_are_alike_by_chance() -> None
     frame = pl.DataFrame({
         "body": [long, "Great!", f"  {long.upper()}!", "Great!", long, None], "stars": [5, 5, 5, 5, 4, 5],
     })  # fmt: skip
-    copies = find_copies(frame)
+    copies = find_repeated_texts(frame)
     assert copies is not None
     assert copies.to_list() == [0, 1, 0, 3, 4, 5], "another rating is another review"
     ((verdict, said),) = weigh_copies(copies, None)
     assert verdict == "credible"
     assert said.startswith("1 rows repeat another's")
-    assert find_copies(frame[1:4]) is None
+    assert find_repeated_texts(frame[1:4]) is None
 
 
 def test_copies_of_other_clusters_speak_against_an_effect_and_those_of_its_own_do_not() -> None:

@@ -86,5 +86,8 @@ def test_a_list_of_items_predicted_alike_says_that_it_has_no_order(tmp_path: Pat
 
 def test_the_ratings_are_no_random_sample_of_themselves(tmp_path: Path) -> None:
     path = write_ratings(tmp_path / "r.csv", draw_ratings())
-    with pytest.raises(ConfigError, match="the file of the ratings itself"):
-        evaluate_file(path, "table", ["mf-ips"], seeds=1, given=Given(sample=path))
+    copy = tmp_path / "sample.csv"
+    copy.write_bytes(Path(path).read_bytes())
+    for sample in (path, str(copy)):
+        with pytest.raises(ConfigError, match="holds the ratings themselves"):
+            evaluate_file(path, "table", ["mf-ips"], seeds=1, given=Given(sample=sample))
