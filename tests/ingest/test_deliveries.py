@@ -11,6 +11,7 @@ from tasks.ingest import task as ingest
 from tasks.ingest.deliveries import name_import, name_old_import
 from tasks.platform.refs import DropRef, StagedRef
 from tasks.platform.settings import IngestSettings
+from tasks.platform.sql import read_sql
 from tasks.platform.task import RunContext
 from tests.ingest.staging import make_line
 from tests.ingest.test_publish import AS_OF, make_run, publish, read, stage_day
@@ -121,6 +122,23 @@ def test_imported_items_are_those_of_the_later_import(tmp_path: Path) -> None:
     for name, title in (("z.jsonl", "old"), ("a.jsonl", "new")):
         bring_in(run, write(tmp_path / name, make_line({"item_id": "i1", "title": title})), "items")
     assert read(run, "SELECT title FROM clean.items") == [("new",)]
+
+
+def test_a_night_amid_the_days_of_an_import_stands_on_what_it_holds(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    path, known = tmp_path / "history.jsonl", []
+    for rating in (4, 1):
+        days = ("2024-01-05", "2024-03-05")
+        lines = [make_line(reviewed_at=f"{day}T10:00:00Z", rating=rating) for day in days]
+        bring_in(run, write(path, *lines))
+        with run.site.warehouse.connect() as connection:
+            query = read_sql("raw/drops_known")
+            for as_of in (date(2024, 1, 4), date(2024, 1, 5), date(2024, 3, 6)):
+                known.append(connection.execute(query, {"as_of": as_of}).fetchall())
+    before, amid, after, *again = known
+    assert before == again[0] == []
+    assert amid == after != again[1] == again[2]
+    assert amid[0][0] == date(2024, 1, 5)
 
 
 def test_an_import_of_an_earlier_version_is_replaced_only_by_the_file_of_its_place(
