@@ -1,7 +1,8 @@
 -- Grain: one row per row of one delivered file, good or refused, in file order.
 -- Inputs: batches(line, raw, cells, problem), as in staging/reviews_read.
 -- Parameters: $pointers, one place in it per field (null: no such column), $time_format,
--- $earliest_us, $latest_us, $inner_pad, $outer_pad, $source, $drop_id, $file_name, and $packed_names with
+-- $earliest_us, $latest_us, $inner_pad, $outer_pad, $source, $drop_id, $file_name,
+-- $column_names and $hidden_places (from 1: what refused rows must not show), and $packed_names with
 -- $packed_places, columns gathered into `context` (empty: `context` is a column).
 -- An exposure without an id of its own is identified by who was shown what, when, by which policy.
 WITH found AS (
@@ -48,9 +49,9 @@ judged AS (
             WHEN problem IS NOT NULL THEN problem
             WHEN cells IS NULL THEN 'unreadable'
             WHEN is_json AND is_nested(given_id, raw, $pointers[$exposure_id])
-                THEN 'exposure_id is not text: ' || show_value(given_id)
+                THEN 'exposure_id is not text: ' || show_value(if($inner_pad IS NULL, given_id, '[hidden]'))
             WHEN is_json AND is_nested(user_id, raw, $pointers[$user_id])
-                THEN 'user_id is not text: ' || show_value(user_id)
+                THEN 'user_id is not text: ' || show_value(if($inner_pad IS NULL, user_id, '[hidden]'))
             WHEN is_json AND is_nested(item_id, raw, $pointers[$item_id])
                 THEN 'item_id is not text: ' || show_value(item_id)
             WHEN is_json AND is_nested(policy, raw, $pointers[$policy])
@@ -111,5 +112,5 @@ SELECT
     $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, show_cells($column_names, cells, $hidden_places)) END AS raw_text
 FROM private

@@ -1,7 +1,7 @@
 -- Grain: one row per row of one delivered file, good or refused, in file order.
 -- Inputs: batches(line, raw, cells, problem), as in staging/reviews_read.
 -- Parameters: $pointers, one place in it per field (null: no such column), $source, $drop_id,
--- $file_name. Text is masked outside.
+-- $file_name, $column_names and $hidden_places (from 1: what refused rows must not show). Text is masked outside.
 -- A price that cannot be read ("", a range, markup) is null: shops leave them out freely. Of a category path the second level is kept: the first is the same for a whole file, deeper ones
 -- are often not categories at all.
 WITH found AS (
@@ -81,5 +81,5 @@ SELECT
     $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, show_cells($column_names, cells, $hidden_places)) END AS raw_text
 FROM judged

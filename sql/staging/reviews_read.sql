@@ -3,7 +3,8 @@
 -- in `cells`; `problem` says why a line could not be read at all.
 -- Parameters: $pointers (JSON pointers of the columns read), one place in that list per field (null
 -- when the format has no such column), $time_format, $earliest_us, $latest_us, $inner_pad,
--- $outer_pad (null: user ids stay), $source, $drop_id, $file_name.
+-- $outer_pad (null: user ids stay), $source, $drop_id, $file_name,
+-- $column_names and $hidden_places (from 1: what refused rows must not show).
 -- Text is masked, and `identity`, title and text hashed into review_id, outside.
 -- Of a CASE whose first condition holds for all of 2,048 rows nothing is copied: the usual comes first.
 -- What looks whole is parsed once, and row by row where one of them fails; the rest is checked first.
@@ -56,7 +57,7 @@ judged AS (
             WHEN problem IS NOT NULL THEN problem
             WHEN cells IS NULL THEN 'unreadable'
             WHEN is_json AND is_nested(user_id, raw, $pointers[$user_id])
-                THEN 'user_id is not text: ' || show_value(user_id)
+                THEN 'user_id is not text: ' || show_value(if($inner_pad IS NULL, user_id, '[hidden]'))
             WHEN is_json AND is_nested(item_id, raw, $pointers[$item_id])
                 THEN 'item_id is not text: ' || show_value(item_id)
             WHEN is_json AND is_nested(title, raw, $pointers[$title])
@@ -120,5 +121,5 @@ SELECT
     $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, show_cells($column_names, cells, $hidden_places)) END AS raw_text
 FROM judged

@@ -1,7 +1,8 @@
 -- Grain: one row per row of one delivered file, good or refused, in file order.
 -- Inputs: batches(line, raw, cells, problem), as in staging/reviews_read.
 -- Parameters: $pointers, one place in it per field (null: no such column), $inner_pad, $outer_pad,
--- $source, $drop_id, $file_name, and $packed_names with $packed_places, columns gathered into `features`.
+-- $source, $drop_id, $file_name, $column_names and $hidden_places (from 1: what refused rows must not show),
+-- and $packed_names with $packed_places, columns gathered into `features`.
 WITH found AS (
     SELECT
         line, raw, problem, cells IS NULL AS is_json,
@@ -36,7 +37,7 @@ judged AS (
             WHEN problem IS NOT NULL THEN problem
             WHEN cells IS NULL THEN 'unreadable'
             WHEN is_json AND is_nested(user_id, raw, $pointers[$user_id])
-                THEN 'user_id is not text: ' || show_value(user_id)
+                THEN 'user_id is not text: ' || show_value(if($inner_pad IS NULL, user_id, '[hidden]'))
             WHEN user_id IS NULL THEN 'missing user_id: every row needs one'
             WHEN contains(user_id, chr(0)) THEN 'NUL character: text may not hold one'
             WHEN features IS NOT NULL AND (
@@ -54,5 +55,5 @@ SELECT
     $file_name AS file,
     line,
     reason,
-    CASE WHEN reason IS NOT NULL THEN coalesce(raw, to_json(cells)::VARCHAR) END AS raw_text
+    CASE WHEN reason IS NOT NULL THEN coalesce(raw, show_cells($column_names, cells, $hidden_places)) END AS raw_text
 FROM judged

@@ -224,12 +224,11 @@ def _open_csv(each: Delivery, identity: Identity, meter: Meter, *, is_tabbed: bo
         raise InputError(f"the header of {each.name!r} cannot be read ({head.problem}); mend it")
     header = [name.strip() for name in head.cells]
     columns = _take_header(each, header, identity)
-    hidden = list_hidden(each.format, identity.options)
     batches = iter_record_batches(
         records,
         header=header,
         columns=columns,
-        hidden=lambda column: is_name_column(column) or column in hidden,
+        struck=find_struck(header, each.format, identity.options),
         delimiter=delimiter,
     )
     return Feed(columns, batches)
@@ -282,11 +281,19 @@ def list_hidden(each: TableFormat, options: IngestOptions) -> set[str]:
     return {each.columns[name] for name in names if name in each.columns}
 
 
+def find_struck(columns: Sequence[str], each: TableFormat, options: IngestOptions) -> list[int]:
+    """Places among `columns` (from 0) of what refused rows must not show."""
+    hidden = list_hidden(each, options)
+    return [at for at, name in enumerate(columns) if is_name_column(name) or name in hidden]
+
+
 def bind_read(each: Delivery, columns: Sequence[str], identity: Identity) -> dict[str, Any]:
     """Parameters of `<table>_read` for rows whose cells are `columns`, in that order."""
     table, options = identity.table, identity.options
     bound: dict[str, Any] = {
         "pointers": [make_pointer(column) for column in columns],
+        "column_names": list(columns),
+        "hidden_places": [at + 1 for at in find_struck(columns, each.format, options)],
         "source": identity.source,
         "drop_id": identity.drop_id,
         "file_name": each.name,

@@ -6,7 +6,7 @@ line. A stray quote costs the line it stands on, not the rest of the file.
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any, Final, NamedTuple
@@ -153,15 +153,14 @@ def iter_record_batches(
     *,
     header: Sequence[str],
     columns: Sequence[str],
-    hidden: Callable[[str], bool],
+    struck: Sequence[int],
     delimiter: str,
 ) -> Iterator[pa.RecordBatch]:
     """Batches from the records behind a header; `cells` holds `columns` in their order.
 
-    Columns for which `hidden` is true are struck out of the raw text.
+    Cells in the places `struck` (from 0) are struck out of the raw text.
     """
     places = [header.index(column) for column in columns]
-    struck = [at for at, column in enumerate(header) if hidden(column)]
     kept: list[Record] = []
     for record in records:
         kept.append(record)
@@ -173,7 +172,7 @@ def iter_record_batches(
 
 
 def _make_batches(
-    records: list[Record], places: list[int], struck: list[int], delimiter: str
+    records: list[Record], places: list[int], struck: Sequence[int], delimiter: str
 ) -> Iterator[pa.RecordBatch]:
     bad = [
         (record.line, strike_cells(record, struck, delimiter).encode(), record.problem)

@@ -72,6 +72,7 @@ _MACROS: Final = (
     "macro_read_time",
     "macro_read_key",
     "macro_show_value",
+    "macro_show_cells",
     "macro_is_nested",
     "macro_explain_time",
     "macro_explain_count",

@@ -182,7 +182,7 @@ def test_parquet_of_any_column_types_is_mapped(tmp_path: Path) -> None:
     assert (first["rating"], first["text"], first["title"]) == (4.5, "bytes", '["a", "b"]')
     assert (second["text"], second["is_verified"], first["is_verified"]) == ("", None, True)
     assert result.refused[0]["line"] == 3
-    assert json.loads(result.refused[0]["raw_text"])[0] == "3"
+    assert json.loads(result.refused[0]["raw_text"])["who"] == "3"
 
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("s"), pa.timestamp("us", "UTC")])
@@ -286,3 +286,15 @@ def test_mapping_file_must_be_there_and_only_for_mappings(tmp_path: Path) -> Non
         get_adapter("finefood", mapping_path=path)
     with pytest.raises(ConfigError, match="unknown kind of source 'amazon'"):
         get_adapter("amazon")
+
+
+@pytest.mark.parametrize(("column", "key"), [("who", b"key"), ("user_name", None)])
+def test_refused_rows_of_parquet_show_neither_user_ids_under_a_key_nor_names(
+    tmp_path: Path, column: str, key: bytes | None
+) -> None:
+    adapter = read(tmp_path, REVIEWS.replace('"who"', f'"{column}"'))
+    cells = {column: "secret-user", "what/part": "i", "when": "0", "stars": "9", "head": None}
+    path = tmp_path / "r.parquet"
+    pq.write_table(pa.Table.from_pylist([cells]), path)
+    (row,) = stage_paths(tmp_path, [path], adapter=adapter, user_id_key=key).refused
+    assert json.loads(row["raw_text"]) == {**cells, column: "[hidden]"}

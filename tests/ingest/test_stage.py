@@ -429,6 +429,7 @@ def test_names_are_struck_out_of_refused_rows(tmp_path: Path) -> None:
 def test_user_ids_are_hashed_everywhere_when_there_is_a_key(tmp_path: Path) -> None:
     lines = make_line(user_id="secret-user") + make_line(user_id="secret-user", rating=9)
     lines += make_line(user_id="secret-user", rating=2) + make_line(user_id="secret-user", rating=3)
+    lines += make_line(user_id=["secret-user"])
     result = stage(tmp_path, lines, user_id_key=b"key")
     assert len({row["user_id"] for row in result.rows}) == 1
     assert "secret-user" not in json.dumps([*result.rows, *result.refused], default=str)
