@@ -235,7 +235,10 @@ def _open_csv(each: Delivery, identity: Identity, meter: Meter, *, is_tabbed: bo
 
 
 def _take_header(each: Delivery, header: Sequence[str], identity: Identity) -> list[str]:
-    """The columns of a table that are read. Raises SchemaError when required ones are missing."""
+    """The columns of a table that are read.
+
+    Raises SchemaError when required ones are missing, or one is there twice.
+    """
     each.census.count_columns(header)
     missing = [
         name
@@ -244,7 +247,13 @@ def _take_header(each: Delivery, header: Sequence[str], identity: Identity) -> l
     ]
     if missing:
         raise refuse_columns(each, identity, missing)
-    return [column for column in each.format.list_columns() if column in set(header)]
+    columns = [column for column in each.format.list_columns() if column in set(header)]
+    if twice := [repr(column) for column in columns if list(header).count(column) > 1]:
+        raise SchemaError(
+            f"{each.name!r} has more than one column called {' and '.join(twice)}, and which of them to "
+            "read is not known: leave one, or give the others another name"
+        )
+    return columns
 
 
 def refuse_columns(each: Delivery, identity: Identity, missing: Sequence[str]) -> SchemaError:

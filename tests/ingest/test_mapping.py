@@ -298,3 +298,22 @@ def test_refused_rows_of_parquet_show_neither_user_ids_under_a_key_nor_names(
     pq.write_table(pa.Table.from_pylist([cells]), path)
     (row,) = stage_paths(tmp_path, [path], adapter=adapter, user_id_key=key).refused
     assert json.loads(row["raw_text"]) == {**cells, column: "[hidden]"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_column_that_is_read_and_there_twice_is_refused_and_others_may_be(
+    tmp_path: Path, suffix: str
+) -> None:
+    adapter, path = read(tmp_path, REVIEWS), tmp_path / f"r{suffix}"
+
+    def write(names: str, cells: str) -> None:
+        path.write_text(f"{names}\n{cells}\n")
+        if suffix == ".parquet":
+            arrays = [pa.array([cell]) for cell in cells.split(",")]
+            pq.write_table(pa.Table.from_arrays(arrays, names=names.split(",")), path)
+
+    write("who,what/part,when,stars,stars", "u,i,2024-03-01,1,5")
+    with pytest.raises(SchemaError, match="more than one column called 'stars'"):
+        stage_paths(tmp_path, [path], adapter=adapter)
+    write("who,what/part,when,stars,spare,spare", "u,i,2024-03-01,5,a,b")
+    assert stage_paths(tmp_path, [path], adapter=adapter).rows[0]["rating"] == 5
