@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import BasisSpec, discover_spec, read_numbers
+from tasks.effects.read import NULLS
 from tasks.platform.errors import ConfigError, InputError
 
 CONTROL: Final = "c__"
@@ -153,7 +154,10 @@ def _item_controls(items: pl.DataFrame) -> pl.DataFrame:
 
 
 def _user_controls(users: pl.DataFrame) -> pl.DataFrame:
-    """User features, one column each: Float64 where all values are numbers, else text."""
+    """User features, one column each: Float64 where all values are numbers, else text.
+
+    A blank is no value; nor is, among numbers, what stands for none ("NA").
+    """
     parsed = [_parse_features(text) for text in users["features"].to_list()]
     names = sorted({name for row in parsed for name in row})
     columns = [_feature_column(name, [row.get(name) for row in parsed]) for name in names]
@@ -171,10 +175,13 @@ def _parse_features(text: str | None) -> dict[str, Any]:
 
 def _feature_column(name: str, values: list[Any]) -> pl.Series:
     label = f"{USER_FEATURE}{name}"
-    scalars = [value if isinstance(value, int | float | str) else None for value in values]
-    present = [value for value in scalars if value is not None]
+    scalars = [
+        value if isinstance(value, int | float | str) and str(value).strip() else None
+        for value in values
+    ]
+    present = [value for value in scalars if value is not None and value not in NULLS]
     if all(isinstance(value, int | float) for value in present):
-        numbers = [None if value is None else _to_float(value) for value in scalars]
+        numbers = [None if value is None or value in NULLS else _to_float(value) for value in scalars]
         return pl.Series(label, numbers, dtype=pl.Float64)
     texts = [None if value is None else _to_level(value) for value in scalars]
     return pl.Series(label, texts, dtype=pl.String)

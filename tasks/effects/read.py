@@ -13,7 +13,7 @@ SUFFIXES: Final = (".csv", ".csv.gz", ".tsv", ".parquet", ".dta")
 TWICE: Final = "_duplicated_0"
 """What follows the name of a column that a CSV file has a second time."""
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
-_NULLS: Final = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
+NULLS: Final = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 
 
 def read_table(path: str | Path) -> pl.DataFrame:
@@ -82,7 +82,7 @@ def _read_known(path: Path, name: str) -> pl.DataFrame:
         path,
         separator=_separate(name),
         infer_schema_length=None,
-        null_values=_NULLS,
+        null_values=NULLS,
         encoding="utf8-lossy",
     )
     if len(frame.columns) == 1 and (sign := _find_separator(frame.columns[0])):

@@ -223,6 +223,16 @@ def test_user_features_become_columns_by_their_type():
     assert panel["c__user__tier"].to_list() == ["gold", None, None]
 
 
+def test_a_feature_of_numbers_stays_one_where_some_users_have_none():
+    ages = {"u": 31, "v": "", "w": "NA", "x": None, "y": 40}
+    features = {user: json.dumps({"age": age, "region": "NA"}) for user, age in ages.items()}
+    features["z"] = json.dumps({"age": " ", "region": "EU"})
+    rows = [(user, "a", day, 5) for day, user in enumerate(features)]
+    panel = make_panel(make_reviews(rows), users=make_users(features))
+    assert panel["c__user__age"].to_list() == [31.0, None, None, None, 40.0, None]
+    assert panel["c__user__region"].to_list() == ["NA"] * 5 + ["EU"]
+
+
 @pytest.mark.parametrize(
     "hostile",
     ["[1]", "{", "null", '"x"', '{"a": [1]}', "[" * 100_000, '{"a": NaN}', '{"a": 1e999}'],
