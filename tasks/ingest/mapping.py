@@ -11,7 +11,8 @@
 
 Columns that no entry names are not read. Numbers may have a decimal comma ("12,50", "1.299,00"); "1,299" is a thousand and more.
 Tables are `reviews`, `exposures`, `items` and `users`. `context` of exposures and `features` of
-users may be a list of columns, which become one JSON object.
+users may be a list of columns, which become one JSON object. An `exposure_id` is one row's own: leave out one
+that names a whole list.
 """
 
 import tomllib

@@ -81,6 +81,24 @@ def test_row_that_drops_share_is_published_once_from_the_newest(
     assert accounts == [(DAYS[0], 1, 1), (DAYS[1], 2, 0)]
 
 
+@pytest.mark.parametrize("is_together", [False, True])
+def test_an_id_that_begins_anew_each_day_costs_no_exposure_however_days_are_published(
+    tmp_path: Path, is_together: bool
+) -> None:
+    run = make_run(tmp_path)
+    staged = [
+        stage_day(
+            tmp_path, run, "exposures", day,
+            make_line(EXPOSURE, exposure_id="1", exposed_at=f"{day}T10:00:00Z"),
+        )
+        for day in DAYS
+    ]  # fmt: skip
+    for part in [staged] if is_together else [[each] for each in staged]:
+        publish(run, *part)
+    rows = read(run, "SELECT drop_id, event_date::VARCHAR FROM clean.exposures ORDER BY drop_id")
+    assert rows == [(day, day) for day in DAYS]
+
+
 @pytest.mark.parametrize(
     ("moment", "texts"),
     [

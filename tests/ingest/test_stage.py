@@ -214,6 +214,24 @@ def test_same_exposure_with_another_click_or_position_is_a_contradiction(tmp_pat
     assert result.staged.rows_duplicate == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"item_id": "i2"}, "another item there"),
+        ({"user_id": "u2"}, "another user there"),
+        ({"exposed_at": "2024-03-02T10:00:00Z"}, "on 2024-03-01 here, 2024-03-02 there"),
+    ],
+)
+def test_an_exposure_id_that_other_rows_bear_is_a_contradiction_and_no_repetition(
+    tmp_path: Path, changes: dict[str, str], said: str
+) -> None:
+    lines = make_line(EXPOSURE, exposure_id="list-1")
+    lines += make_line({**EXPOSURE, **changes}, exposure_id="list-1")
+    result = stage(tmp_path, lines, table="exposures", name="e{}.jsonl")
+    assert result.reason == f"contradicts line 2 of e.jsonl: {said}"
+    assert result.staged.rows_duplicate == 0
+
+
 def test_exposure_keeps_its_own_id_and_its_context(tmp_path: Path) -> None:
     lines = make_line(EXPOSURE, exposure_id="e-1") + make_line(EXPOSURE, exposure_id="e-2")
     result = stage(tmp_path, lines + make_line(EXPOSURE), table="exposures", name="e{}.jsonl")
