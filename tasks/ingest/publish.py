@@ -77,6 +77,20 @@ def find_damaged(
     }
 
 
+def find_short_states(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """(table, source) of latest states that hold other rows than their drops account for."""
+    live, expected = (
+        {
+            (row["table_name"], row["source"]): row["row_count"]
+            for row in fetch_dicts(connection, read_sql(name))
+        }
+        for name in ("clean/state_counts", "raw/state_expected")
+    )
+    return {
+        key for key in live.keys() | expected.keys() if live.get(key, 0) != expected.get(key, 0)
+    }
+
+
 def count_gone(
     connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], lake_root: Path
 ) -> int | None:
@@ -98,6 +112,7 @@ def find_late(
     """Those that the warehouse does not already hold in exactly this version, undamaged."""
     known = read_drops(connection)
     damaged = find_damaged(connection, [day for part in publications for day in part.days])
+    short = find_short_states(connection)
 
     def is_held(part: Publication) -> bool:
         row, drop = known.get(part.label), part.staged.drop
@@ -105,6 +120,7 @@ def find_late(
             row is not None
             and row["drop_key"] == part.drop_key
             and row["staged_sha256"] == part.staged.staged.sha256
+            and (drop.table, drop.source) not in short
             and not any((drop.table, drop.source, day) in damaged for day in part.days)
         )
 

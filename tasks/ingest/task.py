@@ -18,6 +18,7 @@ from tasks.ingest.publish import (
     count_gone,
     find_damaged,
     find_late,
+    find_short_states,
     publish_rows,
     read_drops,
     replace_checks,
@@ -122,7 +123,7 @@ def find_stale(
         damaged = find_damaged(
             connection, [day for row in found if row for day in row["dates"] or ()]
         )
-        short = _find_short_states(connection)
+        short = find_short_states(connection)
         refused = read_refused(connection)
     stale = []
     for drop in asked:
@@ -141,20 +142,6 @@ def find_stale(
         ):
             stale.append(drop)
     return stale
-
-
-def _find_short_states(connection: object) -> set[tuple[str, str]]:
-    """Tables of latest state that hold other rows than their drops account for."""
-    live, expected = (
-        {
-            (row["table_name"], row["source"]): row["row_count"]
-            for row in fetch_dicts(connection, read_sql(name))  # type: ignore[arg-type]
-        }
-        for name in ("clean/state_counts", "raw/state_expected")
-    )
-    return {
-        key for key in live.keys() | expected.keys() if live.get(key, 0) != expected.get(key, 0)
-    }
 
 
 @stage_task("ingest")

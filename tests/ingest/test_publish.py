@@ -154,3 +154,20 @@ def test_many_rows_are_sorted_within_little_memory_and_the_limit_ends_with_it(
     publish(run, stage_day(tmp_path, run, "reviews", DAYS[1], lines[0]))
     assert seen == [("610.3 MiB", 2, 50_000), before[0]]
     assert read(run, asked) == before
+
+
+def test_items_that_were_lost_from_the_warehouse_are_published_again(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    items = [make_line({"item_id": item, "title": "t"}) for item in ("i1", "i2")]
+    staged = stage_day(tmp_path, run, "items", DAYS[0], *items)
+    publish(run, staged)
+    run.site.warehouse.commit(
+        lambda connection: (
+            connection.execute("DELETE FROM clean.items WHERE item_id = 'i1'") and None
+        ),
+        message="lost",
+    )
+    assert ingest.find_stale([staged.drop], IngestSettings(), run) == [staged.drop]
+    publish(run, staged)
+    assert read(run, "SELECT item_id FROM clean.items ORDER BY item_id") == [("i1",), ("i2",)]
+    assert ingest.find_stale([staged.drop], IngestSettings(), run) == []
