@@ -77,35 +77,41 @@ def refuse_future(day: date, today: date, *, option: str = "--as-of") -> None:
 
 
 def choose_day(settings: Settings, as_of: date | None) -> date:
-    """The date of a night: `as_of`, or else the newest day with data.
+    """The date of a night: `as_of`, or else the newest day that something was delivered for.
 
-    Raises ConfigError when `as_of` lies ahead or before all data, or when there is none.
+    A drop may hold rows dated on the day after it (clocks and time zones differ): that one's own night
+    comes with its own drop. Raises ConfigError when `as_of` lies ahead or before all data, or when there
+    is none.
     """
     today = find_today(settings, datetime.now(UTC))
     if as_of is not None:
         refuse_future(as_of, today)
-    days = find_days(settings, today)
-    if not days:
+    delivered, published = find_days(settings, today)
+    if not delivered | published:
         raise ConfigError(
             "there is nothing to read: no source in whyrec.toml has a drop, and nothing was imported; "
             "add [[sources]] to whyrec.toml, run 'whyrec import FILE --source KIND', or try 'whyrec demo'"
         )
-    if as_of is not None and as_of < min(days):
+    first = min(delivered | published)
+    if as_of is not None and as_of < first:
         raise ConfigError(
             f"--as-of {as_of} lies before all data: the first day that something was delivered for, or "
-            f"published, is {min(days)}; name a date from there on, or none for the newest"
+            f"published, is {first}; name a date from there on, or none for the newest"
         )
-    return as_of or max(days)
+    return as_of or max(delivered or published)
 
 
-def find_days(settings: Settings, today: date) -> set[date]:
-    """Days up to `today` that a drop was delivered for or that are published."""
+def find_days(settings: Settings, today: date) -> tuple[set[date], set[date]]:
+    """Days up to `today` that something was delivered for, and days that rows are published of."""
     site = resolve_site(settings)
     site.warehouse.prepare()
-    days = set(sources.list_drop_dates(settings, until=today))
+    delivered = set(sources.list_drop_dates(settings, until=today))
     with site.warehouse.connect() as connection:
-        rows = connection.execute(read_sql("clean/partitions_select"), {"as_of": today}).fetchall()
-    return days | {row[2] for row in rows}
+        known, published = (
+            connection.execute(read_sql(name), {"as_of": today}).fetchall()
+            for name in ("raw/days_delivered", "clean/partitions_select")
+        )
+    return delivered | {row[0] for row in known}, {row[2] for row in published}
 
 
 def run_night(

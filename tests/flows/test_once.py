@@ -7,6 +7,8 @@ import pytest
 
 from flows.engine import Failure
 from flows.night import (
+    choose_day,
+    find_days,
     find_today,
     make_night_key,
     note_state,
@@ -16,9 +18,13 @@ from flows.night import (
 )
 from flows.nightly import run_nightly
 from flows.state import Night
+from tasks.ingest import task as ingest
+from tasks.ingest.sources import describe_import, find_drops
 from tasks.platform.errors import ConfigError, GateError, WarehouseBusyError
 from tasks.platform.settings import Settings
 from tasks.platform.warehouse import Warehouse
+from tests.ingest.staging import make_line
+from tests.ingest.test_publish import publish
 
 MONDAY, TUESDAY = date(2024, 3, 4), date(2024, 3, 5)
 
@@ -48,6 +54,32 @@ def test_a_merge_that_found_the_warehouse_busy_is_told_and_no_error(
     assert "another writer was busy for 600 s" in message
     assert "whyrec prune" in message
     assert night.status == "completed"
+
+
+def test_rows_of_the_day_after_a_drop_do_not_move_the_newest_night(tmp_path: Path) -> None:
+    path = tmp_path / "drops" / "2024-03-04" / "reviews.jsonl"
+    path.parent.mkdir(parents=True)
+    times = ("2024-03-04T10:00:00Z", "2024-03-05T03:00:00Z")
+    path.write_bytes(b"".join(make_line(reviewed_at=time) for time in times))
+    settings = Settings(
+        root=tmp_path, sources=({"name": "shop", "kind": "sample", "path": "drops"},)
+    )  # type: ignore[arg-type]
+    assert choose_day(settings, None) == MONDAY
+    run = open_night(settings, MONDAY).run
+    for drop in find_drops(settings, until=MONDAY):
+        publish(run, ingest.stage_drop.fn(drop, settings.ingest, TUESDAY, run))
+    assert find_days(settings, TUESDAY) == ({MONDAY}, {MONDAY, TUESDAY})
+    assert choose_day(settings, None) == MONDAY
+
+
+def test_the_newest_night_of_history_is_that_of_its_last_day(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path)
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(b"".join(make_line(reviewed_at=f"{day}T10:00:00Z") for day in (MONDAY, TUESDAY)))
+    drop = describe_import(str(path), kind="sample", source="shop", table="reviews", mapping=None)
+    run = open_night(settings, TUESDAY).run
+    publish(run, ingest.stage_drop.fn(drop, settings.ingest, TUESDAY, run))
+    assert choose_day(settings, None) == TUESDAY
 
 
 def test_today_is_the_later_of_utc_and_the_zone_of_the_schedules(tmp_path: Path) -> None:
