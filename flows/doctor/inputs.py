@@ -149,6 +149,6 @@ def find_exposed(settings: Settings) -> str | None:
     file = settings.root / CONFIG_NAME
     if not file.is_file() or not file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         return None
-    written = tomllib.loads(file.read_text(encoding="utf-8"))
+    written = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     named = [f"{section}.{key}" for section, key in SECRETS if key in written.get(section, {})]
     return named[0] if named else None

@@ -580,11 +580,15 @@ def load_settings(path: str | Path | None = None) -> Settings:
         raise ConfigError(f"no settings file at {file}; give --config a TOML file, or leave it out")
     _refuse_unknown_variables()
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig")) if file.is_file() else {}
         values["root"] = file.resolve().parent if file.is_file() else Path.cwd()
         return Settings(**values)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(
+            f"the settings file {file} cannot be read ({error.strerror}); check its permissions"
+        ) from error
     except SettingsError as error:
         raise ConfigError(_describe_variable(error)) from error
     except ValidationError as error:

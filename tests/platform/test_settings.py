@@ -1,5 +1,6 @@
 """Settings are read once, refused when unknown, and said in words."""
 
+import errno
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,6 +145,26 @@ def test_attacks_and_controls_that_settings_name_are_those_there_are() -> None:
     panel = make_target(toy_corpus().frame, attributes=["price"]).panel
     found = {name for name in panel.columns if name.startswith(CONTROL)}
     assert found == set(CONTROLS)
+
+
+def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "whyrec.toml"
+    file.write_text('[paths]\nhome = "there"\n', encoding="utf-8-sig")
+    assert load_settings(file).paths.home == "there"
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "whyrec.toml"
+    file.touch()
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(file))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigError, match=r"whyrec.toml cannot be read \(Permission denied\)"):
+        load_settings(file)
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
