@@ -158,7 +158,7 @@ def make_line_batch(
         )
         for at in np.flatnonzero(ends - starts > max_line_bytes)
     }
-    if not _is_utf8(raw):
+    if not is_utf8(raw):
         raw = _repair_lines(chunk.data, starts, ends, problems)
     if is_literal and chunk.data.find(b"{'", 0, chunk.size) >= 0:
         raw = pa.array([_rewrite_literal(text) for text in raw.to_pylist()], pa.string())
@@ -175,7 +175,8 @@ def _find_blank(
     return is_blank
 
 
-def _is_utf8(raw: pa.StringArray) -> bool:
+def is_utf8(raw: pa.StringArray) -> bool:
+    """Whether every value is what it is to be."""
     try:
         raw.validate(full=True)
     except pa.ArrowInvalid:

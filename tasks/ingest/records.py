@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from tasks.ingest.files import Source, open_source
 from tasks.ingest.lines import (
+    BAD_ENCODING,
     BATCH_SCHEMA,
     Chunk,
     clip_bytes,
     describe_encoding,
+    is_utf8,
     iter_chunks,
     make_problem_batch,
 )
@@ -244,18 +246,47 @@ def _refuse_parquet(source: Source, error: Exception) -> InputError:
 
 def _make_table_batch(batch: pa.RecordBatch, columns: Sequence[str], first: int) -> pa.RecordBatch:
     count = batch.num_rows
-    texts = pa.concat_arrays([format_cells(batch.column(name)) for name in columns])
+    cells = [format_cells(batch.column(name)) for name in columns]
+    cells, raw, problems = _repair_cells(cells, columns)
+    texts = pa.concat_arrays(cells)
     order = np.arange(len(columns) * count).reshape(len(columns), count).T.ravel()
     offsets = np.arange(0, len(order) + 1, max(len(columns), 1), dtype=np.int32)
     return pa.record_batch(
         [
             pa.array(np.arange(first, first + count)),
-            pa.nulls(count, pa.string()),
+            raw,
             pa.ListArray.from_arrays(offsets, texts.take(pa.array(order))),
-            pa.nulls(count, pa.string()),
+            problems,
         ],
         schema=BATCH_SCHEMA,
     )
+
+
+def _repair_cells(
+    cells: list[pa.StringArray], columns: Sequence[str]
+) -> tuple[list[pa.StringArray], pa.StringArray, pa.StringArray]:
+    """Columns of text without bytes that are none, and the raw text and the problem of rows with such.
+
+    Who wrote the file is trusted to have written UTF-8 by its format, not by what is in it.
+    """
+    count = len(cells[0])
+    if not (bad := [at for at, column in enumerate(cells) if not is_utf8(column)]):
+        return cells, pa.nulls(count, pa.string()), pa.nulls(count, pa.string())
+    raw: list[str | None] = [None] * count
+    problems: list[str | None] = [None] * count
+    texts = [column.cast(pa.binary()).to_pylist() for column in cells]
+    for row in range(count):
+        for at in bad:
+            try:
+                (texts[at][row] or b"").decode()
+            except UnicodeDecodeError as error:
+                byte = error.object[error.start]
+                problems[row] = f"{BAD_ENCODING}: byte 0x{byte:02x} in {columns[at]!r}"
+        if problems[row] is not None:
+            shown = {name: _format_object(texts[at][row]) for at, name in enumerate(columns)}
+            raw[row] = json.dumps(shown)
+    mended = [pa.array([_format_object(value) for value in values], pa.string()) for values in texts]
+    return mended, pa.array(raw, pa.string()), pa.array(problems, pa.string())
 
 
 def format_cells(values: pa.Array) -> pa.StringArray:

@@ -329,3 +329,24 @@ def test_features_that_are_numbers_are_packed_as_numbers_and_blanks_as_nothing(t
         31, None, None, 12.5, 1299, 0.5, 7, None, "007", "18-25", "1,2,3",
     ]  # fmt: skip
     assert {one["city"] for one in found} == {"Rome"}
+
+
+def test_a_row_of_parquet_whose_text_is_not_utf8_is_refused_and_others_are_read(
+    tmp_path: Path,
+) -> None:
+    texts = [b"fine", b"caf\xe9", b"\xe9", None]
+    rows = {"who": ["u", "v", "w", "x"], "what/part": ["i"] * 4, "when": ["2024-03-01"] * 4}
+    columns = {name: pa.array(cells) for name, cells in (rows | {"stars": [5] * 4}).items()}
+    validity, offsets, data = pa.array(texts, pa.binary()).buffers()
+    columns["the text"] = pa.StringArray.from_buffers(4, offsets, data, validity)
+    path = tmp_path / "r.parquet"
+    pq.write_table(pa.table(columns), path)
+    result = stage_paths(
+        tmp_path, [path], adapter=read(tmp_path, REVIEWS), user_id_key=b"key", max_bad_share=0.5
+    )
+    assert [row["text"] for row in result.rows] == ["fine", ""]
+    assert [row["line"] for row in result.refused] == [2, 3]
+    first = result.refused[0]
+    assert first["reason"] == "not valid UTF-8: byte 0xe9 in 'the text'"
+    assert json.loads(first["raw_text"])["the text"] == "caf\\xe9"
+    assert json.loads(first["raw_text"])["who"] == "[hidden]"
