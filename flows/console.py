@@ -1,6 +1,7 @@
 """What a command shows: progress while it works, tables when it is done, JSON when asked, errors in words."""
 
 import atexit
+import errno
 import json
 import os
 import sys
@@ -22,6 +23,10 @@ R = TypeVar("R")
 Sink = Callable[[str, int, int], None]
 
 EXIT_GRACE_S = 15.0
+FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+"""What the system, DuckDB and SQLite say of a full disk."""
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+MISPLACED = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 
 
 class _NO_SERVER:  # noqa: N801
@@ -161,8 +166,34 @@ def explain_errors(*, is_json: bool = False) -> Iterator[None]:
     except Exception as error:
         if os.environ.get("WHYREC_DEBUG"):
             raise
+        told = describe_system_error(error)
+        if told is not None and is_json:
+            print_json({"error": told, "exit_code": EXIT_FAILED})
         print_error(
-            f"{type(error).__name__}: {str(error)[:2000]}\n"
+            told
+            or f"{type(error).__name__}: {str(error)[:2000]}\n"
             "This was not foreseen. Set WHYREC_DEBUG=1 to see where it happened, and please report it."
         )
         raise SystemExit(EXIT_FAILED) from None
+
+
+def describe_system_error(error: Exception) -> str | None:
+    """What the machine refused, and what to do about it; None for what is no fault of the machine."""
+    if any(mark in str(error) for mark in FULL):
+        return (
+            f"the disk is full ({str(error)[:300]}); make room ('whyrec prune --dry-run' says what nothing "
+            "needs) and run the same command again: finished tasks are kept"
+        )
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    if error.errno in FORBIDDEN:
+        return (
+            f"{error.filename} may not be read or written ({error.strerror}); change its owner or "
+            "permissions, or name another place ('whyrec doctor' looks at all of [paths])"
+        )
+    if error.errno in MISPLACED:
+        return (
+            f"{error.filename} cannot be used ({error.strerror}): a file stands where a folder should, or "
+            "the reverse; name another place, or take away what is there"
+        )
+    return None

@@ -42,6 +42,7 @@ _SORTED_WRITES: Final = {
 million rows of a hundred partitions, which goes to disk and back where memory is short (twice the
 processor's time for two gigabytes of reviews)."""
 _MOVED_MARK: Final = "does not match existing data path"
+_DAMAGED_MARKS: Final = ("file is not a database", "database disk image is malformed")
 _CHECKED: Final[set[tuple[str, int, int]]] = set()
 """Extensions whose signature this process has seen: path, time of change (ns), bytes."""
 _BUSY_MARKS: Final = ("database is locked", "conflict", "could not serialize", "busy")
@@ -172,6 +173,12 @@ class Warehouse:
         try:
             connection.execute(attach)
         except duckdb.Error as error:
+            if any(mark in str(error) for mark in _DAMAGED_MARKS):
+                raise ConfigError(
+                    f"{self.catalog_path} is no catalog, or a damaged one ({_last_words(error)}); if it was "
+                    "one, move it aside and put a backup back ('whyrec restore'), else name another place in "
+                    "[warehouse] catalog or [paths] home"
+                ) from error
             if _MOVED_MARK not in str(error):
                 raise
             self._follow_move()
@@ -377,6 +384,11 @@ def read_snapshot(connection: duckdb.DuckDBPyConnection) -> int:
     """Number of the newest snapshot that `connection` sees."""
     row = connection.execute("FROM ducklake_current_snapshot('wh')").fetchone()
     return int(row[0]) if row else 0
+
+
+def _last_words(error: duckdb.Error) -> str:
+    """What an error ends with: the words of whom DuckDB asked."""
+    return str(error).rsplit(": ", 1)[-1][:200]
 
 
 def _is_busy(error: duckdb.Error) -> bool:

@@ -124,6 +124,13 @@ def test_a_lock_held_too_long_is_said_in_words(tmp_path: Path) -> None:
         pass
 
 
+def test_a_file_that_is_no_catalog_is_told_with_what_to_do(tmp_path: Path) -> None:
+    catalog = tmp_path / "catalog.sqlite"
+    catalog.write_text("not a database at all, however long it is " * 50)
+    with pytest.raises(ConfigError, match=r"catalog.sqlite is no catalog, .*'whyrec restore'"):
+        Warehouse(f"sqlite:{catalog}", str(tmp_path / "data")).prepare()
+
+
 def test_an_unknown_catalog_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="allowed are"):
         Warehouse("mysql:x", str(tmp_path)).prepare()
