@@ -115,6 +115,15 @@ def ingest_drops(
     night.setbacks += [failure for failure in failures if failure not in own]
     if drops is None:
         note_gone(night, known)
+    if night.flow != "import":
+        note_unread(night)
+
+
+def note_unread(night: Night) -> None:
+    """Remark on drops of the night's date that hold something and nothing that is read."""
+    told = sources.find_unread(night.settings, {night.as_of})
+    night.remarks += told
+    night.notes += told
 
 
 def note_gone(night: Night, known: Iterable[DropRef]) -> None:

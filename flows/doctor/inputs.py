@@ -11,6 +11,7 @@ from tasks.effects.gold import KEY, read_gold
 from tasks.ingest.sources import (
     GONE_ADVICE,
     find_gone,
+    find_unread,
     list_delivered,
     list_drop_dates,
     tell_gone,
@@ -108,6 +109,9 @@ def check_sources(settings: Settings, site: Site) -> Finding:
         advice = "expected folders <path>/YYYY-MM-DD/ with files in them"
         return Finding("sources", False, "no drop found", advice)
     found = f"drops of {len(days)} days, {days[0]} to {days[-1]}"
+    if unread := find_unread(settings):
+        more = f"; so {len(unread) - 1:,} more" if len(unread) > 1 else ""
+        return Finding("sources", False, f"{found}; {unread[-1]}{more}", "deliver these days again")
     gone = find_left(settings, site)
     if not gone:
         return Finding("sources", True, found)

@@ -181,7 +181,9 @@ def _feature_column(name: str, values: list[Any]) -> pl.Series:
     ]
     present = [value for value in scalars if value is not None and value not in NULLS]
     if all(isinstance(value, int | float) for value in present):
-        numbers = [None if value is None or value in NULLS else _to_float(value) for value in scalars]
+        numbers = [
+            None if value is None or value in NULLS else _to_float(value) for value in scalars
+        ]
         return pl.Series(label, numbers, dtype=pl.Float64)
     texts = [None if value is None else _to_level(value) for value in scalars]
     return pl.Series(label, texts, dtype=pl.String)

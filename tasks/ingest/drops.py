@@ -105,6 +105,17 @@ def drop_files(folder: Path | str, kind: str) -> dict[TableName, list[Path | str
     return {table: found[table] for table in TABLES if table in found}
 
 
+def list_unread(folder: Path | str, kind: str) -> list[str]:
+    """Names in a drop none of whose files is read, folders with a slash; empty where any file is read."""
+    if drop_files(folder, kind):
+        return []
+    return sorted(
+        f"{entry.name}/" if entry.is_folder else entry.name
+        for entry in _list_folder(folder)
+        if not entry.name.startswith((".", "_"))
+    )
+
+
 def _name_table(name: str, has_own_names: bool) -> TableName | None:
     """The table that a file's name stands for, None for a file that is no data."""
     if name.startswith((".", "_")):

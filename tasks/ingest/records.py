@@ -285,7 +285,9 @@ def _repair_cells(
         if problems[row] is not None:
             shown = {name: _format_object(texts[at][row]) for at, name in enumerate(columns)}
             raw[row] = json.dumps(shown)
-    mended = [pa.array([_format_object(value) for value in values], pa.string()) for values in texts]
+    mended = [
+        pa.array([_format_object(value) for value in values], pa.string()) for values in texts
+    ]
     return mended, pa.array(raw, pa.string()), pa.array(problems, pa.string())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.ingest.deliveries import name_import
-from tasks.ingest.drops import detect_table, drop_files, list_drops
+from tasks.ingest.drops import detect_table, drop_files, list_drops, list_unread
 from tasks.ingest.fingerprint import fingerprint_files
 from tasks.ingest.publish import (
     read_drops,
@@ -122,6 +122,28 @@ def list_delivered(settings: Settings, *, until: date) -> set[str]:
         if day <= until
         for table in drop_files(f"{root}/{day.isoformat()}", source.kind)
     }
+
+
+def find_unread(settings: Settings, days: Collection[date] | None = None) -> list[str]:
+    """Sentences on drops that hold something and nothing that is read; of `days`, or of all."""
+    told = []
+    for source in settings.sources:
+        root = locate_source(source, settings) if source.is_enabled else None
+        for day in list_drops(root) if root is not None else ():
+            if days is not None and day not in days:
+                continue
+            if names := list_unread(f"{root}/{day.isoformat()}", source.kind):
+                told.append(_tell_unread(f"{source.name} {day}", names))
+    return told
+
+
+def _tell_unread(drop: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
+    return (
+        f"nothing in the drop {drop} can be read ({', '.join(names[:MAX_NAMED])}{more}): deliver .json, "
+        ".jsonl, .csv, .tsv or .parquet files (text may be gzipped) called reviews, items, users or "
+        "exposures, in the folder of the date itself"
+    )
 
 
 def find_gone(

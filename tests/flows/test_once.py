@@ -17,6 +17,7 @@ from flows.night import (
     tidy_warehouse,
 )
 from flows.nightly import run_nightly
+from flows.stages import ingest_drops
 from flows.state import Night
 from tasks.ingest import task as ingest
 from tasks.ingest.sources import describe_import, find_drops
@@ -56,14 +57,32 @@ def test_a_merge_that_found_the_warehouse_busy_is_told_and_no_error(
     assert night.status == "completed"
 
 
+def test_a_night_tells_of_a_drop_of_which_nothing_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "drops" / str(MONDAY)
+    folder.mkdir(parents=True)
+    (folder / "reviews.xlsx").touch()
+    settings = Settings(
+        root=tmp_path,
+        sources=({"name": "shop", "kind": "sample", "path": "drops"},),  # type: ignore[arg-type]
+    )
+    for day, is_told in ((MONDAY, True), (TUESDAY, False)):
+        night = open_night(settings, day)
+        ingest_drops(night)
+        assert ["(reviews.xlsx): deliver .json" in one for one in night.messages] == [
+            True
+        ] * is_told
+        assert night.exit_code == 0
+
+
 def test_rows_of_the_day_after_a_drop_do_not_move_the_newest_night(tmp_path: Path) -> None:
     path = tmp_path / "drops" / "2024-03-04" / "reviews.jsonl"
     path.parent.mkdir(parents=True)
     times = ("2024-03-04T10:00:00Z", "2024-03-05T03:00:00Z")
     path.write_bytes(b"".join(make_line(reviewed_at=time) for time in times))
     settings = Settings(
-        root=tmp_path, sources=({"name": "shop", "kind": "sample", "path": "drops"},)
-    )  # type: ignore[arg-type]
+        root=tmp_path,
+        sources=({"name": "shop", "kind": "sample", "path": "drops"},),  # type: ignore[arg-type]
+    )
     assert choose_day(settings, None) == MONDAY
     run = open_night(settings, MONDAY).run
     for drop in find_drops(settings, until=MONDAY):
@@ -75,7 +94,9 @@ def test_rows_of_the_day_after_a_drop_do_not_move_the_newest_night(tmp_path: Pat
 def test_the_newest_night_of_history_is_that_of_its_last_day(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path)
     path = tmp_path / "history.jsonl"
-    path.write_bytes(b"".join(make_line(reviewed_at=f"{day}T10:00:00Z") for day in (MONDAY, TUESDAY)))
+    path.write_bytes(
+        b"".join(make_line(reviewed_at=f"{day}T10:00:00Z") for day in (MONDAY, TUESDAY))
+    )
     drop = describe_import(str(path), kind="sample", source="shop", table="reviews", mapping=None)
     run = open_night(settings, TUESDAY).run
     publish(run, ingest.stage_drop.fn(drop, settings.ingest, TUESDAY, run))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.ingest.adapters import drop_files, list_drops, list_ignored
+from tasks.ingest.drops import list_unread
 from tasks.platform.errors import ConfigError, InputError
 
 
@@ -110,3 +111,12 @@ def test_drop_folder_may_itself_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "2024-03-01").symlink_to(folder)
     assert list_drops(tmp_path) == [date(2024, 3, 1)]
     assert list_names(tmp_path / "2024-03-01", "sample") == {"reviews": ["reviews.jsonl"]}
+
+
+def test_a_drop_of_which_nothing_is_read_names_what_it_holds(tmp_path: Path) -> None:
+    folder = make_files(tmp_path / "2024-03-01", "reviews.xlsx", "_SUCCESS", ".part")
+    (folder / "reviews.parquet").mkdir()
+    assert list_unread(folder, "amazon-2018") == ["reviews.parquet/", "reviews.xlsx"]
+    make_files(folder, "reviews.jsonl")
+    assert list_unread(folder, "amazon-2018") == []
+    assert list_unread(make_files(tmp_path / "2024-03-02"), "amazon-2018") == []

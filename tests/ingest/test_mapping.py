@@ -319,11 +319,17 @@ def test_a_column_that_is_read_and_there_twice_is_refused_and_others_may_be(
     assert stage_paths(tmp_path, [path], adapter=adapter).rows[0]["rating"] == 5
 
 
-def test_features_that_are_numbers_are_packed_as_numbers_and_blanks_as_nothing(tmp_path: Path) -> None:
-    adapter = read(tmp_path, 'delimiter = ";"\n[users]\nuser_id = "who"\nfeatures = ["age", "city"]')
+def test_features_that_are_numbers_are_packed_as_numbers_and_blanks_as_nothing(
+    tmp_path: Path,
+) -> None:
+    adapter = read(
+        tmp_path, 'delimiter = ";"\n[users]\nuser_id = "who"\nfeatures = ["age", "city"]'
+    )
     ages = ["31", "", " ", "12,50", "1.299,00", ".5", " 7 ", "NaN", "007", "18-25", "1,2,3"]
     lines = ["who;age;city", *(f"u{at};{age};Rome" for at, age in enumerate(ages))]
-    result = stage(tmp_path, "\n".join(lines).encode(), adapter=adapter, table="users", name="u{}.csv")
+    result = stage(
+        tmp_path, "\n".join(lines).encode(), adapter=adapter, table="users", name="u{}.csv"
+    )
     found = [json.loads(row["features"]) for row in result.rows]
     assert [one["age"] for one in found] == [
         31, None, None, 12.5, 1299, 0.5, 7, None, "007", "18-25", "1,2,3",

@@ -249,6 +249,14 @@ def test_a_source_that_is_not_there_is_named(config: Path) -> None:
     wrong(look(config, "sources", SOURCE.format(kind="mapping")), "source shop", "no mapping file")
 
 
+def test_a_drop_of_which_nothing_is_read_is_named(config: Path) -> None:
+    folder = config.parent / "drops" / "2024-03-01"
+    (folder / "reviews.parquet").mkdir(parents=True)
+    (folder / "reviews.csv.zip").touch()
+    found = look(config, "sources", SOURCE.format(kind="amazon-2018"))
+    wrong(found, "drop shop 2024-03-01 can be read (reviews.csv.zip, reviews.parquet/)", "again")
+
+
 def test_published_drops_that_left_their_source_are_a_note(config: Path) -> None:
     drops = config.parent / "drops" / "2024-03-01"
     drops.mkdir(parents=True)
