@@ -31,6 +31,10 @@ from tasks.platform.errors import InputError
 BATCH_ROWS: Final = 20_000
 _NO_CLOSE: Final = "not valid CSV: a quote opened on this line is never closed"
 
+_LONE_RETURN: Final = (
+    "a carriage return alone ends a line: save the file with line ends of LF or CRLF"
+)
+
 
 @dataclass(frozen=True)
 class Record:
@@ -143,7 +147,9 @@ def _parse_record(
         return Record(number, data, problem=describe_encoding(error))
     except csv.Error as error:
         return Record(number, data, problem=f"not valid CSV: {error}")
-    cells = rows[0] if len(rows) == 1 else []
+    if len(rows) > 1:
+        return Record(number, data, problem=_LONE_RETURN)
+    cells = rows[0] if rows else []
     if width and len(cells) != width:
         problem = f"wrong number of fields: {len(cells)}, the header has {width}"
         return Record(number, data, problem=problem)

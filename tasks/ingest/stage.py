@@ -80,6 +80,17 @@ _MACROS: Final = (
 )
 
 
+_REMEDIES: Final = {
+    "save the file as UTF-8": (BAD_ENCODING,),
+    "write one JSON object a line, where the file holds a list of them or objects over several lines "
+    "(pandas: to_json(orient='records', lines=True)), and call it .csv where it is one": (
+        "not valid JSON",
+        "not a JSON object",
+    ),
+}
+"""What to do about a file of which most refused rows are refused for these kinds of reasons."""
+
+
 @dataclass(frozen=True)
 class Staged:
     """The account of one staged drop.
@@ -326,8 +337,14 @@ def _check_share(staged: Staged, deliveries: Sequence[Delivery], options: Ingest
     if not bad or bad <= options.max_bad_share * read or (bad <= FEW_ROWS and not is_hopeless):
         return
     kinds = ", ".join(f"{kind} ({count:,})" for kind, count in list(staged.reasons.items())[:5])
-    is_foreign = staged.reasons.get(BAD_ENCODING, 0) > bad / 2
-    remedy = "save the file as UTF-8" if is_foreign else "have the source deliver again"
+    remedy = next(
+        (
+            words
+            for words, parts in _REMEDIES.items()
+            if sum(staged.reasons.get(kind, 0) for kind in parts) > bad / 2
+        ),
+        "have the source deliver again",
+    )
     names = ", ".join(each.name for each in deliveries[:5])
     raise TooManyBadRowsError(
         f"{bad:,} of {read:,} rows of {names} are malformed ({bad / read:.1%}; at most "

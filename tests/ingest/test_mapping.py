@@ -102,6 +102,26 @@ def test_a_file_in_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -
         )
 
 
+@pytest.mark.parametrize(
+    "content", [b'[{"who": "u"}, {"who": "v"}]', b'[\n {\n  "who": "u"\n }\n]', b"who,stars\nu,5\n"]
+)
+def test_a_file_that_is_no_json_lines_is_refused_with_what_to_do(
+    tmp_path: Path, content: bytes
+) -> None:
+    with pytest.raises(
+        TooManyBadRowsError, match=r"write one JSON object a line, .* call it \.csv"
+    ):
+        stage(
+            tmp_path, content, adapter=read(tmp_path, REVIEWS), name="r{}.json", max_bad_share=0.1
+        )
+
+
+def test_lines_that_end_in_a_carriage_return_alone_are_told(tmp_path: Path) -> None:
+    content = b"who,what/part,when,stars\ru,i,2024-03-01,5\r"
+    with pytest.raises(InputError, match=r"header of 'r.csv' .* carriage return alone"):
+        stage(tmp_path, content, adapter=read(tmp_path, REVIEWS), name="r{}.csv")
+
+
 def test_a_column_that_the_mapping_leaves_out_is_no_news(tmp_path: Path) -> None:
     content = "who,what/part,when,stars,the text,head,ok,up,extra\nu,i,2024-03-01,5,good,h,1,2,x\n"
     result = stage(tmp_path, content.encode(), adapter=read(tmp_path, REVIEWS), name="r{}.csv")
