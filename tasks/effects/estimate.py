@@ -82,11 +82,14 @@ def estimate_effects(
     method: Method | None = None,
     rules: Rules = DEFAULT_RULES,
     left_out: Collection[str] = (),
+    is_adjusted: bool = True,
 ) -> list[Row]:
     """Effects of all attributes on `outcome`, three rows each, in the order of `attributes`.
 
     `moments` are the window's sum. Columns of them that are neither treatments nor outcome nor
-    intercept are controls, but for those `left_out`.
+    intercept are controls, but for those `left_out`. `is_adjusted` holds false discoveries over these
+    rows; without it q values are None, and verdicts do not heed them, for whoever adds them over the
+    rows of several windows.
 
     Keys of a row: source, window, window_start, window_end, outcome, attribute, contrast,
     estimator, estimand, estimate, std_error, ci_low, ci_high, naive, naive_ci_low, naive_ci_high, n,
@@ -110,7 +113,7 @@ def estimate_effects(
         return [_refuse(row, str(error), naive, method) for row in rows]
     width = 1 + len(controls) + len(treatments)
     filled = [_fill(row, screening, fit, naive, method, rules, width) for row in rows]
-    return add_q_values(filled, confidence=method.confidence)
+    return add_q_values(filled, confidence=method.confidence) if is_adjusted else filled
 
 
 def list_controls(columns: Sequence[str], attributes: Sequence[str], outcome: str) -> list[str]:
@@ -171,8 +174,8 @@ def count_mentions(moments: Moments, treatments: Sequence[str]) -> dict[str, int
 def add_q_values(rows: Sequence[Row], *, confidence: float = 0.95) -> list[Row]:
     """False-discovery q values over all rows that have a p value, and what follows for verdicts.
 
-    May be called again over the rows of several windows together: it starts from the p values. A
-    verdict only gets worse by it.
+    A verdict only gets worse by it: rows that are adjusted with those of other windows are not
+    adjusted by themselves before, as a find may stand among many finds that falls among few.
     """
     tested = [row for row in rows if row["p_value"] is not None]
     q_values = credibility.adjust_p_values([row["p_value"] for row in tested])

@@ -183,6 +183,7 @@ def estimate_window(
             outcome=settings.outcome,
             method=make_method(settings),
             left_out=left_out,
+            is_adjusted=False,  # over all windows of the night together, by judge_night
         )
 
     rows = weigh_holes(estimate(), find_holes(frozen, total), estimate)

@@ -157,7 +157,9 @@ def test_under_the_null_false_finds_are_marked():
 def test_q_values_may_be_taken_over_several_windows():
     moments = make_world(np.random.default_rng(16)).moments()
     rows = estimate_effects(moments, window=WINDOW, attributes=list(TRUTH))
-    pooled = add_q_values([*rows, *rows])
+    apart = estimate_effects(moments, window=WINDOW, attributes=list(TRUTH), is_adjusted=False)
+    assert {row["q_value"] for row in apart} == {None}
+    pooled = add_q_values([*apart, *apart])
     assert len(pooled) == 18
     assert [row["q_value"] for row in pooled[:9]] == pytest.approx(
         [row["q_value"] for row in rows]
