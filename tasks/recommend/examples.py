@@ -33,8 +33,9 @@ def choose_users(ratings: Ratings, groups: Codes) -> Codes:
 
 
 def summarise_mentions(attributes: pl.DataFrame, reviews: pl.DataFrame) -> pl.DataFrame:
-    """What reviews say of each item: one row per item and attribute that is spoken of.
+    """What reviews say of each item: one row per item and attribute that reviews of any item speak of.
 
+    Silence counts: without its row an item that nobody praises would be taken for one of the mean.
     `attributes` holds review_id, attribute, is_mentioned, polarity, confidence, span_start, span_end;
     `reviews` review_id and item_id. Columns: item_id, attribute, n_reviews (of the item), n_positive,
     n_negative, and review_id and span of the most confident praise, null where there is none.
@@ -53,7 +54,11 @@ def summarise_mentions(attributes: pl.DataFrame, reviews: pl.DataFrame) -> pl.Da
         (pl.col("polarity") > 0).sum().cast(pl.Int64).alias("n_positive"),
         (pl.col("polarity") < 0).sum().cast(pl.Int64).alias("n_negative"),
     )
-    joined = counts.join(totals, on="item_id").join(best, on=["item_id", "attribute"], how="left")
+    spoken = totals.join(said.select("attribute").unique(), how="cross")
+    joined = spoken.join(counts, on=["item_id", "attribute"], how="left").with_columns(
+        pl.col("n_positive", "n_negative").fill_null(0)
+    )
+    joined = joined.join(best, on=["item_id", "attribute"], how="left")
     return joined.sort("item_id", "attribute")
 
 

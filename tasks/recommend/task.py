@@ -175,12 +175,16 @@ def name_groups(groups: FileRef, run: RunContext) -> FileRef:
 def count_mentions(
     source: str, until: date, mark: str, attributes: tuple[AttributesRef, ...], run: RunContext
 ) -> FileRef:
-    """What the reviews of each item say of each attribute."""
+    """What the reviews of each item that were read say of each attribute."""
     with run.site.warehouse.connect() as connection:
         scope = {"source": source, "until": until}
         reviews = connection.execute(read_sql("clean/ratings_select"), scope).pl()
     frames = [run.site.lake.read_frame(ref.file) for ref in attributes]
-    table = summarise_mentions(pl.concat(frames), reviews.select("review_id", "item_id"))
+    unread = {
+        review for ref in attributes for review in run.site.lake.read_frame(ref.unread)["review_id"]
+    }
+    read = reviews.filter(~pl.col("review_id").is_in(list(unread)))
+    table = summarise_mentions(pl.concat(frames), read.select("review_id", "item_id"))
     return run.site.lake.put_frame("mentions", table)
 
 

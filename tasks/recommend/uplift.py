@@ -16,8 +16,8 @@ def score_uplift(
 ) -> Floats:
     """Rating points that each item's attributes cause, beyond the mean item's; shape (items,).
 
-    `mentions` holds item_id, attribute, n_reviews (of the item), n_positive and n_negative;
-    `effects` are causal effects by attribute and contrast ("positive", "negative"), against not
+    `mentions` holds item_id, attribute, n_reviews (of the item), n_positive and n_negative, a row for
+    every item that has reviews; `effects` are causal effects by attribute and contrast ("positive", "negative"), against not
     mentioned. Shares of reviews are shrunk to those of all items, as an item with few reviews says
     little of itself. Attributes without a known effect count nothing.
     """

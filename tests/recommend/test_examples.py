@@ -16,7 +16,9 @@ def test_mentions_are_counted_by_item_and_the_surest_praise_is_kept():
     table = summarise_mentions(ATTRIBUTES, REVIEWS)
     assert table.to_dicts() == [
         {"item_id": "a", "attribute": "sound", "n_positive": 2, "n_negative": 1, "n_reviews": 3,
-         "review_id": "r2", "span_start": 4, "span_end": 9}
+         "review_id": "r2", "span_start": 4, "span_end": 9},
+        {"item_id": "b", "attribute": "sound", "n_positive": 0, "n_negative": 0, "n_reviews": 1,
+         "review_id": None, "span_start": None, "span_end": None},
     ]  # fmt: skip
 
 
