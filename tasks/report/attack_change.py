@@ -43,12 +43,18 @@ def compare_weeks(row: AttackRow, previous: Sequence[PreviousRow]) -> Change:
 
 
 def _compare_smallest(row: AttackRow, before: PreviousRow, when: str) -> Change:
-    """By how few fakes turn the conclusion; more is better. None: more than were looked to."""
-    now, then = (tell_smallest(one) for one in (row, before))
+    """By how few fakes turn the conclusion; more is better.
+
+    None found is more than were looked to, which need not be more than the share of the other week.
+    """
+    now, then = (tell_smallest(one) or "not looked for" for one in (row, before))
     told = f"{now}, was {then} ({when})"
     if row.smallest_share is None and before.smallest_share is None:
         return Change("unchanged", told)
     if row.smallest_share is None or before.smallest_share is None:
+        reached, found = (row, before) if row.smallest_share is None else (before, row)
+        if (reached.looked_to or 0.0) < (found.smallest_share or 0.0):
+            return Change("not comparable", told)
         return Change("better" if row.smallest_share is None else "worse", told)
     ratio = row.smallest_share / before.smallest_share - 1
     return Change(_judge(-ratio, SAME_SHARE), told)

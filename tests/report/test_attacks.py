@@ -121,6 +121,17 @@ def test_a_conclusion_that_takes_more_fakes_than_last_week_is_better() -> None:
     assert compare(row, smallest_share=None) == "worse: 2.00%, was none up to 16% (9 March 2024)"
 
 
+def test_a_share_that_was_not_looked_to_is_neither_better_nor_worse() -> None:
+    row = make_attack(smallest_share=None, looked_to=0.04)
+    assert compare(row, smallest_share=0.08) == (
+        "not comparable: none up to 4%, was 8.00% (9 March 2024)"
+    )
+    assert compare(row, smallest_share=0.03) == "better: none up to 4%, was 3.00% (9 March 2024)"
+    assert compare(row, looked_to=0.16).startswith("unchanged: none up to 4%, was none up to 16%")
+    wider = make_attack(smallest_share=0.08)
+    assert compare(wider, smallest_share=None, looked_to=0.04).startswith("not comparable")
+
+
 def test_a_reader_that_is_fooled_more_often_is_worse_and_a_skip_is_no_comparison() -> None:
     row = make_text_attack()
     assert compare(row, succeeded=1) == "worse: 50%, was 25% (9 March 2024)"
