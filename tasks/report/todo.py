@@ -92,10 +92,9 @@ def name_effect(change: EffectChange, report: NightReport) -> str:
 
 
 def phrase_move(change: EffectChange, report: NightReport) -> str:
-    """From +1.04 to +1.30 stars."""
-    decimals = effect_decimals(change.now) if change.now else 2
+    """From +1.04 to +1.30 stars, in as many decimals as tell the change."""
     before, now = (
-        format_number(row.estimate if row else None, decimals=decimals, is_signed=True)
+        format_number(row.estimate if row else None, decimals=change.places, is_signed=True)
         for row in (change.before, change.now)
     )
     value = change.now.estimate if change.now and change.now.estimate is not None else 2.0

@@ -14,6 +14,7 @@ from tasks.report.changes import (
     explain_flip,
 )
 from tasks.report.model import EffectRow
+from tasks.report.todo import phrase_move
 from tests.report.conftest import make_night
 
 TOLERANCE = 1e-12  # one subtraction of two doubles near 1
@@ -87,6 +88,15 @@ def make_moved(**changes: Any) -> MovedRow:
 def compare(now: EffectRow, moved: MovedRow, before: EffectRow | None = None) -> EffectChange:
     (change,) = compare_nights([before or make_effect()], [now], [moved])
     return change
+
+
+def test_a_small_change_is_told_in_decimals_that_show_it() -> None:
+    now = make_effect(estimate=0.4741, ci_low=0.44, ci_high=0.51)
+    before = make_effect(estimate=0.4662, ci_low=0.43, ci_high=0.5)
+    change = compare(now, make_moved(change=0.0079, ci_low=0.004, ci_high=0.0118, q_value=0.001),
+                     before)  # fmt: skip
+    assert change.word == "likely real"
+    assert phrase_move(change, make_night()) == "from +0.466 to +0.474 stars"
 
 
 def test_a_change_with_an_interval_of_its_own_is_real_though_the_effects_overlap() -> None:
