@@ -13,7 +13,10 @@ from tasks.effects.intervals import make_interval
 from tasks.effects.measured import Table, correct_effects
 
 _SEED: Final = 20240301
-_NUMBERS: Final = ("estimate", "std_error", "ci_low", "ci_high", "p_value", "robustness_value")
+_NUMBERS: Final = (
+    "estimate", "std_error", "ci_low", "ci_high", "p_value", "q_value", "robustness_value",
+    "variance_left", "effective_clusters",
+)  # fmt: skip
 
 
 def correct_rows(

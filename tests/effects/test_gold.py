@@ -167,6 +167,8 @@ def test_too_few_labels_are_said_in_words() -> None:
     assert {row["estimate"] for row in found} == {None}
     assert {row["verdict"] for row in found} == {"no result"}
     assert "29 of the labelled reviews can be used; at least 30" in found[0]["reasons"][0]
+    of_what_was_read = ("p_value", "q_value", "robustness_value", "variance_left")
+    assert {row[name] for row in found for name in of_what_was_read} == {None}
 
 
 def test_labels_of_reviews_that_were_not_read_or_decided_are_counted() -> None:
