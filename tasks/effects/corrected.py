@@ -1,16 +1,19 @@
 """Rows of effects, corrected for misreading by a labelled sample (`tasks.effects.measured`)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from tasks.effects.agreement import check_agreement, check_sample, check_sides, measure_agreement
+from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Rules, weigh_row
 from tasks.effects.estimate import Method, Row, add_q_values, contrast_weights, fill_row
 from tasks.effects.impute import Gold, Reading
 from tasks.effects.intervals import make_interval
 from tasks.effects.measured import Table, correct_effects
+from tasks.effects.plr import Fit
 
 _SEED: Final = 20240301
 _NUMBERS: Final = (
@@ -64,9 +67,19 @@ def correct_rows(
             confidence=method.confidence,
         )
         weights = corrected.fit.weights(contrast_weights(name, row["contrast"]))
-        found = fill_row(base, corrected.fit, weights, interval, None, rules, width)
+        fit = move_contrast(corrected.fit, weights, interval.estimate)
+        found = fill_row(base, fit, weights, interval, None, rules, width)
         filled.append(weigh_row(found, [*against, ("credible", note)]))
     return add_q_values(filled, confidence=method.confidence)
+
+
+def move_contrast(fit: Fit, weights: FloatArray, estimate: float) -> Fit:
+    """`fit` with theta moved along `weights` (m,) to where the contrast is `estimate`.
+
+    What a confounder would have to explain is asked of the corrected effect, not of the imputed one.
+    """
+    step = (estimate - float(weights @ fit.theta)) / float(weights @ weights)
+    return replace(fit, theta=fit.theta + step * weights)
 
 
 def refuse_row(row: Row, reason: str) -> Row:

@@ -6,14 +6,16 @@ wrong in a fifth of the cells: then it is drawn anew, leaning towards the outcom
 Taken for the truth, the readings' effects shrink by about that share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from tasks.effects import corrected
 from tasks.effects import gold as gold_room
 from tasks.effects.basis import Basis, fit_basis
 from tasks.effects.choose import choose_labelled_periods
@@ -29,7 +31,7 @@ from tasks.effects.gold import (
     refuse_window,
     score_controls,
 )
-from tasks.effects.measured import Table, table_moments
+from tasks.effects.measured import Corrected, Table, correct_effects, table_moments
 from tasks.effects.panel import panel_spec
 from tasks.platform.errors import InputError
 from tasks.platform.refs import PeriodRef
@@ -150,6 +152,26 @@ def test_rows_say_what_they_are_and_what_they_were_before() -> None:
         for said in found[0]["reasons"]
     )
     assert all(row["naive"] is not None and row["verdict"] != "no result" for row in found)
+
+
+def test_the_strength_of_a_confounder_is_told_of_the_corrected_effect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A corrected effect of 0 needs none, whatever the effect of the labels as they were drawn is."""
+    rng = np.random.default_rng(1)
+    world, rows = (one := make_world(rng)), draw(rng, one, 200)
+    as_drawn = correct(world, rows)
+
+    def vanish(*given: Any, **named: Any) -> Corrected:
+        found = correct_effects(*given, **named)
+        return replace(found, estimate=np.array([0.0, *found.estimate[1:]]))
+
+    monkeypatch.setattr(corrected, "correct_effects", vanish)
+    first, *others = correct(world, rows)
+    assert (first["estimate"], first["robustness_value"]) == (0.0, 0.0)
+    assert [row["robustness_value"] for row in others] == pytest.approx(
+        [row["robustness_value"] for row in as_drawn[1:]]
+    )
 
 
 def test_a_perfect_reading_that_is_labelled_in_full_stays_as_it_was() -> None:
