@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tasks.report.model import HEADLINE_CONTRAST, EffectRow, TruthRow, Verdict
+from tasks.report.model import HEADLINE_CONTRAST, EffectRow, PositionRow, TruthRow, Verdict
 
 MAIN_ESTIMATOR: Final = "plr"
 _VERDICT_RANK: Final[Mapping[Verdict, int]] = {
@@ -38,6 +38,13 @@ class EffectGroup:
     def first(self) -> EffectRow:
         """Any row: window dates and outcome are the same in all of them."""
         return self.rows[0]
+
+
+def is_told(row: EffectRow | PositionRow) -> bool:
+    """Whether there is a number whose interval does not hold zero: an effect, and not that none is known."""
+    if row.estimate is None or row.verdict == "no result":
+        return False
+    return row.ci_low is None or row.ci_high is None or not row.ci_low <= 0 <= row.ci_high
 
 
 def rank_effect(row: EffectRow) -> tuple[int, float, str, str, str]:

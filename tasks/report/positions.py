@@ -8,6 +8,7 @@ from typing import Final
 from markupsafe import Markup
 
 from tasks.report.charts import ForestRow, draw_forest
+from tasks.report.effects import is_told
 from tasks.report.group_view import describe_forest_row, drawable
 from tasks.report.model import NightReport, PositionRow
 from tasks.report.words import (
@@ -83,6 +84,9 @@ def _tell_steepest(rows: Sequence[PositionRow], report: NightReport) -> str:
         if all(row.estimate is None or row.verdict == "no result" for row in rows):
             return "No result: too few exposures."
         return "No position has a credible effect."
+    credible = [row for row in credible if is_told(row)]
+    if not credible:
+        return "No position has an effect that can be told from zero."
     row = max(credible, key=lambda row: abs(row.estimate or 0.0))
     value = row.estimate or 0.0
     decimals = effect_decimals(row)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from tasks.report.changes import EffectChange, count_changes, count_words
 from tasks.report.credibility import find_refuted
-from tasks.report.effects import EffectGroup, group_effects, headline_groups
+from tasks.report.effects import EffectGroup, group_effects, headline_groups, is_told
 from tasks.report.model import CheckRow, Contrast, EffectRow, NightReport
 from tasks.report.nights import DATA_WORDS
 from tasks.report.problems import Item, find_problems, list_failed, name_refused
@@ -363,12 +363,15 @@ def _tell_run(report: NightReport) -> Iterable[str]:
 
 
 def _pick_findings(groups: Iterable[EffectGroup]) -> list[EffectRow]:
-    """The credible effects that move the average outcome most, at most one per attribute."""
+    """The credible effects that move the average outcome most, at most one per attribute.
+
+    One whose interval holds zero moves nothing that is known.
+    """
     best: dict[tuple[str, str], EffectRow] = {}
     for group in groups:
         estimator = group.first.estimator
         for row in (*group.rows, *group.others):
-            if row.verdict != "credible" or row.estimate is None or row.estimator != estimator:
+            if row.verdict != "credible" or row.estimator != estimator or not is_told(row):
                 continue
             key = (row.source, row.attribute)
             if key not in best or _CONTRAST_RANK[row.contrast] < _CONTRAST_RANK[best[key].contrast]:

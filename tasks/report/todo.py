@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from tasks.report.changes import EffectChange
-from tasks.report.effects import EffectGroup
+from tasks.report.effects import EffectGroup, is_told
 from tasks.report.model import EffectRow, NightReport
 from tasks.report.problems import Item, find_problems, name_check
 from tasks.report.words import (
@@ -77,7 +77,8 @@ def _has_fallen(change: EffectChange) -> bool:
 
 
 def _has_risen(change: EffectChange) -> bool:
-    return change.verdict_now == "credible" and change.kind == "verdict changed"
+    is_risen = change.verdict_now == "credible" and change.kind == "verdict changed"
+    return is_risen and change.now is not None and is_told(change.now)
 
 
 def _has_moved(change: EffectChange) -> bool:

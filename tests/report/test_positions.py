@@ -55,6 +55,13 @@ def test_weak_positions_are_not_told_as_effects() -> None:
     assert found.sentence == "No position has a credible effect."
 
 
+def test_positions_not_told_from_zero_are_not_told_as_effects() -> None:
+    null = {"estimate": -0.001, "ci_low": -0.01, "ci_high": 0.008}
+    rows = [{**row, **null, "verdict": "credible"} for row in make_positions()]
+    (found,) = view_positions(make_night(positions=rows), most=20, most_views=4)
+    assert found.sentence == "No position has an effect that can be told from zero."
+
+
 def test_a_night_without_exposures_has_no_positions() -> None:
     night = make_night(positions=[])
     assert view_positions(night, most=20, most_views=4) == ()

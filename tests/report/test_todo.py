@@ -6,6 +6,7 @@ import pytest
 
 from tasks.report.changes import compare_before
 from tasks.report.model import NightReport
+from tasks.report.render import render_html
 from tasks.report.summary import summarise_night
 from tests.report.conftest import make_checks, make_drops, make_effects, make_night, make_previous
 
@@ -46,6 +47,21 @@ def test_an_effect_that_becomes_credible_can_be_acted_on() -> None:
     assert list_subjects(report)[0] == "You can act on price"
     first = summarise_night(report, compare_before(report)).todo[0]
     assert "No longer: too few users." in first.text
+
+
+def make_null(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "estimate": 0.01, "ci_low": -0.02, "ci_high": 0.04, "verdict": "credible"}
+
+
+def test_an_effect_that_is_not_told_from_zero_is_nothing_to_work_on_or_act_on() -> None:
+    effects = [make_null(row) for row in make_effects()]
+    weak = [{**row, "verdict": "weak", "reasons": ["too few users"]} for row in effects]
+    night = make_calm(effects=effects, previous_effects=weak)
+    assert list_subjects(night) == []
+    assert summarise_night(night, ()).findings == ()
+    page = render_html(night)
+    assert "those that are cannot be told from zero" in page
+    assert "add 0.01" not in page
 
 
 def test_a_failed_night_asks_for_nothing_but_its_repair() -> None:
