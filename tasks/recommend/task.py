@@ -232,21 +232,25 @@ def rank_all(
 
 @stage_task("recommend")
 def collect_effects(source: str, verdicts: VerdictsRef, run: RunContext) -> FileRef:
-    """The credible effects of praise and of blame on one source, of its longest window."""
+    """The credible effects of praise and of blame on one source, of its longest window.
+
+    Those that cannot be told from zero are no reason to recommend anything.
+    """
     rows = [
         row
         for row in json.loads(run.site.lake.read_bytes(verdicts.effects))
         if row["source"] == source
         and row["contrast"] in ("positive", "negative")
         and row["estimator"] == "plr"
-        and row["verdict"] == "credible"
-        and row["estimate"] is not None
     ]
     first = min((row["window_start"] for row in rows), default=None)
     kept = [
         [row["attribute"], row["contrast"], row["estimate"]]
         for row in rows
         if row["window_start"] == first
+        and row["verdict"] == "credible"
+        and row["estimate"] is not None
+        and not row["ci_low"] <= 0 <= row["ci_high"]
     ]
     return _put_json(run, "credible_effects", sorted(kept))
 
