@@ -90,14 +90,21 @@ def _tell_quality(rows: Sequence[QualityRow]) -> list[str]:
         f"{format_number(used.mse_weighted)}{_compare(others)}."
     ]
     if used.coverage is not None and used.popularity_lift is not None:
-        side = "above" if used.popularity_lift > 1 else "below"
         sentences.append(
             f"Its lists of five reach {used.coverage:.0%} of the items. What they show is "
-            f"{format_number(used.popularity_lift)} times as often rated as what people rate by "
-            f"themselves: {side} 1, lists favour the {'popular' if side == 'above' else 'rare'}."
+            f"{_tell_lift(used.popularity_lift)}."
         )
     sentences += [_tell_gap(used, side) for side in ("user", "item")]
     return [sentence for sentence in sentences if sentence]
+
+
+def _tell_lift(lift: float) -> str:
+    """How often rated what lists show is, beside what people rate; neither more nor less, to two decimals."""
+    said = format_number(lift)
+    if said == format_number(1.0):
+        return "as often rated as what people rate by themselves"
+    favour = "above 1, lists favour the popular" if lift > 1 else "below 1, lists favour the rare"
+    return f"{said} times as often rated as what people rate by themselves: {favour}"
 
 
 MIN_LEVEL = 20

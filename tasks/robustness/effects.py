@@ -124,8 +124,11 @@ class Smallest:
         """In words."""
         if self.share is None or self.attacked is None:
             return f"not below {self.looked_to:.1%} of the data"
-        told = f"{self.share:.2%} of the data ({self.rows:,} reviews)"
-        return f"{told} turn '{self.clean.side}' into '{self.attacked.side}'"
+        one = self.rows == 1
+        told = f"{self.share:.2%} of the data ({self.rows:,} {'review' if one else 'reviews'})"
+        return (
+            f"{told} {'turns' if one else 'turn'} '{self.clean.side}' into '{self.attacked.side}'"
+        )
 
 
 def measure_damage(

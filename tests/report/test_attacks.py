@@ -62,6 +62,17 @@ def test_damage_and_defence_stand_in_one_row() -> None:
         assert words in row
 
 
+def test_a_flip_between_two_credible_effects_says_what_flipped() -> None:
+    row = make_attack(attacked=0.02, attacked_verdict="credible")
+    html = render_html(make_night(attacks=gather(row)))
+    assert "credible → credible" not in html
+    assert "but only one of the two is told from 0" in html
+    turned = make_attack(attacked=-0.2, attacked_verdict="credible", is_sign_flipped=True)
+    page = render_html(make_night(attacks=gather(turned)))
+    assert "the sign flips" in page
+    assert "only one of the two" not in page
+
+
 def test_an_attack_that_flips_nothing_says_how_far_it_was_tried() -> None:
     row = make_attack(smallest_share=None, is_verdict_flipped=False)
     assert "none up to 16%" in render_html(make_night(attacks=gather(row)))

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tasks.report.recommender_rows import MAX_POINTS, describe_recommender
 from tasks.report.recommenders import view_recommenders
 from tasks.report.render import render_html
@@ -55,6 +57,17 @@ def test_its_error_stands_beside_those_of_simpler_models() -> None:
         "(1.10 uncorrected, 1.20 for means of users and items).",
         "Its lists of five reach 25% of the items. What they show is 0.70 times as often rated as "
         "what people rate by themselves: below 1, lists favour the rare.",
+    )
+
+
+@pytest.mark.parametrize("lift", [1.0, 0.998, 1.004])
+def test_lists_that_favour_neither_the_popular_nor_the_rare_are_said_to(lift: float) -> None:
+    quality = [{**QUALITY[-1], "popularity_lift": lift}]
+    (view,) = view_recommenders(
+        make_night(recommenders=[make_recommender(quality=quality)]), most=1
+    )
+    assert view.sentences[1].endswith(
+        "What they show is as often rated as what people rate by themselves."
     )
 
 

@@ -1,10 +1,18 @@
 """Damage to conclusions, on a conclusion that can be worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tasks.robustness.behaviour import ATTACKS, forge
-from tasks.robustness.effects import Conclusion, find_smallest, is_inside, measure_damage
+from tasks.robustness.effects import (
+    Conclusion,
+    Smallest,
+    find_smallest,
+    is_inside,
+    measure_damage,
+)
 from tasks.robustness.profiles import Aim
 from tests.robustness.worlds import MeanTarget, toy_corpus
 
@@ -49,6 +57,13 @@ def test_where_nothing_flips_it_is_said_up_to_which_size():
     assert found.share is None
     assert found.looked_to == found.not_below == pytest.approx(40 / toy_corpus().n)
     assert found.sentence == f"not below {found.looked_to:.1%} of the data"
+
+
+def test_one_review_that_flips_a_conclusion_is_told_as_one():
+    raised, none = Conclusion("credible", 0.2, 0.05, 0.1, 0.3), Conclusion("weak", 0.1)
+    found = Smallest("price", 0.002, 1, 0.0, 0.16, 9, raised, none)
+    assert found.sentence == "0.20% of the data (1 review) turns 'raises' into 'no clear effect'"
+    assert "(2 reviews) turn '" in replace(found, rows=2).sentence
 
 
 def test_signs_and_verdicts_flip_apart():
