@@ -163,13 +163,20 @@ def deal_halves(question: Question) -> NDArray[np.bool_]:
 
 
 def try_time(trial: Trial) -> Line:
-    """Earlier and later half of the rows, where a time column is named."""
+    """Earlier and later part of the rows, cut nearest to their half, where a time column is named.
+
+    Rows of one time stay together: of few times the median may be the last.
+    """
     if trial.time is None:
         return make_line("time", _SKIPPED, note="no time column was named")
     if np.isnan(trial.time).any():
         return make_line("time", _SKIPPED, note="the time column has gaps")
-    is_early = trial.time <= np.median(trial.time)
-    return try_halves(trial, "time", is_early, are_apart=False)
+    times, counts = np.unique(trial.time, return_counts=True)
+    if len(times) < 2:
+        return make_line("time", _SKIPPED, note="all rows are of one time")
+    upto = np.cumsum(counts)[:-1]
+    last = times[np.abs(upto - len(trial.time) / 2).argmin()]
+    return try_halves(trial, "time", trial.time <= last, are_apart=False)
 
 
 def try_halves(trial: Trial, refuter: str, is_first: NDArray[np.bool_], *, are_apart: bool) -> Line:

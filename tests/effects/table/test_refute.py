@@ -70,6 +70,19 @@ def test_an_effect_that_turns_over_in_time_is_weak():
     assert answer["verdict"] == "weak"
 
 
+def test_two_waves_of_unequal_size_are_told_apart_in_time():
+    """Six tenths are of the second wave: the median is that wave, and no row is later."""
+    frame = make_table(np.random.default_rng(4))
+    frame = frame.with_columns(wave=(pl.col("day") >= 12).cast(pl.Int64), one=1)
+    turned = frame.with_columns(y=pl.col("y") - pl.col("wave") * pl.col("d"))
+    _, lines = refuted(turned, time="wave", cluster="user")
+    assert (lines["time"]["result"], lines["time"]["refuted"]) == (
+        "weak", pytest.approx(-1.0, abs=0.3),
+    )  # fmt: skip
+    _, lines = refuted(frame, time="one", cluster="user")
+    assert lines["time"]["note"] == "all rows are of one time"
+
+
 def test_copies_of_rows_pass_the_placebo_when_they_are_one_cluster():
     """Every row ten times over, with its treatment: dealt out whole, as they were."""
     frame = pl.concat([make_table(np.random.default_rng(4), n=150)] * 10)
