@@ -108,10 +108,13 @@ def estimate_means(
     return _clustered(means[0] - means[1], influence, cluster, confidence=confidence, used=used + 2)
 
 
-def check_sample_ratio(is_treated: IntArray, expected_share: float | None) -> list[Finding]:
+def check_sample_ratio(
+    is_treated: IntArray, expected_share: float | None, *, cluster: IntArray | None = None
+) -> list[Finding]:
     """Whether the arms are as large as they were meant to be.
 
-    Raises ConfigError for a share outside (0, 1).
+    Where rows share a `cluster` (n,) they may have been dealt out together: what counts then is how
+    far each cluster's rows are from their share. Raises ConfigError for a share outside (0, 1).
     """
     from scipy.stats import binomtest
 
@@ -120,7 +123,11 @@ def check_sample_ratio(is_treated: IntArray, expected_share: float | None) -> li
     if not 0 < expected_share < 1:
         raise ConfigError(f"the expected share is {expected_share:g}; allowed is between 0 and 1")
     treated, n = int(is_treated.sum()), len(is_treated)
-    p_value = float(binomtest(treated, n, expected_share).pvalue)
+    if cluster is None or _are_alone(cluster):
+        p_value = float(binomtest(treated, n, expected_share).pvalue)
+    else:
+        away: FloatArray = is_treated.astype(np.float64) - expected_share
+        p_value = _test_scores(away[:, None], cluster)
     if p_value >= RATIO_P:
         return []
     said = (
@@ -130,23 +137,18 @@ def check_sample_ratio(is_treated: IntArray, expected_share: float | None) -> li
     return [("not credible", said)]
 
 
-def check_balance(controls: FloatArray, is_treated: IntArray) -> list[Finding]:
-    """Whether covariates predict a treatment that chance should have dealt out (F test)."""
-    from scipy.stats import f as f_distribution
+def check_balance(
+    controls: FloatArray, is_treated: IntArray, *, cluster: IntArray | None = None
+) -> list[Finding]:
+    """Whether covariates predict a treatment that chance should have dealt out (F test).
 
-    n, p = controls.shape
-    if p == 0 or n < 3 * (p + 1):
-        return []
-    design = np.column_stack([np.ones(n), controls])
-    fitted = design @ np.linalg.lstsq(design, is_treated.astype(float), rcond=None)[0]
-    left = float(((is_treated - fitted) ** 2).sum())
-    explained = float(((fitted - is_treated.mean()) ** 2).sum())
-    rank = int(np.linalg.matrix_rank(design)) - 1
-    if rank < 1 or left <= 0:
-        return []
-    p_value = float(
-        f_distribution.sf(explained / rank / (left / (n - rank - 1)), rank, n - rank - 1)
-    )
+    Where rows share a `cluster` (n,) they may have been dealt out together, and clusters are counted.
+    """
+    if cluster is None or _are_alone(cluster):
+        p_value = _test_regression(controls, is_treated)
+    else:
+        away = controls - controls.mean(axis=0)
+        p_value = _test_scores(away * (is_treated - is_treated.mean())[:, None], cluster)
     if p_value >= BALANCE_P:
         return []
     said = (
@@ -154,6 +156,47 @@ def check_balance(controls: FloatArray, is_treated: IntArray) -> list[Finding]:
         "randomisation does not hold in these rows"
     )
     return [("not credible" if p_value < 1e-6 else "weak", said)]
+
+
+def _are_alone(cluster: IntArray) -> bool:
+    return len(np.unique(cluster)) == len(cluster)
+
+
+def _test_regression(controls: FloatArray, is_treated: IntArray) -> float:
+    """P value of the F test that no control (n, p) predicts the treatment; 1 where it cannot be made."""
+    from scipy.stats import f as f_distribution
+
+    n, p = controls.shape
+    if p == 0 or n < 3 * (p + 1):
+        return 1.0
+    design = np.column_stack([np.ones(n), controls])
+    fitted = design @ np.linalg.lstsq(design, is_treated.astype(float), rcond=None)[0]
+    left = float(((is_treated - fitted) ** 2).sum())
+    explained = float(((fitted - is_treated.mean()) ** 2).sum())
+    rank = int(np.linalg.matrix_rank(design)) - 1
+    if rank < 1 or left <= 0:
+        return 1.0
+    return float(f_distribution.sf(explained / rank / (left / (n - rank - 1)), rank, n - rank - 1))
+
+
+def _test_scores(scores: FloatArray, cluster: IntArray) -> float:
+    """P value of the F test that scores (n, p), summed by cluster, have mean 0 (Hotelling 1931).
+
+    1 where there are too few clusters, or nothing varies.
+    """
+    from scipy.stats import f as f_distribution
+
+    codes = np.unique(cluster, return_inverse=True)[1]
+    sums = np.column_stack([np.bincount(codes, column) for column in scores.T])
+    groups, p = len(sums), int(np.linalg.matrix_rank(sums)) if sums.size else 0
+    if p == 0 or groups < 3 * (p + 1):
+        return 1.0
+    total = sums.sum(axis=0)
+    inverse = np.linalg.pinv(sums.T @ sums, rcond=1e-10, hermitian=True)
+    share = min(float(total @ inverse @ total) / groups, 1.0)
+    if share >= 1:
+        return 0.0
+    return float(f_distribution.sf(share / p / ((1 - share) / (groups - p)), p, groups - p))
 
 
 def pool_tests(intervals: Sequence[Interval], *, confidence: float) -> Pooled:

@@ -116,6 +116,22 @@ def test_covariates_that_predict_a_random_treatment_are_found():
     assert check_balance(x, dealt_by_x)[0][0] == "not credible"
 
 
+def test_treatments_dealt_out_by_cluster_are_counted_by_cluster():
+    """Of 200 right experiments on users with 5 to 60 rows each none is called broken, of two broken ones both."""
+    alarms = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        user = np.repeat(np.arange(200), rng.integers(5, 60, 200))
+        arms, x = rng.integers(0, 2, 200)[user], rng.normal(size=(200, 2))[user]
+        alarms += bool(check_sample_ratio(arms, 0.5, cluster=user))
+        alarms += bool(check_balance(x, arms, cluster=user))
+    assert alarms <= 2  # p < 0.001 each
+    lost = (rng.random(200) < 0.3).astype(np.int64)[user]
+    assert check_sample_ratio(lost, 0.5, cluster=user)[0][0] == "not credible"
+    by_x = (x[:, 0] > 0.2).astype(np.int64)
+    assert check_balance(x, by_x, cluster=user)[0][0] == "not credible"
+
+
 def test_pooling_weighs_precise_tests_and_sees_that_tests_differ():
     same = [Interval(0.5, 0.1, 0, 0, 0), Interval(0.52, 0.2, 0, 0, 0)]
     pooled = pool_tests(same, confidence=0.95)

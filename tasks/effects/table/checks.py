@@ -53,8 +53,9 @@ def check_question(
     else:
         findings += [*_check_doses(question), *_check_curve(question)]
     if options.is_experiment and question.is_treated is not None:
-        findings += check_sample_ratio(question.is_treated, expected_share)
-        findings += check_balance(question.controls, question.is_treated)
+        arms, cluster = question.is_treated, question.cluster
+        findings += check_sample_ratio(arms, expected_share, cluster=cluster)
+        findings += check_balance(question.controls, arms, cluster=cluster)
     elif question.controls.shape[1] == 0:
         findings.append(
             ("weak", "no controls: this is causal only if the treatment was assigned at random")

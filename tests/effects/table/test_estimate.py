@@ -493,3 +493,18 @@ def test_untreated_who_never_are_treated_do_not_speak_against_the_effect_on_the_
         assert one["clipped"] == 0
     for one in ask(frame, **asked)["estimates"]:
         assert any("have a chance of treatment beyond" in reason for reason in one["reasons"])
+
+
+def test_an_experiment_on_users_is_not_called_broken_for_their_many_rows():
+    """Rows alone would say p = 2e-25 of the ratio, and 7e-22 of the balance."""
+    rng = np.random.default_rng(39)
+    user = np.repeat(np.arange(200), rng.integers(5, 60, 200))
+    arm, z, mood = rng.integers(0, 2, 200), rng.normal(size=200), rng.normal(size=200)
+    x = z[user] + 0.3 * rng.normal(size=len(user))
+    y = x + 0.3 * arm[user] + mood[user] + rng.normal(size=len(user))
+    frame = pl.DataFrame({"y": y, "d": arm[user], "x": x, "user": user})
+    answer = estimate_table(
+        frame, outcome="y", treatment="d", controls=["x"], cluster="user", is_experiment=True,
+        expected_share=0.5,
+    )  # fmt: skip
+    assert answer["verdict"] == "credible"
