@@ -102,7 +102,7 @@ def check_sample(path: str, sample: str | None) -> None:
     if sample is None:
         return
     files = [Path(name).expanduser() for name in (path, sample)]
-    if all(file.is_file() for file in files) and filecmp.cmp(*files, shallow=False):
+    if all(file.is_file() for file in files) and filecmp.cmp(files[0], files[1], shallow=False):
         raise ConfigError(
             f"--random-sample {sample} holds the ratings themselves: propensities would all be "
             "alike, and nothing corrected; give ratings of items that were shown at random"

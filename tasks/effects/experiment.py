@@ -200,7 +200,13 @@ def _test_scores(scores: FloatArray, cluster: IntArray) -> float:
 
 
 def pool_tests(intervals: Sequence[Interval], *, confidence: float) -> Pooled:
-    """One effect over several tests, random effects; needs at least two."""
+    """One effect over several tests, random effects; needs at least two.
+
+    Weights are those of DerSimonian & Laird (1986). Where the tests' effects are seen to differ, the
+    error is Hartung & Knapp's (2001) but never the smaller of the two (Röver, Knapp & Friede 2015),
+    with as many degrees of freedom as tests, less one; else it is that of one effect common to all,
+    as the Cochrane Handbook (6.5, section 10.10.4) has it.
+    """
     from scipy.stats import chi2
 
     if len(intervals) < 2:
@@ -214,10 +220,12 @@ def pool_tests(intervals: Sequence[Interval], *, confidence: float) -> Pooled:
     scale = float(fixed.sum() - (fixed**2).sum() / fixed.sum())
     between = max((q - degrees) / scale, 0.0)
     share = 1 / (variances + between)
+    pooled = float(share @ estimates / share.sum())
+    spread = float(share @ (estimates - pooled) ** 2) / degrees
     interval = make_interval(
-        float(share @ estimates / share.sum()),
-        float(np.sqrt(1 / share.sum())),
-        degrees=1e6,
+        pooled,
+        float(np.sqrt(max(spread, 1.0) / share.sum())),
+        degrees=degrees if between > 0 else 1e6,
         confidence=confidence,
     )
     return Pooled(interval, float(chi2.sf(q, degrees)), float(np.sqrt(between)))

@@ -141,5 +141,20 @@ def test_pooling_weighs_precise_tests_and_sees_that_tests_differ():
     apart = pool_tests([Interval(0.0, 0.1, 0, 0, 0), Interval(2.0, 0.1, 0, 0, 0)], confidence=0.95)
     assert apart.q_p_value < 1e-6
     assert apart.interval.std_error > 0.9
+    assert apart.interval.ci_high - apart.interval.ci_low > 20  # one degree of freedom
     with pytest.raises(ConfigError, match="at least 2"):
         pool_tests(same[:1], confidence=0.95)
+
+
+@pytest.mark.parametrize(("between", "least"), [(0.0, 0.94), (1.0, 0.92), (2.0, 0.93)])
+def test_pooled_intervals_hold_the_mean_of_all_such_tests(between: float, least: float):
+    """Of five tests; by the normal distribution they hold .90 where these differ."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(1_000):
+        errors = rng.uniform(0.5, 1.5, 5)
+        found = rng.normal(size=5) * between + rng.normal(size=5) * errors
+        tests = [Interval(float(e), float(s), 0, 0, 0) for e, s in zip(found, errors, strict=True)]
+        pooled = pool_tests(tests, confidence=0.95).interval
+        held += pooled.ci_low <= 0 <= pooled.ci_high
+    assert least < held / 1_000 < 0.98

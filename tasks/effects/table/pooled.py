@@ -13,6 +13,8 @@ from tasks.effects.table.linear import interval_or_none
 from tasks.platform.errors import ConfigError, EstimationError
 
 _DIFFER_P = 0.05
+_FEW = 5
+"""Of fewer tests that differ, 95% intervals hold the mean of all such tests 86 to 92% of the time."""
 
 
 def estimate_tests(
@@ -42,13 +44,14 @@ def estimate_tests(
     pooled = pool_tests(found, confidence=confidence)
     differ = pooled.q_p_value < _DIFFER_P
     said = "the tests differ in their effects" if differ else "the tests agree"
+    few = f"; {len(found)} tests can hardly tell how much tests differ" if len(found) < _FEW else ""
     return {
         "tests": lines,
         "pooled": {
             **interval_or_none(pooled.interval),
             "between": pooled.between,
             "q_p_value": pooled.q_p_value,
-            "reason": f"{said} (Cochran's Q, p = {pooled.q_p_value:.2g})",
+            "reason": f"{said} (Cochran's Q, p = {pooled.q_p_value:.2g}){few}",
         },
     }
 
