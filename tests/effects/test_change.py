@@ -94,6 +94,7 @@ def test_what_cannot_be_estimated_on_both_nights_has_no_change():
     assert compare([], [old]) == {}
 
 
+@pytest.mark.slow
 def test_intervals_of_the_change_hold_the_truth_as_often_as_they_say():
     """200 worlds in which nothing changes: 600 intervals of a growing and of a moving window."""
     hits = []

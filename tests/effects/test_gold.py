@@ -124,6 +124,7 @@ def draw(rng: np.random.Generator, world: World, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("halo", [0.0, 1.0])
+@pytest.mark.slow
 def test_misreading_is_corrected_by_labels_of_a_random_tenth(halo: float) -> None:
     errors, scaled, plain = [], [], []
     for seed in range(6):

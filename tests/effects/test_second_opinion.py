@@ -21,6 +21,7 @@ def opinion_of(frame, **given):
     return ask_opinion(frame, **(asked | given))
 
 
+@pytest.mark.slow
 def test_an_opinion_covers_the_truth_that_the_naive_figure_misses():
     (row,) = opinion_of(make_world(np.random.default_rng(1)).frame())
     assert row["ci_low"] < 1.2 < row["ci_high"]

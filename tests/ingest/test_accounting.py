@@ -144,12 +144,14 @@ contents = st.lists(pieces, max_size=25).map(b"".join)
 
 @FEW
 @given(contents, st.booleans())
+@pytest.mark.slow
 def test_any_bytes_as_json_lines_are_accounted_for(content: bytes, is_packed: bool) -> None:
     assert account(gzip.compress(content) if is_packed else content) in (CLOSES, REFUSED)
 
 
 @FEW
 @given(contents)
+@pytest.mark.slow
 def test_any_bytes_as_csv_are_accounted_for(content: bytes) -> None:
     found = account(HEADER + content, kind="finefood", name="r{}.csv")
     assert found in (CLOSES, REFUSED)
@@ -184,6 +186,7 @@ json_values = st.recursive(
         max_size=24,
     )
 )
+@pytest.mark.slow
 def test_any_json_in_any_column_is_accounted_for(rows: list[bytes]) -> None:
     assert account(make_line(text="anchor") + b"".join(rows)) in (CLOSES, REFUSED)
 

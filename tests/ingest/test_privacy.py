@@ -143,6 +143,7 @@ def test_masking_of_hostile_repeats_ends_soon(piece: str) -> None:
     assert time.monotonic() - started < MAX_SECONDS
 
 
+@pytest.mark.slow
 def test_masking_of_hostile_text_takes_linear_time() -> None:
     text = "a" * 3_000_000 + "@" + "1 " * 200_000 + "." * 1_000_000
     assert len(mask(text)) > 1_000_000

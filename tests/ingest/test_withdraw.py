@@ -62,6 +62,7 @@ def test_all_is_as_if_it_had_never_come(tmp_path: Path, gone: str) -> None:
     assert states[0][0], "the other delivery is there, with the row that both brought"
 
 
+@pytest.mark.slow
 def test_the_same_files_are_not_taken_again_until_that_is_undone_and_other_files_are(
     tmp_path: Path,
 ) -> None:

@@ -43,6 +43,7 @@ def test_no_account_counts_for_more_than_the_median_one():
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05])
+@pytest.mark.slow
 def test_without_flagged_rows_effects_are_back_inside_their_clean_intervals(share):
     target = sample_target(5)
     clean = target.conclude()

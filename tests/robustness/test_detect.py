@@ -27,6 +27,7 @@ def plant(name: str, share: float):
 
 
 @pytest.mark.parametrize("name", ["average", "love-hate", "fake-reviews"])
+@pytest.mark.slow
 def test_accounts_of_planted_attacks_are_found_at_one_percent(name):
     found = score_detection(*plant(name, 0.01))
     assert found.auc >= BAR

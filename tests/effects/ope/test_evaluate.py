@@ -320,6 +320,7 @@ def test_the_answer_does_not_depend_on_row_order_of_clusters_or_names_of_actions
 
 
 @pytest.mark.parametrize("greed", [0.0, 0.8])
+@pytest.mark.slow
 def test_95_percent_intervals_hold_with_about_twenty_clicks(greed: float):
     """120 worlds: a true 95% falls below 89.5% about once in a hundred times."""
     hits = []

@@ -142,6 +142,7 @@ def test_a_dose_is_asked_of_learners_which_see_what_controls_do_together() -> No
 
 
 @pytest.mark.parametrize("is_together", [True, False])
+@pytest.mark.slow
 def test_a_line_asked_alone_is_held_against_learners(is_together: bool) -> None:
     answer = ask(
         draw_together(0, rows=800, is_together=is_together), ["x", "z"], estimators=["plr"]

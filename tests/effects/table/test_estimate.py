@@ -240,6 +240,7 @@ def test_an_arm_of_three_rows_is_not_credible():
     assert ask(frame)["verdict"] == "not credible"
 
 
+@pytest.mark.slow
 def test_intervals_cover_in_small_samples():
     covered = []
     for seed in range(80):

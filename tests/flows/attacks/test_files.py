@@ -61,6 +61,7 @@ def test_rows_without_a_rating_are_left_out(tmp_path):
     assert loaded.target.corpus.n == frame.height - 5
 
 
+@pytest.mark.slow
 def test_rows_are_used_left_out_or_unread_and_shares_are_of_those_used(tmp_path):
     frame = make_frame()
     at = pl.int_range(pl.len())
@@ -154,6 +155,7 @@ def test_labels_are_taken_where_a_column_holds_them_and_that_is_said(tmp_path):
     assert loaded.target.corpus.frame[f"{SAYS}price"].to_list()[1:] == frame["price"].to_list()[1:]
 
 
+@pytest.mark.slow
 def test_a_clean_effect_that_holds_nothing_fixed_is_weak_and_says_why(tmp_path):
     path = keep(make_frame(), tmp_path)
     document = json.loads(attack(path, "--attributes", "price", "--json"))

@@ -46,6 +46,7 @@ def gather(
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_attack_night_publishes_what_it_found_and_once(run: RunContext) -> None:
     corpus = gather(run)
     files = (

@@ -40,6 +40,7 @@ def open_tier(backend: str, precision: str, cache: Path, **options: object) -> E
 
 
 @pytest.mark.parametrize(("backend", "precision"), TIERS)
+@pytest.mark.slow
 def test_each_tier_keeps_its_promise_on_texts_it_was_not_made_with(
     backend: str, precision: str, cache: Path, minilm: Encoder
 ) -> None:
