@@ -172,6 +172,22 @@ def test_what_the_confirming_model_reads_wrongly_anyway_is_no_success() -> None:
     assert (attempt.status, attempt.reason) == ("skipped", "read wrongly before any attack")
 
 
+def test_what_the_confirming_model_answers_is_compared_with_its_own_first_answer() -> None:
+    class Prejudiced(Toy):
+        def score(self, text: str) -> float:
+            return 3.0 if " man " in text else -3.0
+
+    class Fair(Toy):
+        def score(self, text: str) -> float:
+            return 0.2
+
+    attack = Attack("identity", TryAll(SwapIdentity()), Differ())
+    text = "The man at the desk was here."
+    (alone,) = run_attack(attack, Prejudiced(), [text]).attempts
+    (both,) = run_attack(attack, Prejudiced(), [text], confirm=Fair()).attempts
+    assert (alone.status, both.status) == ("succeeded", "failed")
+
+
 def test_kept_words_and_stop_words_are_left_alone() -> None:
     search = GreedyWords(SwapNeighbours(), guard=Guard(kept=frozenset({"good"})))
     assert attack_toy(Attack("swaps", search), [TEXT]).attempts[0].status == "failed"

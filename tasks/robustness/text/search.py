@@ -5,7 +5,7 @@ answers, so that the questions of many texts under attack travel in one batch (s
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol, cast
 
 import numpy as np
@@ -58,7 +58,8 @@ class Case:
     def confirm(self, text: str) -> Generator[Question, Floats, bool]:
         """Whether the confirming model follows, too; true when there is none.
 
-        Raises MisreadError when it reads the very original wrongly.
+        What it answers is compared with its own answer to the original, for two models differ on the
+        same text. Raises MisreadError when it reads the very original wrongly.
         """
         if not self.has_judge:
             return True
@@ -66,7 +67,7 @@ class Case:
         reason = self.goal.refuse(answers[1], self.truth)
         if reason is not None:
             raise MisreadError(reason)
-        return self.find_reached(answers[:1]) is not None
+        return replace(self, before=answers[1]).find_reached(answers[:1]) is not None
 
     def lose(self, shares: Floats) -> Floats:
         """Loss of answers (n, labels), infinite where the candidate was refused."""
