@@ -262,11 +262,18 @@ def list_weeks(night: Night, refit_day: date) -> list[list[str]]:
 
 
 def make_sweep_key(night: Night, attacked: Attacked) -> str:
-    """What a sweep's results hang on beside the code: what was attacked, and how."""
+    """What a sweep's results hang on beside the code: what was attacked, by whom it is read, and how.
+
+    Of a recommender's settings those that decide a fit.
+    """
     settings = night.settings
+    fitted = {"is_on", "model", "min_ratings", "seed"}
     return hash_json({
         "corpus": attacked.corpus.reviews.sha256, "source": attacked.source,
         "robustness": settings.robustness.model_dump(mode="json", exclude={"budget"}),
         "effects": settings.effects.model_dump(mode="json"),
         "extract": settings.extract.model_dump(mode="json"),
+        "encoder": text.choose_model(settings.text).revision,
+        "extractor": choose_extractor(night).revision,
+        "recommend": settings.recommend.model_dump(mode="json", include=fitted),
     })  # fmt: skip

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from flows import attack_stages
-from flows.attack_stages import Attacked, Pair, choose_pairs, list_idle, list_pairs, try_pairs
+from flows.attack_stages import (
+    Attacked,
+    Pair,
+    choose_pairs,
+    list_idle,
+    list_pairs,
+    make_sweep_key,
+    try_pairs,
+)
 from flows.engine import Failure
 from tasks.platform.refs import FileRef
 from tasks.platform.settings import Settings
@@ -39,6 +47,7 @@ class Tonight:
     settings: Settings = field(default_factory=Settings)
     engine: Engine = field(default_factory=Engine)
     errors: list[BaseException] = field(default_factory=list)
+    site: Any = None
 
 
 def make_file(name: str) -> FileRef:
@@ -77,3 +86,24 @@ def test_a_pair_that_fails_is_an_error_and_the_others_are_kept(
     found = try_pairs(night, attacked, pairs)  # type: ignore[arg-type]
     assert [str(error) for error in night.errors] == ["swaps shop"]
     assert [file.path for file in found] == ["average shop", "unusual shop"]
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "is_other"),
+    [
+        ("text", {"max_tokens": 64}, True), ("text", {"batch_tokens": 512}, False),
+        ("recommend", {"model": "mf"}, True), ("recommend", {"seed": 5}, True),
+        ("recommend", {"top_k": 3}, False), ("robustness", {"victim": "own"}, True),
+        ("robustness", {"budget": 9}, False),
+    ],
+)  # fmt: skip
+def test_what_a_sweep_found_is_shown_while_reader_and_recommender_are_those_it_attacked(
+    section: str, change: dict[str, Any], is_other: bool
+) -> None:
+    file = make_file("corpus")
+    attacked = Attacked("shop", CorpusRef(reviews=file, items=file, users=file), None, None)
+    settings = Settings()
+    own = getattr(settings, section).model_copy(update=change)
+    changed = Tonight(settings=settings.model_copy(update={section: own}))
+    keys = [make_sweep_key(night, attacked) for night in (Tonight(), changed)]  # type: ignore[arg-type]
+    assert (keys[0] != keys[1]) == is_other
