@@ -42,6 +42,8 @@ from tasks.text import task as text
 from tasks.text.task import ExtractorChoice, ModelChoice
 
 EXAMPLES_PER_SIDE = 3
+STATIC = "static"
+"""The precision under which no network embeds a text."""
 MAX_NOTES = 5
 CACHED_TASKS = (
     ingest.stage_drop,
@@ -424,7 +426,12 @@ def choose_examples(
 
 
 def explain_sentences(night: Night, examples: Mapping[str, FileRef]) -> dict[str, FileRef]:
-    """Examples of the sources that a probe reads, with what the words of some did to its answer."""
+    """Examples of the sources that a probe reads, with what the words of some did to its answer.
+
+    None where vectors are sums of token vectors: a network's gradients say nothing of those.
+    """
+    if night.settings.text.precision == STATIC:
+        return {}
     calls = {
         source: {
             "examples": examples[source],

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flows.console import print_note
 from flows.desk.agreement import show
 from flows.desk.texts import (
     Desk,
@@ -42,6 +43,10 @@ from tasks.text.task import open_encoder
 Labels = npt.NDArray[np.int64]
 FEW_LABELLED = 10
 """Fewer labelled texts cannot tell luck from labels of other texts."""
+NO_NETWORK = (
+    "what each word did is not shown: with text.precision 'static' no network reads the text; set it to "
+    "exact, fast or fastest"
+)
 
 
 def list_labels(
@@ -217,6 +222,8 @@ def explain_text(
         raise ConfigError(f"--row {row} is not there; {path} has {len(reviews):,} rows, from 0")
     body = reviews[at][1]
     reader = open_reader(desk, extractor, reviews, ids, teaching=teaching)
+    if reader.probe is not None and open_encoder(desk.settings.text).is_static:
+        print_note(NO_NETWORK)
     found = read_attributes(desk, reader, [("0", body)])
     answers = [explain_answer(answer, body, reader, desk) for answer in found.frame.to_dicts()]
     spans = [(one["start"], one["end"]) for one in answers if one["start"] is not None]
@@ -236,10 +243,11 @@ def explain_answer(
     start, end = answer["span_start"], answer["span_end"]
     span = None if start is None else body[start:end]
     words, gap = [], None
-    if reader.probe is not None and answer["is_mentioned"] and span is not None:
-        encoder = open_encoder(desk.settings.text)
+    encoder = open_encoder(desk.settings.text)
+    probe = None if encoder.is_static else reader.probe
+    if probe is not None and answer["is_mentioned"] and span is not None:
         attribution = explain_words(
-            span, reader.probe, desk.attributes, at=desk.names.index(answer["attribute"]),
+            span, probe, desk.attributes, at=desk.names.index(answer["attribute"]),
             label=answer["polarity"], embed=desk.embed,
             gradients=open_gradients(encoder.folder, max_tokens=desk.settings.text.max_tokens),
         )  # fmt: skip

@@ -3,15 +3,20 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from flows import stages
 from flows.cli import app
+from tasks.platform.refs import FileRef
+from tasks.platform.settings import Settings, TextSettings
 from tests.flows.conftest import CONFIG, Shop
 from tests.flows.nights import ran_stages, read_run, site_of
+from tests.text.conftest import build_tiny_model
 from tests.text.toy import write_reviews
 
 TAUGHT = """
@@ -141,6 +146,36 @@ def test_a_taught_extractor_leaves_out_texts_in_other_languages(
         "language de is not read", "language fr is not read",
     }  # fmt: skip
     assert set(pl.read_csv("read.csv")["row"]) == set(range(n - 2))
+
+
+@pytest.mark.slow
+def test_where_no_network_reads_no_word_is_said_to_have_moved_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_texts(tmp_path)
+    encoder = build_tiny_model(tmp_path / "encoder")
+    explain = ["attributes", "explain", "reviews.csv", "--text", "body", "--attributes", "food"]
+    taught = ["--extractor", "distilled", "--teacher", "clauses", "--sample", "60", "--json"]
+    shown = {}
+    for precision in ("exact", "static"):
+        (tmp_path / "whyrec.toml").write_text(
+            f'[text]\nmodel = "{encoder}"\nbackend = "torch"\nprecision = "{precision}"\n'
+        )
+        result = CliRunner().invoke(app, [*explain, *taught])
+        assert result.exit_code == 0, result.output
+        (answer,) = json.loads(result.stdout)["attributes"]
+        assert answer["is_mentioned"]
+        shown[precision] = bool(answer["words"]), "no network reads the text" in result.stderr
+    assert shown == {"exact": (True, False), "static": (False, True)}
+
+
+def test_a_night_explains_no_words_where_no_network_reads() -> None:
+    file = FileRef(path="probe", sha256="0", size=1)
+    night = SimpleNamespace(
+        settings=Settings(text=TextSettings(precision="static")), probes={"shop": file}
+    )
+    assert stages.explain_sentences(night, {"shop": file}) == {}  # type: ignore[arg-type]
 
 
 def test_drivers_are_read_by_the_extractor_of_the_settings(
