@@ -234,13 +234,14 @@ def attack_recommender(victim: Victim, name: str) -> RecommenderResult:
     suspicion = suspect(join_rows(corpus, fakes), fence=plan.fence)
     kept = keep_unflagged(suspicion) > 0
     damage = compare(clean, attacked, split, targets)
-    gain = damage.prediction_shift if plan.mode == "push" else -damage.prediction_shift
+    sign = 1 if plan.mode == "push" else -1
+    is_hit = sign * damage.prediction_shift > 0 and sign * damage.hit_rate_lift > 0
     return RecommenderResult(
         attack=name,
         items=items,
         share=plan.share,
         rows=rows,
-        outcome="succeeded" if gain > 0 and damage.hit_rate_lift != 0 else "failed",
+        outcome="succeeded" if is_hit else "failed",
         damage=damage,
         defended=compare(clean, serve(victim.recommender, split, fakes, kept), split, targets),
         detection=score_detection(suspicion, fakes),

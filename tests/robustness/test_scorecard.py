@@ -1,11 +1,12 @@
 """Nothing is lost between the lines: what was tried, what was skipped, and why."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from tasks.platform.errors import ConfigError
+from tasks.robustness.behaviour import choose_targets
 from tasks.robustness.corpus import SAYS
 from tasks.robustness.detect import suspect
 from tasks.robustness.effects import Conclusion
@@ -84,6 +85,38 @@ def test_an_attack_on_a_recommender_loses_what_detection_takes(name):
     found = attack_recommender(victim, name)
     assert found.outcome == "succeeded"
     assert found.damage.prediction_shift > 3 * abs(found.defended.prediction_shift)
+
+
+@dataclass(frozen=True)
+class Tide:
+    """Lifts the target by a little once there are fakes, and all other items above it."""
+
+    target: int
+    n_genuine: int
+
+    def fit(self, users, items, ratings, *, n_users, n_items):
+        scores = np.full(n_items, 3.0)
+        scores[self.target] = 4.0
+        if len(ratings) > self.n_genuine:
+            scores += np.where(np.arange(n_items) == self.target, 0.1, 2.0)
+        return Tide.Fitted(scores)
+
+    @dataclass(frozen=True)
+    class Fitted:
+        scores: np.ndarray
+
+        def score_all(self, users):
+            return np.tile(self.scores, (len(users), 1))
+
+
+def test_a_pushed_item_that_is_shown_to_fewer_is_no_success():
+    corpus = toy_corpus(n_items=40)
+    plan = Plan(share=0.02, mode="push")
+    (target,) = choose_targets(corpus, "push")
+    n_genuine = int(make_victim(RidgeFactors(), corpus, plan).split.is_train.sum())
+    found = attack_recommender(make_victim(Tide(target, n_genuine), corpus, plan), "love-hate")
+    assert found.damage.prediction_shift > 0 > found.damage.hit_rate_lift
+    assert found.outcome == "failed"
 
 
 def test_suspects_are_listed_for_a_person_most_suspicious_first():
