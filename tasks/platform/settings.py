@@ -352,9 +352,9 @@ FakeAttack = Literal[
     "random", "average", "bandwagon", "love-hate", "segment", "noise", "fake-reviews", "gradient"
 ]
 TextAttack = Literal[
-    "swaps", "keyboard", "misspellings", "substitution", "negation", "flip", "identity",
-    "paraphrase", "back-translation", "injection",
-]  # fmt: skip
+    "swaps", "keyboard", "misspellings", "substitution", "negation", "flip", "identity", "injection"
+]
+"""Those that need no model of their own, which a night has none of."""
 
 
 class RobustnessSettings(Section):

@@ -72,6 +72,7 @@ def test_relative_places_start_at_the_settings_file(tmp_path: Path) -> None:
         ("[[effects]]\nfolds = 3\n", r"write \[effects\] above it"),
         ("[robustness]\neffect_attacks = ['nonsense']\n", "'fake-reviews' or 'gradient'"),
         ("[robustness]\ntext_attacks = ['nonsense']\n", "'swaps', 'keyboard'"),
+        ("[robustness]\ntext_attacks = ['paraphrase']\n", "'swaps', 'keyboard'"),
         ("[effects]\nsegments = ['nope']\n", "'nope' is no control; allowed are c__price_usd"),
         ("[effects]\nsegments = ['c__brands']\n", "did you mean c__brand"),
         ("[effects]\nnegative_controls = ['user_group']\n", "'user_group' is no control"),
@@ -141,7 +142,8 @@ def test_schedules_as_cron_has_them_are_taken(tmp_path: Path, cron: str) -> None
 
 def test_attacks_and_controls_that_settings_name_are_those_there_are() -> None:
     assert get_args(FakeAttack) == NAMES
-    assert get_args(TextAttack) == ATTACKS
+    with_models = ("paraphrase", "back-translation")
+    assert get_args(TextAttack) == tuple(name for name in ATTACKS if name not in with_models)
     panel = make_target(toy_corpus().frame, attributes=["price"]).panel
     found = {name for name in panel.columns if name.startswith(CONTROL)}
     assert found == set(CONTROLS)
