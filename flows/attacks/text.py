@@ -238,7 +238,12 @@ def add_models(order: Order, desk: Desk, embed: Any) -> Tools:
     writer = None
     if order.lm is not None:
         llm = desk.settings.extract.llm
-        writer = Writer(CausalModel(order.lm, device=llm.device, kept=desk.kept), order.seed)
+        model = CausalModel(
+            order.lm, device=llm.device, precision=llm.precision,
+            revision=llm.revision if order.lm == llm.model else None,
+            is_remote_allowed=llm.is_remote_allowed, kept=desk.kept,
+        )  # fmt: skip
+        writer = Writer(model, order.seed)
     return Tools(
         embed=embed,
         neighbours=make_neighbours(desk),

@@ -17,12 +17,18 @@ from flows.attacks.models import (
     read_others,
     spread_answers,
 )
-from flows.attacks.text import find_sides, take_truths
+from flows.attacks.text import Order, add_models, find_sides, take_truths
+from flows.desk.texts import Desk
 from tasks.platform.errors import ConfigError
 from tasks.platform.labels import ABSENT
+from tasks.platform.settings import ExtractSettings, LlmSettings, Settings
 from tasks.text.extract import EXTRACTION_SCHEMA, Attribute, Extraction
 
 FOOD, SERVICE = Attribute("food"), Attribute("service")
+
+
+def no_vectors(texts: Sequence[str]) -> np.ndarray:
+    raise AssertionError("nothing is embedded here")
 
 
 class Reader:
@@ -98,3 +104,24 @@ def test_words_of_an_attribute_are_single_and_a_missing_translator_is_named(tmp_
     assert "waiter" not in list_terms((FOOD, SERVICE), 0)
     with pytest.raises(ConfigError, match="--translate takes two"):
         open_translator(str(tmp_path))
+
+
+def test_a_language_model_beside_runs_as_that_of_the_settings_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        "huggingface_hub.snapshot_download", lambda *_, **said: asked.append(said) or "/nowhere"
+    )
+    for is_allowed in (False, True):
+        llm = LlmSettings(
+            model="team/own", revision="v2", device="cpu", precision="bf16",
+            is_remote_allowed=is_allowed,
+        )  # fmt: skip
+        desk = Desk(Settings(extract=ExtractSettings(llm=llm)), (FOOD,), no_vectors, Path("kept"))
+        for name in ("team/other", "team/own"):
+            writer = add_models(Order(lm=name), desk, no_vectors).generate.__self__  # type: ignore[union-attr]
+            assert writer.model.precision == "bf16"
+            assert str(writer.model.source) == "/nowhere"
+    assert [said["local_files_only"] for said in asked] == [True, True, False, False]
+    assert [said["revision"] for said in asked] == [None, "v2", None, "v2"]
