@@ -154,8 +154,14 @@ def leave_out(reviews: pl.DataFrame) -> tuple[pl.DataFrame, Account]:
 
 
 def find_items(frame: pl.DataFrame, item: str) -> pl.DataFrame:
-    """What a file of reviews says of its items, in `ITEM_COLUMNS`: the first of what each has."""
+    """What a file of reviews says of its items, in `ITEM_COLUMNS`: the first of what each has.
+
+    Raises InputError for prices that are text.
+    """
     known = [name for name in ITEM_COLUMNS if name in frame.columns and name != item]
+    for name in (name for name in known if ITEM_COLUMNS[name].is_numeric()):
+        values = pl.Series(name, read_column(frame[name], name)).fill_nan(None)
+        frame = frame.with_columns(values)
     named = frame.select(pl.col(item).cast(pl.String).alias("item_id"), *known).drop_nulls(
         "item_id"
     )

@@ -113,6 +113,8 @@ def test_ratings_in_words_and_days_that_are_numbers_are_refused_in_a_sentence(tm
     assert "stars must be numbers" in told
     told = attack(path, "--attributes", "price", "--date", "number", code=2)
     assert "are no seconds since 1970" in told
+    frame.with_columns(price_usd=pl.lit("$12.50")).write_csv(path)
+    assert "price_usd must be numbers" in attack(path, "--attributes", "price", code=2)
     frame.with_columns(rating=None).write_csv(path)
     assert "none of the" in attack(path, "--attributes", "price", code=2)
 
