@@ -218,6 +218,12 @@ def read_stamps(values: pl.Series) -> pl.Series:
         told = f"{n_early:,} values" if n_early else "some values"
         raise InputError(
             f"{told} of {values.name} are no seconds since 1970 of a date after 1970, such as "
-            f"{numbers.drop_nulls()[0]:.15g}; {_HOW}"
+            f"{_pick_stray(numbers, seconds):.15g}; {_HOW}"
         )
     return (seconds / 86_400).floor().cast(pl.Int32).cast(pl.Date)
+
+
+def _pick_stray(numbers: pl.Series, seconds: pl.Series) -> float:
+    """The first of the numbers whose seconds are none of a date that can be."""
+    is_stray = (seconds < EARLIEST) | (seconds >= _UNITS[0][0])
+    return float(numbers.filter(is_stray)[0])

@@ -124,6 +124,8 @@ def test_dates_of_whole_and_broken_numbers_by_hand():
     assert read_dates(stamps).cast(pl.String).to_list() == ["2024-03-01", None, "2024-03-02"]
     with pytest.raises(InputError, match="write them as 2024-03-01"):
         read_dates(pl.Series("day", [20_240_301, 20_240_302]))
+    with pytest.raises(InputError, match=r"1 values of day .* such as 7; write"):
+        read_dates(pl.Series("day", [1_709_251_200, 7]))
 
 
 def test_rows_without_a_date_are_left_out_where_dates_are_named(tmp_path):
