@@ -302,14 +302,6 @@ def tabulate(outcome: Outcome, target: Target, rows: Sequence[int]) -> pl.DataFr
     )
 
 
-def write_attempts(attempts: pl.DataFrame, out: str) -> None:
-    """CSV or Parquet, by the name of the file; texts as they are."""
-    if out.endswith(".parquet"):
-        attempts.write_parquet(out)
-    else:
-        attempts.write_csv(out)
-
-
 TABLE: Final = (
     "attack", "on", "tried", "hit", "rate, 95%", "queries a hit", "words", "skipped", "left",
 )  # fmt: skip

@@ -106,14 +106,15 @@ def attack_text(
             attack_reader,
             list_scores,
             tell_skipped,
-            write_attempts,
         )
+        from flows.desk.reading import check_out, write_rows
         from flows.desk.texts import Teaching
         from tasks.robustness.text.recipes import EASY
         from tasks.robustness.text.run import Limits
 
         if (model is None) == (attributes is None):
             raise ConfigError("name what is attacked: --attributes, or --model with a folder")
+        check_out(out)
         order = Order(
             split_names(attacks) or EASY, Limits(budget, text_budget), max_texts, seed, lm,
             split_names(translate), misspellings, names, harden, fast,
@@ -130,7 +131,7 @@ def attack_text(
                 order=order, config=config,
             )  # fmt: skip
         if out is not None:
-            write_attempts(attempts, out)
+            write_rows(attempts, out)
         if is_json:
             print_json(document)
             return

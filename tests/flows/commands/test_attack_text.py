@@ -208,6 +208,8 @@ def test_labels_that_a_probe_cannot_give_are_read_wrongly_and_undecided_ones_are
         (["--attacks", "back-translation"], "--translate"),
         (["--translate", "one", "--attacks", "swaps"], "two folders"),
         (["--misspellings", "nowhere"], "cannot read misspellings"),
+        (["--out", "nowhere/attempts.csv"], "there is no folder nowhere"),
+        (["--out", "attempts.json"], "write to a .csv or .parquet file"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said_with_what_to_do(
