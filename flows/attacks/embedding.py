@@ -55,6 +55,8 @@ def attack_probe(
     """
     if norm not in ("l2", "linf"):
         raise ConfigError(f"--norm {norm!r} is not known; allowed are l2 and linf")
+    if harden is not None and not 0 < harden < np.inf:
+        raise ConfigError(f"--harden is {harden:g}; give a size above 0, as in 0.1")
     frame = read_texts(path)
     desk = open_desk(attributes, config)
     reviews = list_reviews(frame, text)

@@ -114,6 +114,11 @@ def attack_text(
 
         if (model is None) == (attributes is None):
             raise ConfigError("name what is attacked: --attributes, or --model with a folder")
+        if model is not None:
+            refuse_beside_model(
+                harden=harden, fast=fast, extractor=extractor, columns=columns, id=key,
+                teacher=teacher, teacher_labels=teacher_labels,
+            )  # fmt: skip
         check_out(out)
         order = Order(
             split_names(attacks) or EASY, Limits(budget, text_budget), max_texts, seed, lm,
@@ -144,6 +149,16 @@ def attack_text(
             print_line(line)
         if out is not None:
             print_note(f"every attempt is in {out}")
+
+
+def refuse_beside_model(**options: object) -> None:
+    """Raise ConfigError for options of a reader of attributes, which a classifier is none of."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)}: of a reader of attributes; leave that out with --model, whose right "
+            "labels --labels names"
+        )
 
 
 def attack_embedding(

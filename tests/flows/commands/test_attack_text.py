@@ -156,6 +156,9 @@ def test_a_classifier_in_a_folder_is_attacked_on_its_own_labels(shop: Path) -> N
     assert sum(swaps["skipped"].values()) + swaps["attempted"] == 26
     assert "no folder of a model" in attack(shop, "text", "--model", "nowhere", code=2)
     assert "name what is attacked" in attack(shop, "text", code=2)
+    for option in (["--harden"], ["--fast"], ["--teacher-labels", "x.csv"], ["--id", "row"]):
+        refused = attack(shop, "text", "--model", str(shop / "classifier"), *option, code=2)
+        assert f"{option[0]}: of a reader of attributes" in " ".join(refused.split())
 
 
 def test_vectors_are_attacked_over_epsilon_with_clean_accuracy_beside(shop: Path) -> None:
@@ -198,6 +201,15 @@ def test_labels_that_a_probe_cannot_give_are_read_wrongly_and_undecided_ones_are
         "food, probe: of the texts, 20 read wrongly before any attack (20 have a label that the probe "
         "cannot give), 5 without a decided label left out"
     ]
+
+
+@pytest.mark.parametrize("size", ["0", "-0.1", "nan"])
+def test_a_probe_is_not_called_hardened_by_attacks_of_no_size(shop: Path, size: str) -> None:
+    refused = attack(
+        shop, "embedding", "--attributes", "food", "--columns", "food", "--teacher", "clauses",
+        "--harden", size, code=2,
+    )  # fmt: skip
+    assert "give a size above 0" in " ".join(refused.split())
 
 
 @pytest.mark.parametrize(
