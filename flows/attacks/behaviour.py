@@ -133,7 +133,7 @@ def attack_exposures(log: pl.DataFrame | None, plan: Plan) -> list[dict[str, Any
         return []
     rows = max(round(plan.share * log.height), 1)
     found = [
-        attack_clicks(attack, log, rows, make_rng(plan.seed, name))
+        attack_clicks(attack, log, rows, make_rng(plan.seed, name), fence=plan.fence)
         for name, attack in CLICK_ATTACKS.items()
     ]
     return [asdict(one) for one in found]

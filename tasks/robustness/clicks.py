@@ -12,7 +12,7 @@ import polars as pl
 
 from tasks.platform.errors import ConfigError, InputError
 from tasks.robustness.corpus import Floats
-from tasks.robustness.detect import score_accounts
+from tasks.robustness.detect import FENCE, score_accounts
 
 NEEDED: Final = ("user_id", "item_id", "is_clicked")
 SIGNALS: Final = ("too many clicks", "too few clicks", "one item", "views a day")
@@ -100,14 +100,22 @@ def choose_item(log: pl.DataFrame) -> str:
 
 
 def attack_clicks(
-    attack: ClickAttack, log: pl.DataFrame, rows: int, rng: np.random.Generator
+    attack: ClickAttack,
+    log: pl.DataFrame,
+    rows: int,
+    rng: np.random.Generator,
+    *,
+    fence: float = FENCE,
 ) -> ClickDamage:
-    """Plant `rows` fake exposures on the item chosen by rule, look for their accounts, compare."""
+    """Plant `rows` fake exposures on the item chosen by rule, look for their accounts, compare.
+
+    Accounts past `fence` are flagged.
+    """
     check_log(log)
     item = choose_item(log)
     fake = attack.draft(log, item, rows, rng)
     both = pl.concat([log, fake])
-    users, score, flags = suspect_clickers(both)
+    users, score, flags = suspect_clickers(both, fence=fence)
     is_fake = np.isin(users, fake["user_id"].unique().to_numpy())
     kept = both.filter(~pl.col("user_id").is_in(users[flags].tolist()))
     return ClickDamage(
@@ -125,7 +133,7 @@ def attack_clicks(
 
 
 def suspect_clickers(
-    log: pl.DataFrame,
+    log: pl.DataFrame, *, fence: float = FENCE
 ) -> tuple[
     np.ndarray[tuple[int], np.dtype[np.str_]], Floats, np.ndarray[tuple[int], np.dtype[np.bool_]]
 ]:
@@ -133,12 +141,10 @@ def suspect_clickers(
 
     Every account counts alike in what is normal: views a day are themselves a signal.
     """
-    from tasks.robustness.detect import FENCE
-
     signals = measure_clickers(log)
     values = signals.select(SIGNALS).to_numpy().astype(np.float64)
-    _, score = score_accounts(values, np.ones(len(values), dtype=np.int64))
-    return signals["user_id"].to_numpy().astype(str), score, np.asarray(score > FENCE)
+    _, score = score_accounts(values, np.ones(len(values), dtype=np.int64), fence=fence)
+    return signals["user_id"].to_numpy().astype(str), score, np.asarray(score > fence)
 
 
 def measure_clickers(log: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from flows.attacks.behaviour import attack_exposures
 from tasks.ingest.sample import WorldSpec, simulate
 from tasks.platform.errors import ConfigError, InputError
 from tasks.robustness.clicks import (
@@ -14,6 +15,7 @@ from tasks.robustness.clicks import (
     measure_clickers,
     suspect_clickers,
 )
+from tasks.robustness.scorecard import Plan
 
 AUC_BAR = 0.95
 
@@ -44,6 +46,14 @@ def test_bots_click_the_target_always_and_are_new(log):
     assert 0.4 < (fake["item_id"] == item).mean() < 0.6
     assert not set(fake["user_id"]) & set(log["user_id"])
     assert fake.schema == log.schema
+
+
+def test_clickers_are_flagged_past_the_fence_that_is_asked_for(log):
+    flagged = [
+        sum(one["flagged"] for one in attack_exposures(log, Plan(fence=fence)))
+        for fence in (1.5, 2.25, 1_000.0)
+    ]
+    assert flagged[0] > flagged[1] > flagged[2] == 0
 
 
 def test_where_nobody_attacks_few_are_flagged(log):
