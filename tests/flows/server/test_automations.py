@@ -16,6 +16,8 @@ import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
 
+from flows.catalogue import list_offers
+from tasks.platform.settings import ServeSettings
 from tests.flows.conftest import start_server
 
 FOLDER = Path(__file__).parents[3] / "deployments" / "automations"
@@ -46,6 +48,13 @@ def test_a_template_is_an_automation_as_prefect_has_it(path: Path) -> None:
     document["trigger"]["posture"] = "Relaxed"
     with pytest.raises(ValueError, match="posture"):
         AutomationCore.model_validate(document)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_a_template_tells_of_every_run_that_nobody_waits_for(path: Path) -> None:
+    trigger = yaml.safe_load(path.read_text())["trigger"]
+    scheduled = {offer.flow.name for offer in list_offers(ServeSettings()) if offer.cron}
+    assert scheduled <= set(trigger["match_related"]["prefect.resource.name"])
 
 
 def test_there_is_one_for_runs_that_failed_crashed_or_are_late() -> None:
