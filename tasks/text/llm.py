@@ -68,12 +68,12 @@ class Budget:
 
 @dataclass
 class _Plan:
-    """Numbers and tokens of the reviews to read, why others are not, and how many were cut."""
+    """Numbers and tokens of the reviews to read, which of them are cut, and why others are not."""
 
     rows: list[int] = field(default_factory=list)
     tokens: list[Ids] = field(default_factory=list)
+    is_cut: list[bool] = field(default_factory=list)
     skipped: dict[int, str] = field(default_factory=dict)
-    n_cut: int = 0
 
 
 class LlmExtractor:
@@ -149,7 +149,7 @@ class LlmExtractor:
             frame=self._to_frame(reviews, attributes, plan.rows[:n_read], answers),
             skipped=_name_skipped(reviews, plan.skipped),
             n_tokens=asker.n_shared + spent if n_read else 0,
-            n_cut=plan.n_cut,
+            n_cut=sum(plan.is_cut[:n_read]),
         )
 
     def score_continuations(self, prompt: str, continuations: Sequence[str]) -> list[float]:
@@ -216,7 +216,7 @@ class LlmExtractor:
             else:
                 plan.rows.append(row)
                 plan.tokens.append(tokens)
-                plan.n_cut += is_cut
+                plan.is_cut.append(is_cut)
         return plan
 
     def _cut_parts(self, tokens: Sequence[Ids], asker: Asker) -> Iterator[Sequence[Ids]]:

@@ -188,6 +188,16 @@ def test_a_budget_of_seconds_stops_between_batches(model: CausalModel) -> None:
     assert (nothing.frame.height, nothing.skipped.height) == (0, 4)
 
 
+def test_a_review_that_time_left_unread_is_not_counted_as_cut(model: CausalModel) -> None:
+    long = [(name, "the food is very good " * 60) for name in "abcd"]
+    timed = LlmExtractor(
+        model, prompt=SHORT, budget=Budget(seconds=2.5), batch_tokens=1, max_tokens=40,
+        clock=_tick(1.0),
+    )  # fmt: skip
+    found = read(timed, long)
+    assert (found.skipped.height, found.n_cut) == (2, 2)
+
+
 def test_token_budgets_do_not_stop_at_a_longer_review_and_then_go_on(model: CausalModel) -> None:
     """Else short reviews would be read more often than long ones."""
     spent = read(LlmExtractor(model, prompt=SHORT), PLAIN[1:2]).n_tokens
