@@ -115,6 +115,8 @@ def test_the_budget_is_never_exceeded_and_what_is_left_over_is_named() -> None:
     for budget in range(whole.n_queries + 1):
         outcome = attack_toy(Attack("swaps", search), texts, limits=Limits(queries=budget))
         assert outcome.n_queries <= budget
+        n_probes = min(budget, len(PROBES))
+        assert outcome.n_queries == n_probes + sum(a.n_queries for a in outcome.attempts)
         left = [a for a in outcome.attempts if a.status == "not_attempted"]
         assert all(a.reason == "the budget ran out" for a in left)
         assert len(left) > 0 or budget == whole.n_queries

@@ -173,7 +173,9 @@ def _attack_all(
         while active and not _advance(attack, meter, judge, active, refused, limits):
             if len(active) == 1:
                 lost = active[0]
-                attempts[lost.row] = Attempt(lost.row, "not_attempted", SPENT, lost.case.text)
+                attempts[lost.row] = Attempt(
+                    lost.row, "not_attempted", SPENT, lost.case.text, n_queries=lost.n_queries
+                )
                 live.remove(lost)
             active = active[: len(active) // 2]
         for one in [one for one in live if one.question is None]:
