@@ -326,7 +326,7 @@ class Encoder:
             found, wanted = (self._embed_built_in(self._open(t)) for t in (tier, REFERENCE))
             return measure_quality(found, wanted)
 
-        return recall_quality(self._cache_root, self._describe_conversion(tier), measure)
+        return recall_quality(self._cache_root, self._describe_measure(tier), measure)
 
     def _embed_built_in(self, backend: Backend) -> Vectors:
         tokens, _ = self._tokenize(read_texts("probes"))
@@ -339,6 +339,10 @@ class Encoder:
         """What decides the outcome of a conversion, beside the processor."""
         versions = {name: metadata.version(name) for name in {"torch", tier.library}}
         return {**self._identity, "tier": _name_tier(tier), "versions": versions}
+
+    def _describe_measure(self, tier: Tier) -> dict[str, object]:
+        """What decides the outcome of a measure: a conversion, and how far texts are read."""
+        return {**self._describe_conversion(tier), "tokens": self.allowed_tokens}
 
     @property
     def _cache_root(self) -> Path:
@@ -388,7 +392,7 @@ class Encoder:
             model = openvino_backend.read_model(self._convert())
             quantise.write_levels(quantise.measure_levels(model, padded), target)
 
-        parts = self._describe_conversion(Tier("openvino", "int8"))
+        parts = self._describe_measure(Tier("openvino", "int8"))
         return provide_folder(self._cache_root, make_key({**parts, "is": "levels"}), measure)
 
     @cached_property

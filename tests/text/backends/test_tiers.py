@@ -10,6 +10,7 @@ import pytest
 from tasks.platform.errors import ConfigError
 from tasks.text import encoder as encoder_module
 from tasks.text.backends import choose, processor
+from tasks.text.backends.base import Tier
 from tasks.text.backends.choose import PROMISES
 from tasks.text.backends.probe import Quality, measure_quality
 from tasks.text.encoder import Encoder
@@ -48,6 +49,21 @@ def test_each_tier_keeps_its_promise_on_texts_it_was_not_made_with(
     assert str(encoder.choice.tier) == f"{backend} {NUMBERS[precision]}"
     assert encoder.choice.notes == ()
     assert measure_quality(encoder.encode(TEXTS), minilm.encode(TEXTS)).keeps(PROMISES[precision])
+
+
+def test_what_was_measured_on_texts_cut_shorter_is_measured_again(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_module, "recall_quality", lambda _root, parts, _: parts)
+    monkeypatch.setattr(encoder_module, "provide_folder", lambda _root, key, _: key)
+    keys = []
+    for max_tokens in (8, 64, 200):  # the network has places for 64
+        encoder = Encoder(str(tiny_model), device="cpu", max_tokens=max_tokens, cache=tmp_path)
+        verdict = encoder._measure_tier(Tier("torch", "bf16"))
+        levels = encoder._find_levels() if choose.is_installed("openvino") else None
+        keys.append((verdict, levels))
+    assert keys[0][0] != keys[1][0] == keys[2][0]
+    assert keys[0][1] is None or keys[0][1] != keys[1][1] == keys[2][1]
 
 
 @pytest.mark.parametrize(("backend", "precision"), TIERS)
