@@ -4,6 +4,7 @@
 beside it, then renamed) and never changes, so any number of processes can share it.
 """
 
+import atexit
 import hashlib
 import json
 import logging
@@ -34,6 +35,7 @@ def find_cache_root() -> Path:
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
         reason = str(error)
     passing = Path(tempfile.mkdtemp(prefix="whyrec-encoders-"))
+    atexit.register(shutil.rmtree, passing, ignore_errors=True)
     _LOG.warning(
         "converted models are kept in %s, for this process alone (%s); "
         "set XDG_CACHE_HOME to a folder that can be written",

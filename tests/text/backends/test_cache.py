@@ -1,6 +1,8 @@
 """Folders of the cache appear whole, once, and are made again when they are damaged."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,10 +64,18 @@ def test_a_cache_that_cannot_be_kept_is_warned_of(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(
+        "atexit.register", lambda call, *a, **more: at_exit.append(partial(call, *a, **more))
+    )
     passing = find_cache_root.__wrapped__()
     assert passing.is_dir()
     assert tmp_path not in passing.parents
     assert "set XDG_CACHE_HOME" in caplog.text
+    _write(passing, "converted")
+    for call in at_exit:
+        call()
+    assert not passing.exists()
     caplog.clear()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "good"))
     assert find_cache_root.__wrapped__() == tmp_path / "good" / "whyrec" / "encoders"
