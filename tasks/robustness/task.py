@@ -95,17 +95,22 @@ def put_rows(run: RunContext, tables: dict[MartName, Any]) -> FileRef:
 
 
 def list_parts(files: Sequence[FileRef], as_of: date, run: RunContext) -> list[MartPart]:
-    """What the marts of attacks should hold for the night of `as_of`."""
+    """What the marts of attacks should hold for the night of `as_of`.
+
+    Of every source that is spoken of a part of each table, also where that holds nothing: else what an
+    earlier run of the night found would stay.
+    """
     found: dict[MartName, list[MartRow]] = {name: [] for name in TABLES}
     for file in files:
         for name, rows in json.loads(run.site.lake.read_bytes(file)).items():
             found[name] += [TABLES[name](**row) for row in rows]
-    parts = []
-    for name, rows in found.items():
-        frame = to_frame(rows, TABLES[name], as_of)
-        for (source,), part in frame.partition_by("source", as_dict=True).items():
-            parts.append(_make_part(name, str(source), part, as_of, run))
-    return parts
+    sources = sorted({row.source for rows in found.values() for row in rows})
+    frames = {name: to_frame(rows, TABLES[name], as_of) for name, rows in found.items()}
+    return [
+        _make_part(name, source, frame.filter(pl.col("source") == source), as_of, run)
+        for name, frame in frames.items()
+        for source in sources
+    ]
 
 
 def _make_part(

@@ -15,6 +15,7 @@ from tasks.platform.site import resolve_site
 from tasks.platform.task import RunContext
 from tasks.robustness import task as robustness
 from tasks.robustness.corpus import SAYS
+from tasks.robustness.mart_rows import to_suspect_rows
 from tests.flows.published import publish
 from tests.robustness.test_rows import ROW
 from tests.robustness.worlds import toy_corpus
@@ -118,3 +119,19 @@ def test_the_newest_result_of_an_earlier_week_is_kept_to_compare_with(run: RunCo
     kept = robustness.keep_previous(run, found)
     (row,) = json.loads(run.site.lake.read_bytes(kept))["previous"]
     assert (row["as_of"], row["smallest_share"]) == ("2024-03-17", 0.02)
+
+
+def test_a_night_that_is_run_again_leaves_nothing_of_what_it_no_longer_finds(
+    run: RunContext,
+) -> None:
+    suspect = to_suspect_rows([{"user_id": "u"}], source="shop")
+    first = robustness.put_rows(run, {"attacks": [ROW], "attack_examples": suspect})
+    again = robustness.put_rows(run, {"attacks": [ROW], "attack_examples": []})
+    held = []
+    for file in (first, again):
+        robustness.publish_attacks.fn(files=(file,), as_of=LAST, run=run)
+        assert not robustness.has_unpublished((file,), LAST, run)
+        with run.site.warehouse.connect() as connection:
+            found = connection.execute("SELECT count(*) FROM marts.attack_examples").fetchone()
+        held.append(found)
+    assert held == [(1,), (0,)]
