@@ -155,6 +155,7 @@ def attack_behaviour(
             split_names(attacks) or NAMES, size, mode=read_mode(mode), fence=fence, seed=seed
         )
         if file is not None and source is not None:
+            refuse_beside_file(as_of=as_of)
             loaded = load_ratings(source, file)
         else:
             loaded = load(file, attributes, (user, item, rating, date, text), source, as_of, config)
@@ -190,8 +191,20 @@ def load(
 
     names = split_names(attributes)
     if file is not None:
+        refuse_beside_file(source=source, as_of=as_of)
         return load_file(file, Columns(*columns), attributes=names, config=config)
     return load_warehouse(source=source, attributes=names, as_of=parse_date(as_of), config=config)
+
+
+def refuse_beside_file(**options: str | None) -> None:
+    """Raise ConfigError for options of the warehouse, which a file has none of."""
+    from tasks.platform.errors import ConfigError
+
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(
+            f"{' and '.join(given)}: of the warehouse; leave that out with a FILE, or leave the FILE out"
+        )
 
 
 def show_effects(document: dict[str, Any]) -> None:

@@ -85,6 +85,8 @@ class Plan:
         for name in ("share", "looked_to"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; use a share above 0, up to 1")
+        if not 0 < self.fence < np.inf:
+            raise ConfigError(f"fence is {self.fence}; use standard deviations above 0, as in 2.25")
 
 
 @dataclass(frozen=True)

@@ -134,3 +134,6 @@ def test_unknown_attacks_and_sizes_are_refused():
         Plan(attacks=("sybil",))
     with pytest.raises(ConfigError, match="share is 0"):
         Plan(share=0)
+    for fence in (0.0, -1.0, float("nan")):
+        with pytest.raises(ConfigError, match="use standard deviations above 0"):
+            Plan(fence=fence)

@@ -91,6 +91,9 @@ def test_tables_are_printed_for_a_person(file):
         (["--attributes", "price", "--attacks", "sybil"], "no attack is called sybil"),
         (["--attributes", "price", "--size", "0"], "share is 0"),
         (["--attributes", "price", "--date", "review_id"], "are no dates"),
+        (["--attributes", "price", "--as-of", "2024-03-05"], "--as-of: of the warehouse"),
+        (["--attributes", "price", "--source", "shop"], "--source: of the warehouse"),
+        (["--attributes", "price", "--fence", "nan"], "fence is nan"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_a_sentence(file, arguments, said):
