@@ -154,6 +154,24 @@ def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
     assert not said, said
 
 
+@pytest.mark.parametrize("name", ["whyrec.service", "whyrec-worker.service"])
+def test_a_unit_keeps_converted_models_where_it_may_write(name: str) -> None:
+    """Homes are closed to it (ProtectHome) and all else is read-only (ProtectSystem)."""
+    lines = (FOLDER / "systemd" / name).read_text().splitlines()
+    assert {"ProtectHome=yes", "ProtectSystem=strict", "CacheDirectory=whyrec"} <= set(lines)
+    assert "Environment=XDG_CACHE_HOME=/var/cache/whyrec" in lines
+
+
+def test_a_job_keeps_converted_models_for_the_next_one() -> None:
+    template = json.loads((FOLDER / "kubernetes" / "base-job-template.json").read_text())
+    container = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+    home = next(one["mountPath"] for one in container["volumeMounts"] if one["name"] == "home")
+    kept = Path(template["variables"]["properties"]["env"]["default"]["XDG_CACHE_HOME"])
+    assert kept.is_relative_to(home)
+
+
 def test_the_image_and_the_compose_file_name_the_version_of_the_package() -> None:
     version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.M)
     assert version is not None
