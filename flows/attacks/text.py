@@ -32,7 +32,7 @@ from flows.desk.texts import (
     open_reader,
     read_texts,
 )
-from tasks.platform.errors import ConfigError
+from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import UNDECIDED
 from tasks.robustness.text.classifier import open_classifier
 from tasks.robustness.text.constraints import LabelsKept
@@ -176,12 +176,25 @@ def attack_model(
 
 
 def take_truths(frame: pl.DataFrame, column: str, labels: Sequence[str]) -> list[int | None]:
-    """Numbers of a classifier's labels in a column: their names in any capitals, or their numbers."""
+    """Numbers of a classifier's labels in a column: their names in any capitals, or their numbers.
+
+    None for what is no label of it. Raises InputError where nothing is one.
+    """
     if column not in frame.columns:
         raise ConfigError(f"there is no column {column!r}; --labels names that of the right labels")
     known = {name.lower(): at for at, name in enumerate(labels)}
     known |= {str(at): at for at in range(len(labels))}
-    return [known.get(str(value).strip().lower()) for value in frame[column].to_list()]
+    values = frame[column]
+    if values.dtype.is_float():
+        values = values.cast(pl.Int64, strict=False)  # "1.0", as spreadsheets and pandas write it
+    truths = [known.get(str(value).strip().lower()) for value in values.to_list()]
+    if truths and all(truth is None for truth in truths):
+        held = ", ".join(map(str, values.drop_nulls().unique(maintain_order=True)[:3])) or "nothing"
+        raise InputError(
+            f"{column} holds none of the labels that the model gives, but {held}; it gives "
+            f"{', '.join(labels)}, and their numbers from 0 will do, too"
+        )
+    return truths
 
 
 def find_sides(labels: Sequence[str]) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from flows.attacks.models import (
 )
 from flows.attacks.text import Order, add_models, find_sides, take_truths
 from flows.desk.texts import Desk
-from tasks.platform.errors import ConfigError
+from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import ABSENT
 from tasks.platform.settings import ExtractSettings, LlmSettings, Settings
 from tasks.text.extract import EXTRACTION_SCHEMA, Attribute, Extraction
@@ -93,6 +93,10 @@ def test_vectors_are_computed_once_a_process() -> None:
 def test_labels_of_a_classifier_are_known_by_name_or_number() -> None:
     frame = pl.DataFrame({"said": ["Positive", "NEGATIVE", "1", "so-so", None]})
     assert take_truths(frame, "said", ("NEGATIVE", "POSITIVE")) == [1, 0, 1, None, None]
+    spread = pl.DataFrame({"said": [1.0, 0.0, None]})
+    assert take_truths(spread, "said", ("NEGATIVE", "POSITIVE")) == [1, 0, None]
+    with pytest.raises(InputError, match="but good, bad; it gives NEGATIVE, POSITIVE"):
+        take_truths(pl.DataFrame({"said": ["good", "bad"]}), "said", ("NEGATIVE", "POSITIVE"))
     assert find_sides(("NEGATIVE", "NEUTRAL", "POSITIVE")) == (2, 0)
     assert find_sides(("1 star", "2 stars", "3 stars")) == (2, 0)
     with pytest.raises(ConfigError, match="no column 'x'"):
