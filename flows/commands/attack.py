@@ -6,7 +6,7 @@ import typer
 
 from flows.commands.attack_sweep import register_sweep
 from flows.commands.attack_text import register_text
-from flows.commands.options import Config, Json, parse_date, split_names
+from flows.commands.options import Config, Json, parse_date, refuse_options, split_names
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
 from tasks.platform.numbers import tell_estimate, tell_signed
 
@@ -21,6 +21,7 @@ Source = Annotated[
     str | None, typer.Option(help="Source in the warehouse, when there are several.")
 ]
 AsOf = Annotated[str | None, typer.Option(help="Last date to see in the warehouse.")]
+BESIDE_FILE = "of the warehouse; leave that out with a FILE, or leave the FILE out"
 Attributes = Annotated[
     str | None,
     typer.Option(
@@ -155,7 +156,7 @@ def attack_behaviour(
             split_names(attacks) or NAMES, size, mode=read_mode(mode), fence=fence, seed=seed
         )
         if file is not None and source is not None:
-            refuse_beside_file(as_of=as_of)
+            refuse_options(BESIDE_FILE, as_of=as_of)
             loaded = load_ratings(source, file)
         else:
             loaded = load(file, attributes, (user, item, rating, date, text), source, as_of, config)
@@ -191,20 +192,9 @@ def load(
 
     names = split_names(attributes)
     if file is not None:
-        refuse_beside_file(source=source, as_of=as_of)
+        refuse_options(BESIDE_FILE, source=source, as_of=as_of)
         return load_file(file, Columns(*columns), attributes=names, config=config)
     return load_warehouse(source=source, attributes=names, as_of=parse_date(as_of), config=config)
-
-
-def refuse_beside_file(**options: str | None) -> None:
-    """Raise ConfigError for options of the warehouse, which a file has none of."""
-    from tasks.platform.errors import ConfigError
-
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
-    if given:
-        raise ConfigError(
-            f"{' and '.join(given)}: of the warehouse; leave that out with a FILE, or leave the FILE out"
-        )
 
 
 def show_effects(document: dict[str, Any]) -> None:

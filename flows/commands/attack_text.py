@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.options import Config, Json, split_names
+from flows.commands.options import Config, Json, refuse_options, split_names
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
 from tasks.platform.errors import ConfigError
 
@@ -15,6 +15,9 @@ def register_text(room: typer.Typer) -> None:
     room.command("embedding")(attack_embedding)
 
 
+BESIDE_MODEL = (
+    "of a reader of attributes; leave that out with --model, whose right labels --labels names"
+)
 Teacher = Annotated[
     str | None, typer.Option(help="Who teaches the distilled extractor: clauses, llm or labels.")
 ]
@@ -115,8 +118,8 @@ def attack_text(
         if (model is None) == (attributes is None):
             raise ConfigError("name what is attacked: --attributes, or --model with a folder")
         if model is not None:
-            refuse_beside_model(
-                harden=harden, fast=fast, extractor=extractor, columns=columns, id=key,
+            refuse_options(
+                BESIDE_MODEL, harden=harden, fast=fast, extractor=extractor, columns=columns, id=key,
                 teacher=teacher, teacher_labels=teacher_labels,
             )  # fmt: skip
         check_out(out)
@@ -149,16 +152,6 @@ def attack_text(
             print_line(line)
         if out is not None:
             print_note(f"every attempt is in {out}")
-
-
-def refuse_beside_model(**options: object) -> None:
-    """Raise ConfigError for options of a reader of attributes, which a classifier is none of."""
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
-    if given:
-        raise ConfigError(
-            f"{', '.join(given)}: of a reader of attributes; leave that out with --model, whose right "
-            "labels --labels names"
-        )
 
 
 def attack_embedding(

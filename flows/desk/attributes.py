@@ -13,7 +13,6 @@ from flows.console import print_note
 from flows.desk.agreement import show
 from flows.desk.texts import (
     Desk,
-    Reader,
     Teaching,
     check_folder,
     clear_desk,
@@ -38,6 +37,7 @@ from tasks.text.evaluate import (
 from tasks.text.explain import cut_words, explain_words, mark_spans
 from tasks.text.extract import Extraction
 from tasks.text.labelled import join_labels, take_columns
+from tasks.text.probe import Probe
 from tasks.text.task import open_encoder
 
 Labels = npt.NDArray[np.int64]
@@ -222,10 +222,12 @@ def explain_text(
         raise ConfigError(f"--row {row} is not there; {path} has {len(reviews):,} rows, from 0")
     body = reviews[at][1]
     reader = open_reader(desk, extractor, reviews, ids, teaching=teaching)
-    if reader.probe is not None and open_encoder(desk.settings.text).is_static:
+    probe = reader.probe
+    if probe is not None and open_encoder(desk.settings.text).is_static:
         print_note(NO_NETWORK)
+        probe = None
     found = read_attributes(desk, reader, [("0", body)])
-    answers = [explain_answer(answer, body, reader, desk) for answer in found.frame.to_dicts()]
+    answers = [explain_answer(answer, body, probe, desk) for answer in found.frame.to_dicts()]
     spans = [(one["start"], one["end"]) for one in answers if one["start"] is not None]
     return {
         "text": body,
@@ -237,15 +239,14 @@ def explain_text(
 
 
 def explain_answer(
-    answer: Mapping[str, Any], body: str, reader: Reader, desk: Desk
+    answer: Mapping[str, Any], body: str, probe: Probe | None, desk: Desk
 ) -> dict[str, Any]:
     """One answer of an extraction, with its span, and what each word did where a probe gave it."""
     start, end = answer["span_start"], answer["span_end"]
     span = None if start is None else body[start:end]
     words, gap = [], None
-    encoder = open_encoder(desk.settings.text)
-    probe = None if encoder.is_static else reader.probe
     if probe is not None and answer["is_mentioned"] and span is not None:
+        encoder = open_encoder(desk.settings.text)
         attribution = explain_words(
             span, probe, desk.attributes, at=desk.names.index(answer["attribute"]),
             label=answer["polarity"], embed=desk.embed,

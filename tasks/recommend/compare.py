@@ -35,16 +35,15 @@ def compare_errors(
     gain = float(gains.mean())
     users, codes = np.unique(test.users, return_inverse=True)
     n = len(users)
+    told = {} if can_tell else {"verdict": "cannot tell"}
     if n < 2:
-        verdict = "no difference" if can_tell else "cannot tell"
-        return {"mse_gain": gain, "low": None, "high": None, "verdict": verdict}
+        return {"mse_gain": gain, "low": None, "high": None, "verdict": "no difference"} | told
     sums = np.bincount(codes, gains - gain)
     error = float(np.sqrt(n / (n - 1) * (sums**2).sum()) / len(gains))
     half = float(stdtrit(n - 1, 0.975)) * error
     low, high = gain - half, gain + half
     verdict = "better" if low > 0 else "worse" if high < 0 else "no difference"
-    verdict = verdict if can_tell else "cannot tell"
-    return {"mse_gain": gain, "low": low, "high": high, "verdict": verdict}
+    return {"mse_gain": gain, "low": low, "high": high, "verdict": verdict} | told
 
 
 def can_tell(source: "Source") -> bool:

@@ -157,7 +157,7 @@ def evaluate_models(
         raise ConfigError("name at least one model and one seed, as in --models mf,ips --seeds 10")
     protocol = load_protocol()
     propensities, method = find_propensities(source.train, given=source.propensities, sample=sample)
-    models, errors = [], {}
+    models, errors, is_telling = [], {}, can_tell(source)
     for name in dict.fromkeys([*names, *map(find_naive, names)]):
         row, errors[name] = _evaluate_one(source, name, propensities, protocol, seeds=seeds)
         models.append(row)
@@ -176,7 +176,7 @@ def evaluate_models(
         "baseline": _score_popularity(source, protocol),
         "comparisons": [
             {"model": name, "naive": naive} | compare_errors(
-                errors[name], errors[naive], source.test, can_tell=can_tell(source)
+                errors[name], errors[naive], source.test, can_tell=is_telling
             )
             for name in errors
             if (naive := find_naive(name)) in errors and naive != name
