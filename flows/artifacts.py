@@ -32,10 +32,10 @@ from flows.artifact_rows import (
     make_plain,
 )
 from flows.console import PROGRESS
-from flows.running import find_home, find_serving
+from flows.running import find_serving
 from tasks.platform.runs import read_json
 from tasks.platform.settings import Settings
-from tasks.platform.site import resolve_site
+from tasks.platform.site import find_home, resolve_site
 
 EVERY_S: Final = 1.0
 

@@ -14,10 +14,11 @@ from prefect.states import Completed
 from threadpoolctl import threadpool_limits
 
 from flows.artifacts import show_steps
-from flows.running import find_home, find_prefect_home
+from flows.running import find_prefect_home
 from flows.server.stale import show_alive
 from tasks.platform.errors import EXIT_GATE, WhyrecError
 from tasks.platform.settings import Settings, load_settings
+from tasks.platform.site import find_home
 
 STOPPED_BY_GATE = "Stopped by gate"
 MAX_MESSAGE = 2000

@@ -11,7 +11,6 @@ from typing import Final
 from tasks.platform.errors import ConfigError
 from tasks.platform.locks import is_held, try_lock
 from tasks.platform.runs import read_json, write_json
-from tasks.platform.settings import Settings
 
 ANY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, never bound to
 
@@ -51,11 +50,6 @@ def reachable(host: str) -> str:
 def bracket(host: str) -> str:
     """A host as it stands in an address: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host
-
-
-def find_home(settings: Settings) -> Path:
-    """The folder that holds everything of an installation."""
-    return (settings.root / settings.paths.home).resolve()
 
 
 def find_prefect_home(home: Path) -> Path:

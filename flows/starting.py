@@ -3,9 +3,8 @@
 from typing import Any
 
 from flows.console import show_progress
-from flows.running import find_home
 from tasks.platform.settings import load_settings
-from tasks.platform.site import resolve_site
+from tasks.platform.site import find_home, resolve_site
 
 
 def start_flow(config: str | None, run: Any, *, is_json: bool) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from flows.console import explain_errors, print_json, print_line
 from flows.running import (
     Serving,
     describe_serving,
-    find_home,
     find_serving,
     is_claimed,
     read_ready,
@@ -23,6 +22,7 @@ from flows.running import (
 )
 from tasks.platform.errors import InputError, TransientError
 from tasks.platform.settings import CONFIG_NAME, ServeSettings, Settings, load_settings
+from tasks.platform.site import find_home
 
 STOP_S = 90.0
 

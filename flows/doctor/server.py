@@ -9,9 +9,9 @@ from zoneinfo import available_timezones
 import httpx
 
 from flows.doctor.setup import Finding
-from flows.running import find_home, find_serving
+from flows.running import find_serving
 from tasks.platform.settings import Settings
-from tasks.platform.site import Site
+from tasks.platform.site import Site, find_home
 
 TIMEOUT_S: Final = 3.0
 STUCK_AFTER: Final = timedelta(hours=6)

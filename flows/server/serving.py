@@ -21,12 +21,13 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.catalogue import find_next, list_offers, make_deployment
 from flows.console import print_error
-from flows.running import find_home, find_prefect_home, find_ready
+from flows.running import find_prefect_home, find_ready
 from flows.server.api import ask_server, is_healthy
 from flows.server.stale import crash_stale, skip_missed
 from tasks.platform.errors import WhyrecError
 from tasks.platform.runs import write_json
 from tasks.platform.settings import Settings, load_settings
+from tasks.platform.site import find_home
 
 POLL_S = 2.0
 SERVER_WAIT_S = 180.0

@@ -21,7 +21,6 @@ from typing import Any, Final
 from flows.running import (
     Serving,
     claim_home,
-    find_home,
     find_prefect_home,
     find_ready,
     reachable,
@@ -33,7 +32,7 @@ from flows.server.reports import serve_reports
 from flows.server.stale import crash_stale
 from tasks.platform.errors import ConfigError
 from tasks.platform.settings import CRON, CRON_FORM, Settings
-from tasks.platform.site import resolve_site
+from tasks.platform.site import find_home, resolve_site
 
 START_S: Final = 180.0
 GRACE_S: Final = 25.0

@@ -45,9 +45,14 @@ def _resolve(root: Path, value: str | None, default: Path) -> str:
     return value if "://" in value else str((root / value).resolve())
 
 
+def find_home(settings: Settings) -> Path:
+    """The folder that holds everything of an installation."""
+    return (settings.root / settings.paths.home).resolve()
+
+
 def resolve_site(settings: Settings) -> Site:
     """Resolve every place of `settings` against the folder of its file."""
-    home = (settings.root / settings.paths.home).resolve()
+    home = find_home(settings)
     catalog = settings.warehouse.catalog or f"sqlite:{home / 'warehouse' / 'catalog.sqlite'}"
     kind, _, target = catalog.partition(":")
     if kind == "sqlite":

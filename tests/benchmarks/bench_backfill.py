@@ -105,9 +105,8 @@ def work(folder: Path, first: date, last: date, log: Path) -> None:
     """The child: a backfill as the command does it, with a line for every night."""
     from flows import backfill as module
     from flows.engine import quiet_engine
-    from flows.running import find_home
     from tasks.platform.settings import load_settings
-    from tasks.platform.site import resolve_site
+    from tasks.platform.site import find_home, resolve_site
 
     config = str(folder / "whyrec.toml")
     inner = module.run_night

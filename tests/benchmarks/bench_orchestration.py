@@ -26,12 +26,11 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.engine import Engine, quiet_engine
-from flows.running import find_home
 from flows.server.workers import hire
 from tasks.platform.refs import FileRef
 from tasks.platform.runs import make_run_id
 from tasks.platform.settings import Settings, load_settings
-from tasks.platform.site import resolve_site
+from tasks.platform.site import find_home, resolve_site
 from tasks.platform.task import RunContext, stage_task
 
 

@@ -19,10 +19,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.engine import Engine, quiet_engine
-from flows.running import find_home
 from tasks.platform.runs import make_run_id
 from tasks.platform.settings import load_settings
-from tasks.platform.site import resolve_site
+from tasks.platform.site import find_home, resolve_site
 from tasks.platform.task import RunContext, stage_task
 from tests.flows.served import Served
 
