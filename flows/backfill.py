@@ -112,7 +112,7 @@ def describe_plan(plan: Sequence[PlannedNight]) -> dict[str, Any]:
 
 def run_backfill(settings: Settings, request: Request) -> dict[str, Any]:
     """Backfill inside a flow run; raises NightError when a night did not end well."""
-    drops = find_range(settings, request.start, request.end)
+    drops = find_range(settings, request.start, request.end, is_forced=request.is_forced)
     site = resolve_site(settings)
     site.warehouse.prepare()
     with record_backfill(site, request) as progress:

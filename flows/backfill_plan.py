@@ -104,7 +104,9 @@ class Finished:
         return self.known_files[path]
 
 
-def find_range(settings: Settings, start: date, end: date) -> list[DropRef]:
+def find_range(
+    settings: Settings, start: date, end: date, *, is_forced: bool = False
+) -> list[DropRef]:
     """Drops of the range; raises ConfigError for one turned round, too long, or ahead of today."""
     if start > end:
         raise ConfigError(f"--start {start} lies after --end {end}; swap them")
@@ -114,7 +116,7 @@ def find_range(settings: Settings, start: date, end: date) -> list[DropRef]:
             "narrow --start and --end to the dates that have data"
         )
     refuse_future(end, find_today(settings, datetime.now(UTC)), option="--end")
-    return sources.find_drops(settings, since=start, until=end)
+    return sources.find_drops(settings, since=start, until=end, is_forced=is_forced)
 
 
 def list_days(start: date, end: date) -> list[date]:
@@ -126,7 +128,7 @@ def plan_backfill(
     settings: Settings, start: date, end: date, *, is_forced: bool = False
 ) -> list[PlannedNight]:
     """What a backfill of the range would do, without doing it."""
-    drops = find_range(settings, start, end)
+    drops = find_range(settings, start, end, is_forced=is_forced)
     finished = Finished(settings, start, end)
     run = finished.night.run
     stale = ingest.find_stale(drops, settings.ingest, run, is_forced=is_forced)
@@ -146,13 +148,15 @@ def plan_nights(
         since=finished.start, until=finished.end,
     )  # fmt: skip
     gone = {day for _, day in found}
+    days = list_days(finished.start, finished.end)
+    bare = {day for day in days if day not in delivered and day not in published}
+    unread = sources.find_unread(finished.settings, bare) if bare else {}
     plan = []
     is_moved = False
-    for day in list_days(finished.start, finished.end):
-        if day not in delivered and day not in published:
-            plan.append(
-                PlannedNight(day, "skip", "no drop was delivered and nothing is published for it")
-            )
+    for day in days:
+        if day in bare:
+            none = "no drop was delivered and nothing is published for it"
+            plan.append(PlannedNight(day, "skip", "; ".join(unread.get(day, [none]))))
             continue
         action, why = decide_night(finished, day, late, is_forced=is_forced)
         is_made = action == "run"

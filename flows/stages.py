@@ -102,7 +102,11 @@ def ingest_drops(
     One in a drop of another day is told: the night stands on what was published of that day before.
     """
     settings, engine = night.settings, night.engine
-    known = sources.find_drops(settings, until=night.as_of) if drops is None else list(drops)
+    known = (
+        sources.find_drops(settings, until=night.as_of, is_forced=night.is_forced)
+        if drops is None
+        else list(drops)
+    )
     if drops is None:
         accounts.forget_refused(known, night.run, until=night.as_of)
     stale = ingest.find_stale(known, settings.ingest, night.run, is_forced=night.is_forced)
@@ -123,7 +127,7 @@ def ingest_drops(
 
 def note_unread(night: Night) -> None:
     """Remark on drops of the night's date that hold something and nothing that is read."""
-    told = sources.find_unread(night.settings, {night.as_of})
+    told = sources.find_unread(night.settings, {night.as_of}).get(night.as_of, [])
     night.remarks += told
     night.notes += told
 

@@ -109,7 +109,8 @@ def check_sources(settings: Settings, site: Site) -> Finding:
         advice = "expected folders <path>/YYYY-MM-DD/ with files in them"
         return Finding("sources", False, "no drop found", advice)
     found = f"drops of {len(days)} days, {days[0]} to {days[-1]}"
-    if unread := find_unread(settings):
+    told = find_unread(settings)
+    if unread := [sentence for day in sorted(told) for sentence in told[day]]:
         more = f"; so {len(unread) - 1:,} more" if len(unread) > 1 else ""
         return Finding("sources", False, f"{found}; {unread[-1]}{more}", "deliver these days again")
     gone = find_left(settings, site)

@@ -1,6 +1,6 @@
 """Drops in a folder: `<path>/2024-03-01/` holds what a source delivered for that date."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -90,8 +90,8 @@ def drop_files(folder: Path | str, kind: str) -> dict[TableName, list[Path | str
     """Files of one drop by table, each list in order of name; other files are left alone.
 
     Names begin with `reviews`, `exposures`, `items` (or `meta`) or `users`; sources other than
-    `sample` may name files of reviews as they like. Raises InputError when the folder is missing
-    or a link in it leads out of it.
+    `sample` may name files of reviews as they like. Where links in it lead is for `refuse_links`.
+    Raises InputError when the folder is missing.
     """
     if kind not in _KINDS:
         raise ConfigError(f"unknown kind of source {kind!r}; allowed are {', '.join(_KINDS)}")
@@ -100,9 +100,19 @@ def drop_files(folder: Path | str, kind: str) -> dict[TableName, list[Path | str
     for entry in sorted(_list_folder(folder), key=lambda each: each.name):
         table = None if entry.is_folder else _name_table(entry.name, has_own_names)
         if table is not None and (kind == "mapping" or table in BUILT_IN[kind].formats):
-            _check_link(entry, folder)
             found.setdefault(table, []).append(entry.location)
     return {table: found[table] for table in TABLES if table in found}
+
+
+def refuse_links(files: Sequence[Path | str], folder: Path | str) -> None:
+    """Raise InputError for a file of the drop `folder` that is a link out of it."""
+    root = Path(folder).resolve()
+    for file in files:
+        if isinstance(file, Path) and not file.resolve().is_relative_to(root):
+            raise InputError(
+                f"{file.name!r} in the drop {root.name!r} is a link that leaves the drop; "
+                "deliver the file itself"
+            )
 
 
 def list_unread(folder: Path | str, kind: str) -> list[str]:
@@ -133,17 +143,6 @@ def _name_table(name: str, has_own_names: bool) -> TableName | None:
         if rest != stem and not rest[:1].isalpha():
             return table
     return "reviews" if has_own_names else None
-
-
-def _check_link(entry: _Entry, folder: Path | str) -> None:
-    if isinstance(entry.location, str):
-        return
-    root = Path(folder).resolve()
-    if not entry.location.resolve().is_relative_to(root):
-        raise InputError(
-            f"{entry.name!r} in the drop {root.name!r} is a link that leaves the drop; "
-            "deliver the file itself"
-        )
 
 
 def _read_date(name: str) -> date | None:

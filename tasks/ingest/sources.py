@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tasks.ingest.deliveries import name_import
-from tasks.ingest.drops import detect_table, drop_files, list_drops, list_unread
-from tasks.ingest.fingerprint import fingerprint_files
+from tasks.ingest.drops import (
+    detect_table,
+    drop_files,
+    list_drops,
+    list_unread,
+    refuse_links,
+)
+from tasks.ingest.fingerprint import Contents, fingerprint_files
 from tasks.ingest.publish import (
     read_drops,
 )
@@ -20,9 +26,12 @@ from tasks.platform.refs import (
 )
 from tasks.platform.schema import TABLES, TableName
 from tasks.platform.settings import SOURCE_NAME, Settings, SourceSettings
+from tasks.platform.site import find_home
 from tasks.platform.warehouse import Warehouse
 
 TRUTH_FILE = "truth.json"
+CONTENTS_FILE = "contents.json"
+"""What files of drops were read before, in the folder of an installation."""
 MAX_NAMED = 3
 GONE_ADVICE = (
     "deleting a drop takes nothing back: put it back, deliver its day corrected, or take it back "
@@ -30,11 +39,16 @@ GONE_ADVICE = (
 )
 
 
-def find_drops(settings: Settings, *, until: date, since: date | None = None) -> list[DropRef]:
+def find_drops(
+    settings: Settings, *, until: date, since: date | None = None, is_forced: bool = False
+) -> list[DropRef]:
     """Every dated drop of every enabled source in [`since`, `until`], in date order.
 
-    Raises InputError when a source's folder does not exist.
+    Of files that look as they did when they were last read the content is known; with `is_forced` all
+    are read again. A drop that cannot be read says so (`problem`) and leaves the others alone. Raises
+    InputError when a source's folder does not exist.
     """
+    contents = Contents(find_home(settings) / CONTENTS_FILE, is_read_anew=is_forced)
     found = []
     for source in settings.sources:
         if not source.is_enabled:
@@ -42,29 +56,40 @@ def find_drops(settings: Settings, *, until: date, since: date | None = None) ->
         root = locate_source(source, settings)
         for day in list_drops(root):
             if day <= until and (since is None or day >= since):
-                found += _describe_drop(source, settings, f"{root}/{day.isoformat()}", day)
+                found += _describe_drop(
+                    source, settings, f"{root}/{day.isoformat()}", day, contents
+                )
+    contents.save()
     return sorted(found, key=lambda drop: (drop.drop_id, drop.source, TABLES.index(drop.table)))
 
 
 def _describe_drop(
-    source: SourceSettings, settings: Settings, folder: str, day: date
+    source: SourceSettings, settings: Settings, folder: str, day: date, contents: Contents
 ) -> list[DropRef]:
     mapping = str(settings.root / source.mapping) if source.mapping else None
-    by_table = drop_files(folder, source.kind)
-    return [
-        DropRef(
-            source=source.name,
-            kind=source.kind,
-            table=table,
-            drop_id=day.isoformat(),
-            drop_date=day,
-            fingerprint=fingerprint_files(files),
-            mapping_fingerprint=fingerprint_files([Path(mapping)]) if mapping else "",
-            files=tuple(str(file) for file in files),
-            mapping=mapping,
+    drops = []
+    for table, files in drop_files(folder, source.kind).items():
+        fingerprint, problem = "", ""
+        try:
+            refuse_links(files, folder)
+            fingerprint = fingerprint_files(files, contents)
+        except InputError as error:
+            problem = str(error)
+        drops.append(
+            DropRef(
+                source=source.name,
+                kind=source.kind,
+                table=table,
+                drop_id=day.isoformat(),
+                drop_date=day,
+                fingerprint=fingerprint,
+                mapping_fingerprint=fingerprint_files([Path(mapping)]) if mapping else "",
+                files=tuple(str(file) for file in files),
+                mapping=mapping,
+                problem=problem,
+            )
         )
-        for table, files in by_table.items()
-    ]
+    return drops
 
 
 def describe_import(
@@ -124,16 +149,16 @@ def list_delivered(settings: Settings, *, until: date) -> set[str]:
     }
 
 
-def find_unread(settings: Settings, days: Collection[date] | None = None) -> list[str]:
-    """Sentences on drops that hold something and nothing that is read; of `days`, or of all."""
-    told = []
+def find_unread(settings: Settings, days: Collection[date] | None = None) -> dict[date, list[str]]:
+    """Sentences on drops that hold something and nothing that is read, by day; of `days`, or of all."""
+    told: dict[date, list[str]] = {}
     for source in settings.sources:
         root = locate_source(source, settings) if source.is_enabled else None
         for day in list_drops(root) if root is not None else ():
             if days is not None and day not in days:
                 continue
             if names := list_unread(f"{root}/{day.isoformat()}", source.kind):
-                told.append(_tell_unread(f"{source.name} {day}", names))
+                told.setdefault(day, []).append(_tell_unread(f"{source.name} {day}", names))
     return told
 
 

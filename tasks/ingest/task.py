@@ -26,7 +26,7 @@ from tasks.ingest.publish import (
 from tasks.ingest.stage import IngestOptions, Staged, stage_files
 from tasks.ingest.withdraw import leave_withdrawn, read_withdrawn, restore_withdrawn
 from tasks.platform.code import hash_function_code
-from tasks.platform.errors import GateError, SchemaError, TooManyBadRowsError
+from tasks.platform.errors import GateError, InputError, SchemaError, TooManyBadRowsError
 from tasks.platform.lake import Lake
 from tasks.platform.refs import (
     DropRef,
@@ -147,6 +147,8 @@ def find_stale(
 @stage_task("ingest")
 def stage_drop(drop: DropRef, settings: IngestSettings, latest: date, run: RunContext) -> StagedRef:
     """Read one table of a drop into accepted and refused rows, kept as two files of the lake."""
+    if drop.problem:
+        raise InputError(drop.problem)
     options = IngestOptions(
         max_bad_share=settings.max_bad_share,
         max_line_bytes=settings.max_line_bytes,

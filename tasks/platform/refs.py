@@ -69,7 +69,8 @@ class DropRef(Ref):
     """One table of one delivered drop, before it is read.
 
     `fingerprint` covers the names and bytes of `files`. `drop_id` is the date of a dated drop, or
-    "import:<file name>#<hash of its place>" for a bulk import.
+    "import:<file name>#<hash of its place>" for a bulk import. `problem` says why its files cannot be
+    read, where they cannot; `fingerprint` is then empty.
     """
 
     places: ClassVar[frozenset[str]] = frozenset({"files", "mapping"})
@@ -82,6 +83,7 @@ class DropRef(Ref):
     mapping_fingerprint: str = ""
     files: tuple[str, ...]
     mapping: str | None = None
+    problem: str = ""
 
     @property
     def label(self) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.backfill_plan import plan_backfill
 from flows.engine import Failure
 from flows.night import (
     choose_day,
@@ -21,7 +22,7 @@ from flows.stages import ingest_drops
 from flows.state import Night
 from tasks.ingest import task as ingest
 from tasks.ingest.sources import describe_import, find_drops
-from tasks.platform.errors import ConfigError, GateError, WarehouseBusyError
+from tasks.platform.errors import ConfigError, GateError, InputError, WarehouseBusyError
 from tasks.platform.settings import Settings
 from tasks.platform.warehouse import Warehouse
 from tests.ingest.staging import make_line
@@ -72,6 +73,47 @@ def test_a_night_tells_of_a_drop_of_which_nothing_is_read(tmp_path: Path) -> Non
             True
         ] * is_told
         assert night.exit_code == 0
+
+
+def test_a_drop_that_cannot_be_read_leaves_the_other_days_nights_alone(tmp_path: Path) -> None:
+    """It ended every later night, whose own drop was whole, before anything was read."""
+    for day in (MONDAY, TUESDAY):
+        folder = tmp_path / "drops" / str(day)
+        folder.mkdir(parents=True)
+        (folder / "reviews.jsonl").write_bytes(make_line(reviewed_at=f"{day}T10:00:00Z"))
+    settings = Settings(
+        root=tmp_path,
+        sources=({"name": "shop", "kind": "sample", "path": "drops"},),  # type: ignore[arg-type]
+    )
+    run = open_night(settings, MONDAY).run
+    monday, _ = find_drops(settings, until=TUESDAY)
+    publish(run, ingest.stage_drop.fn(monday, settings.ingest, TUESDAY, run))
+    path = tmp_path / "drops" / str(MONDAY) / "reviews.jsonl"
+    path.unlink()
+    for target, words in ((tmp_path / "gone", "leaves the drop"), ("gone", "no readable file")):
+        path.symlink_to(target)
+        broken, whole = find_drops(settings, until=TUESDAY)
+        assert (broken.fingerprint, whole.problem) == ("", "")
+        assert words in broken.problem
+        assert ingest.find_stale([broken, whole], settings.ingest, run) == [broken, whole]
+        with pytest.raises(InputError, match=words):
+            ingest.stage_drop.fn(broken, settings.ingest, TUESDAY, run)
+        assert ingest.stage_drop.fn(whole, settings.ingest, TUESDAY, run).rows_read == 1
+        path.unlink()
+
+
+def test_a_plan_tells_a_drop_of_which_nothing_is_read_from_none(tmp_path: Path) -> None:
+    folder = tmp_path / "drops" / str(MONDAY)
+    folder.mkdir(parents=True)
+    (folder / "reviews.xlsx").touch()
+    settings = Settings(
+        root=tmp_path,
+        sources=({"name": "shop", "kind": "sample", "path": "drops"},),  # type: ignore[arg-type]
+    )
+    monday, tuesday = plan_backfill(settings, MONDAY, TUESDAY)
+    assert (monday.action, tuesday.action) == ("skip", "skip")
+    assert "(reviews.xlsx): deliver .json" in monday.why
+    assert tuesday.why == "no drop was delivered and nothing is published for it"
 
 
 def test_rows_of_the_day_after_a_drop_do_not_move_the_newest_night(tmp_path: Path) -> None:

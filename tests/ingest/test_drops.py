@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.ingest.adapters import drop_files, list_drops, list_ignored
-from tasks.ingest.drops import list_unread
+from tasks.ingest.drops import list_unread, refuse_links
 from tasks.platform.errors import ConfigError, InputError
 
 
@@ -99,10 +99,12 @@ def test_link_that_leaves_the_drop_is_refused(tmp_path: Path) -> None:
     outside = make_files(tmp_path / "outside", "secret.jsonl")
     folder = make_files(tmp_path / "d", "real.jsonl")
     (folder / "reviews.jsonl").symlink_to(outside / "secret.jsonl")
+    files = drop_files(folder, "sample")["reviews"]
     with pytest.raises(InputError, match="link that leaves the drop"):
-        drop_files(folder, "sample")
+        refuse_links(files, folder)
     (folder / "reviews.jsonl").unlink()
     (folder / "reviews.jsonl").symlink_to(folder / "real.jsonl")
+    refuse_links(drop_files(folder, "sample")["reviews"], folder)
     assert list_names(folder, "sample") == {"reviews": ["reviews.jsonl"]}
 
 
