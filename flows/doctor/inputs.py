@@ -17,7 +17,7 @@ from tasks.ingest.sources import (
     tell_gone,
 )
 from tasks.platform.errors import ConfigError, InputError
-from tasks.platform.settings import CONFIG_NAME, Settings
+from tasks.platform.settings import Settings
 from tasks.platform.site import Site
 from tasks.platform.sql import read_sql
 
@@ -131,7 +131,7 @@ def check_alerts(settings: Settings, _site: Site) -> Finding:
     """Whether somebody hears of a failed night, and secrets are where they belong."""
     alerts = settings.alerts
     if exposed := find_exposed(settings):
-        found = f"{exposed} is in {settings.root / CONFIG_NAME}, which other users can read"
+        found = f"{exposed} is in {settings.file}, which other users can read"
         advice = f"chmod 600 it, or set WHYREC_{exposed.replace('.', '__').upper()} instead"
         return Finding("alerts", False, found, advice)
     if alerts.smtp_user and alerts.smtp_password is None:
@@ -151,8 +151,8 @@ def check_alerts(settings: Settings, _site: Site) -> Finding:
 
 def find_exposed(settings: Settings) -> str | None:
     """A secret that stands in a settings file which others can read."""
-    file = settings.root / CONFIG_NAME
-    if not file.is_file() or not file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+    file = settings.file
+    if file is None or not file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         return None
     written = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     named = [f"{section}.{key}" for section, key in SECRETS if key in written.get(section, {})]

@@ -17,6 +17,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -541,6 +542,12 @@ class Settings(BaseSettings):
     root: Path = Field(
         default_factory=Path.cwd, description="folder that relative paths start from"
     )
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The settings file that was read, None where there was none."""
+        return self._file
 
     @classmethod
     def settings_customise_sources(
@@ -582,7 +589,9 @@ def load_settings(path: str | Path | None = None) -> Settings:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8-sig")) if file.is_file() else {}
         values["root"] = file.resolve().parent if file.is_file() else Path.cwd()
-        return Settings(**values)
+        settings = Settings(**values)
+        settings._file = file.resolve() if file.is_file() else None
+        return settings
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
     except OSError as error:

@@ -286,6 +286,9 @@ def test_secrets_that_are_missing_or_open_to_all_are_told(
     config.chmod(0o644)
     found = look(config, "alerts", mail + 'smtp_password = "hidden"')
     wrong(found, "alerts.smtp_password is in", "chmod 600", "WHYREC_ALERTS__SMTP_PASSWORD")
+    other = config.rename(config.with_name("shop.toml"))
+    wrong(look(other, "alerts"), f"alerts.smtp_password is in {other}", "chmod 600")
+    other.rename(config)
     assert "hidden" not in found.found + found.advice
     config.chmod(0o600)
     assert look(config, "alerts").mark == "ok"
