@@ -12,7 +12,13 @@ import pyarrow as pa
 from tasks.ingest.drift import Census
 from tasks.ingest.files import Source, check_source, find_format, iter_blocks
 from tasks.ingest.formats import FIELDS, REQUIRED, Adapter, TableFormat
-from tasks.ingest.lines import BATCH_SCHEMA, iter_chunks, make_line_batch
+from tasks.ingest.lines import (
+    BAD_ENCODING,
+    BATCH_SCHEMA,
+    SAVE_AS_UTF8,
+    iter_chunks,
+    make_line_batch,
+)
 from tasks.ingest.peek import peek_columns
 from tasks.ingest.privacy import derive_pads, is_name_column
 from tasks.ingest.records import (
@@ -221,7 +227,9 @@ def _open_csv(each: Delivery, identity: Identity, meter: Meter, *, is_tabbed: bo
     if head is None:
         return Feed([], iter(()))
     if head.cells is None:
-        raise InputError(f"the header of {each.name!r} cannot be read ({head.problem}); mend it")
+        problem = head.problem or ""
+        advice = SAVE_AS_UTF8 if problem.startswith(BAD_ENCODING) else "mend it"
+        raise InputError(f"the header of {each.name!r} cannot be read ({problem}); {advice}")
     header = [name.strip() for name in head.cells]
     columns = _take_header(each, header, identity)
     batches = iter_record_batches(

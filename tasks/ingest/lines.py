@@ -29,6 +29,8 @@ BATCH_SCHEMA: Final = pa.schema(
 )
 BAD_ENCODING: Final = "not valid UTF-8"
 """Kind of the reason that such lines are refused for."""
+SAVE_AS_UTF8: Final = "save the file as UTF-8"
+"""What to do about them."""
 RAW_BYTES: Final = 16 << 20
 """Of a longer line the quarantine keeps this much, with the length and SHA-256 of the whole."""
 

@@ -43,7 +43,7 @@ from tasks.ingest.intake import (
     open_feed,
     refuse_columns,
 )
-from tasks.ingest.lines import BAD_ENCODING
+from tasks.ingest.lines import BAD_ENCODING, SAVE_AS_UTF8
 from tasks.ingest.profile import Profile, measure_profile
 from tasks.ingest.rows import RowWriter, copy_rows_except, count_rows
 from tasks.platform.errors import StorageError, TooManyBadRowsError
@@ -81,7 +81,7 @@ _MACROS: Final = (
 
 
 _REMEDIES: Final = {
-    "save the file as UTF-8": (BAD_ENCODING,),
+    SAVE_AS_UTF8: (BAD_ENCODING,),
     "write one JSON object a line, where the file holds a list of them or objects over several lines "
     "(pandas: to_json(orient='records', lines=True)), and call it .csv where it is one": (
         "not valid JSON",

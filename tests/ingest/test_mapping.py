@@ -102,6 +102,12 @@ def test_a_file_in_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -
         )
 
 
+def test_a_header_in_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    content = b"who,what/part,when,stars,t\xeate\nu,i,2024-03-01,5,x\n"
+    with pytest.raises(InputError, match=r"header of 'r.csv' .*0xea.*; save the file as UTF-8$"):
+        stage(tmp_path, content, adapter=read(tmp_path, REVIEWS), name="r{}.csv")
+
+
 @pytest.mark.parametrize(
     "content", [b'[{"who": "u"}, {"who": "v"}]', b'[\n {\n  "who": "u"\n }\n]', b"who,stars\nu,5\n"]
 )
