@@ -7,16 +7,17 @@ drawings have, which load nothing, run nothing and name nothing that the page co
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from tasks.report.effects import EffectGroup, group_effects, headline_groups, is_told
 from tasks.report.graph_rows import GraphAdjustment, GraphEdge, GraphRow
 from tasks.report.model import NightReport
-from tasks.report.words import format_plural, tell_count
+from tasks.report.words import format_plural, join_words, name_attribute, tell_count
 
 MAX_DRAWING: Final = 120_000
 """Characters of one drawing; a larger one is left out, the table of edges stands for it."""
@@ -31,6 +32,8 @@ ORIGIN_WORDS: Final[Mapping[str, str]] = {
     "both": "the data, and suggested by a language model as well",
     "prior": "only suggested by a language model; the data do not show it",
 }
+_OPEN: Final = ("undirected", "partial")
+"""Kinds of edges of which an end is not known."""
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _ELEMENTS: Final = frozenset(
     {"svg", "g", "title", "desc", "text", "tspan", "rect", "path", "circle", "ellipse", "line",
@@ -52,13 +55,17 @@ _REFUSED: Final = re.compile(
 
 @dataclass(frozen=True)
 class GraphView:
-    """One graph. The drawings are None unless both were let in."""
+    """One graph. The drawings are None unless both were let in.
+
+    `doubt` says where it misses what the effects show, or is empty.
+    """
 
     source: str
     sentence: str
     edges: tuple[GraphEdge, ...]
     n_hidden_edges: int
     adjustments: tuple[GraphAdjustment, ...]
+    doubt: str
     notes: tuple[str, ...]
     is_refused: bool
     wide: Markup | None
@@ -67,10 +74,19 @@ class GraphView:
 
 def view_graphs(report: NightReport, *, most_edges: int) -> tuple[GraphView, ...]:
     """Every graph of the night, with at most `most_edges` edges in its table."""
-    return tuple(_view_graph(graph, most_edges=most_edges) for graph in report.graphs)
+    groups = headline_groups(group_effects(report.effects))
+    return tuple(
+        _view_graph(graph, groups, report.labels, most_edges=most_edges) for graph in report.graphs
+    )
 
 
-def _view_graph(graph: GraphRow, *, most_edges: int) -> GraphView:
+def _view_graph(
+    graph: GraphRow,
+    groups: Sequence[EffectGroup],
+    labels: Mapping[str, str],
+    *,
+    most_edges: int,
+) -> GraphView:
     wide, narrow = accept_drawing(graph.svg_wide), accept_drawing(graph.svg_narrow)
     is_whole = wide is not None and narrow is not None
     return GraphView(
@@ -79,6 +95,7 @@ def _view_graph(graph: GraphRow, *, most_edges: int) -> GraphView:
         edges=graph.edges[:most_edges],
         n_hidden_edges=max(len(graph.edges) - most_edges, 0),
         adjustments=graph.adjustments[:most_edges],
+        doubt=_tell_doubt(graph, groups, labels),
         notes=graph.notes,
         is_refused=bool(graph.svg_wide or graph.svg_narrow) and not is_whole,
         wide=wide if is_whole else None,
@@ -97,6 +114,52 @@ def _tell_graph(graph: GraphRow) -> str:
     if suggested:
         text += f", {tell_count(suggested)} of them only suggested by a language model"
     return f"{text}."
+
+
+def _tell_doubt(graph: GraphRow, groups: Sequence[EffectGroup], labels: Mapping[str, str]) -> str:
+    """Effects that are credible and not zero, and to which no path of the graph leads.
+
+    A search by independence cuts an edge where some set of columns leaves two columns unrelated; where
+    confounding works against the effect there is such a set (unfaithfulness: Spirtes, Glymour &
+    Scheines 2000, Causation, Prediction, and Search, 2.3.3).
+    """
+    told = []
+    for group in groups:
+        if group.source != graph.source:
+            continue
+        asked = {one.treatment for one in graph.adjustments if one.outcome == group.outcome}
+        missed = [
+            name_attribute(row.attribute, labels)
+            for row in group.rows
+            if row.attribute in asked
+            and row.verdict == "credible"
+            and is_told(row)
+            and not _may_reach(graph.edges, row.attribute, group.outcome)
+        ]
+        if missed:
+            whose = "whose effect is" if len(missed) == 1 else "whose effects are"
+            told.append(
+                f"The search found no path to {group.outcome} from {join_words(missed)}, {whose} credible "
+                "above. A missing arrow says that some set of columns made the two look unrelated, as "
+                "confounding that works against an effect can; it does not refute the effect."
+            )
+    return " ".join(told)
+
+
+def _may_reach(edges: Sequence[GraphEdge], start: str, goal: str) -> bool:
+    """Whether arrows, with open ends read either way, lead from one column to another."""
+    found, open_ends = {start}, [start]
+    while open_ends:
+        name = open_ends.pop()
+        for edge in edges:
+            ends = [(edge.source, edge.target)]
+            if edge.kind in _OPEN:
+                ends.append((edge.target, edge.source))
+            for tail, head in ends:
+                if edge.kind != "bidirected" and tail == name and head not in found:
+                    found.add(head)
+                    open_ends.append(head)
+    return goal in found
 
 
 def accept_drawing(text: str) -> Markup | None:

@@ -56,6 +56,7 @@ from tasks.report.words import (
     format_weekday,
     name_attribute,
     name_window_short,
+    write_minus,
 )
 
 N = TypeVar("N", int, float)
@@ -190,6 +191,7 @@ def make_environment() -> Environment:
         day=format_date,
         decimals=lambda row: effect_decimals(row) if row else 2,
         interval=lambda low, high, decimals: format_interval(low, high, decimals=decimals),
+        minus=write_minus,
         number=lambda value, decimals=2, is_signed=False: format_number(
             value, decimals=decimals, is_signed=is_signed
         ),

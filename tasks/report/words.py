@@ -1,5 +1,6 @@
 """Numbers, dates and verdicts as a reader expects them in a sentence."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final, Protocol
@@ -9,6 +10,7 @@ from tasks.report.model import Contrast, EffectRow, TaskState, Verdict
 NO_RESULT: Final = "no result"
 MINUS: Final = "\N{MINUS SIGN}"
 DASH: Final = "\N{EN DASH}"
+_NEGATIVE: Final = re.compile(r"(?<![^\s(\[])-(?=\.?\d)")
 MAX_DECIMALS: Final = 5
 
 VERDICT_MEANINGS: Final[Mapping[Verdict, str]] = {
@@ -49,6 +51,11 @@ def format_number(value: float | None, *, decimals: int = 2, is_signed: bool = F
     if value < 0:
         return MINUS + text
     return f"+{text}" if is_signed else text
+
+
+def write_minus(text: str) -> str:
+    """`text` with true minus signs before its negative numbers; dates and names keep their hyphens."""
+    return _NEGATIVE.sub(MINUS, text)
 
 
 def format_count(value: int | None) -> str:

@@ -87,6 +87,42 @@ def test_adjustment_sets_are_a_table_and_what_is_not_identified_is_said() -> Non
     assert "cannot be read off this graph" in mood
 
 
+NO_PATH = "The search found no path to rating from price, whose effect is credible above."
+
+
+@pytest.mark.parametrize(
+    ("edges", "effect", "is_told"),
+    [
+        ([], {}, True),
+        ([("price", "rating", "directed")], {}, False),
+        ([("rating", "price", "directed")], {}, True),
+        ([("rating", "price", "undirected")], {}, False),
+        ([("rating", "price", "partial")], {}, False),
+        ([("price", "rating", "bidirected")], {}, True),
+        ([("price", "mood", "directed"), ("mood", "rating", "directed")], {}, False),
+        ([("price", "mood", "directed"), ("rating", "mood", "directed")], {}, True),
+        ([], {"verdict": "weak"}, False),
+        ([], {"ci_low": -0.1}, False),
+        ([], {"source": "other"}, False),
+        ([], {"attribute": "brand"}, False),
+    ],
+)
+def test_a_credible_effect_that_the_graph_misses_is_told(
+    edges: list[tuple[str, str, str]], effect: dict[str, object], is_told: bool
+) -> None:
+    graph = make_graph(
+        source="sample",
+        edges=[{"source": a, "target": b, "kind": kind} for a, b, kind in edges],
+        adjustments=[{"treatment": "price", "outcome": "rating", "is_identified": True}],
+    )
+    row = {
+        "source": "sample", "attribute": "price", "estimate": 0.4, "ci_low": 0.3, "ci_high": 0.5,
+        "verdict": "credible", **effect,
+    }  # fmt: skip
+    html = render_html(make_night(graphs=[graph], effects=[row], previous_effects=[]))
+    assert (NO_PATH in Page(html).text) is is_told
+
+
 def test_an_empty_adjustment_set_needs_nothing() -> None:
     adjustment = {"treatment": "a", "outcome": "b", "is_identified": True, "adjust_for": []}
     html = render_html(make_night(graphs=[make_graph(adjustments=[adjustment])]))

@@ -20,6 +20,7 @@ from tasks.report.words import (
     join_words,
     name_window,
     tell_plural,
+    write_minus,
 )
 
 MINUS = "\N{MINUS SIGN}"
@@ -34,6 +35,18 @@ def test_signed_numbers_have_a_true_minus_and_rounded_zero_has_no_sign(
     value: float | None, text: str
 ) -> None:
     assert format_number(value, is_signed=True) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("the difference -0.24 lies", f"the difference {MINUS}0.24 lies"),
+        ("-1 (-.5 to -0.1)", f"{MINUS}1 ({MINUS}.5 to {MINUS}0.1)"),
+        ("2024-03-01, u-7, 1-2, 1e-9, --context, a - 1", "2024-03-01, u-7, 1-2, 1e-9, --context, a - 1"),
+    ],
+)  # fmt: skip
+def test_negative_numbers_in_sentences_have_a_true_minus(text: str, written: str) -> None:
+    assert write_minus(text) == written
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

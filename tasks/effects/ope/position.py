@@ -271,12 +271,12 @@ def _check_assumption(log: Log, is_random: bool) -> list[Finding]:
                 "difference is the effect of the position",
             )
         ]
-    given = ", ".join((log.columns.action, *log.columns.context))
+    given = " and ".join((log.columns.action, *log.columns.context))
     verdict: Verdict = "credible" if log.columns.context else "weak"
     return [
         (
             verdict,
-            f"causal only if nothing but {given} decided both the position and the "
+            f"causal only if nothing but {given} decided both the position and "
             f"{log.columns.reward}; name what else the ranking looked at with --context, or use a "
             "log of random placements",
         )
