@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.text.concepts import inflect, load_concepts
 from tasks.text.extract import AttributeLike, Embed, Extraction, Extractor
-from tasks.text.letters import drop_widthless, fold_letters
+from tasks.text.letters import compose_letters, fold_letters
 from tasks.text.polarity import load_lexicon
 
 UNKNOWN: Final = "und"
@@ -57,7 +57,7 @@ def identify_languages(texts: Sequence[str]) -> list[str]:
 
 def _read_start(text: str) -> str:
     """The start of a text, in the letters that a reader sees."""
-    return drop_widthless(fold_letters(text[:_READ_CHARS]))
+    return compose_letters(fold_letters(text[:_READ_CHARS]))
 
 
 @cache

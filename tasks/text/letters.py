@@ -1,4 +1,4 @@
-"""Letters that look like Latin ones, and marks of no width inside words; lengths are kept.
+"""Letters that look like Latin ones, and marks of no width on and inside words; lengths are kept.
 
 Full-width letters are those of Unicode's compatibility forms (https://www.unicode.org/reports/tr15/);
 of the confusable ones (https://www.unicode.org/reports/tr39/) the Cyrillic and Greek that a reader
@@ -6,6 +6,9 @@ takes for Latin are told, and only in a word that has Latin letters as well.
 """
 
 import re
+import unicodedata
+from functools import cache
+from itertools import groupby
 from typing import Final
 
 _FULL_WIDTH: Final = {
@@ -24,6 +27,10 @@ _JOINED: Final = re.compile(rf"(?<=[^\W_])[{_WIDTHLESS}](?=[^\W_])")
 _DROPPED: Final = dict.fromkeys(map(ord, _WIDTHLESS))
 WIDTHLESS: Final = f"[{_WIDTHLESS}]"
 """A regular expression for one mark of no width."""
+_LAST_MARK: Final = 0x20000
+"""Marks that combine have codes below this, but for variants of what they stand behind."""
+_VARIANTS: Final = range(0xFE00, 0xFE10)
+_LOOSE_ACCENTS: Final = dict.fromkeys(range(0x300, 0x370))
 
 
 def fold_letters(text: str) -> str:
@@ -50,3 +57,29 @@ def keep_joined(text: str, view: str) -> str:
 def drop_widthless(text: str) -> str:
     """`text` without marks of no width: shorter where it has any."""
     return text if text.isascii() else text.translate(_DROPPED)
+
+
+@cache
+def spell_marks() -> str:
+    """A regular expression for one mark that belongs to the letter before: accents, vowel signs.
+
+    Variants of symbols and frames around them are none.
+    """
+    codes = [
+        code
+        for code in range(_LAST_MARK)
+        if unicodedata.category(chr(code)) in ("Mn", "Mc") and code not in _VARIANTS
+    ]
+    runs = groupby(enumerate(codes), key=lambda item: item[1] - item[0])
+    parts = ([code for _, code in run] for _, run in runs)
+    return f"[{''.join(f'{chr(part[0])}-{chr(part[-1])}' for part in parts)}]"
+
+
+def compose_letters(text: str) -> str:
+    """`text` with each letter and its accents as one, without marks of no width: often shorter.
+
+    Accents that Unicode has no such letter for are left out: a reader sees the letter.
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", drop_widthless(text)).translate(_LOOSE_ACCENTS)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
+from tasks.text.letters import compose_letters
+
 SOFT: Final = "\v"
 """What `unwrap_lines` puts for a break that parts no more than a comma does."""
 _ENDED: Final = re.compile(r"[.!?:;\u2026\u3002\uff01\uff1f][\"'\)\]\u201d]*\Z")
@@ -66,7 +68,7 @@ def _judge_breaks(lines: Sequence[str]) -> list[str]:
 
 def _judge_break(before: str, after: str, is_full: bool) -> str:
     """A blank where the line is wrapped, a soft break where it may be, else a break."""
-    words, rest = _WORDS.findall(before.lower()), _WORDS.findall(after.lower())
+    words, rest = (_WORDS.findall(compose_letters(line).lower()) for line in (before, after))
     starts = after[:1]
     if not words or not rest or _ENDED.search(before) or not starts.isalnum():
         return "\n"

@@ -16,6 +16,7 @@ from importlib import resources
 from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
+from tasks.text.letters import compose_letters
 from tasks.text.segments import word_set
 from tasks.text.symbols import count_stars, is_symbol, load_symbols
 
@@ -145,8 +146,8 @@ class Lexicon:
 
 
 def split_words(phrase: str) -> tuple[str, ...]:
-    """Words of a phrase as a parsed text has them: lower case, cut at hyphens."""
-    return tuple(phrase.lower().replace("-", " ").split())
+    """Words of a phrase as a parsed text has them: lower case, letters composed, cut at hyphens."""
+    return tuple(compose_letters(phrase).lower().replace("-", " ").split())
 
 
 @cache

@@ -12,7 +12,13 @@ from enum import IntEnum
 from functools import cache
 from typing import Final
 
-from tasks.text.letters import WIDTHLESS, drop_widthless, fold_letters, keep_joined
+from tasks.text.letters import (
+    WIDTHLESS,
+    compose_letters,
+    fold_letters,
+    keep_joined,
+    spell_marks,
+)
 from tasks.text.lines import SOFT, unwrap_lines
 from tasks.text.symbols import is_symbol, read_signs, spell_symbols
 
@@ -34,10 +40,8 @@ _ADDRESS: Final = re.compile(r"https?://\S{1,2000}")
 _UNREADABLE: Final = re.compile(
     r"[\x00-\x09\x0c-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]"
 )
-_WORD: Final = (
-    r"(?<![\d/.])\d{1,3}(?:\.\d)?/(?:5|10|100)(?![\d/])"  # a mark, as one word
-    rf"|[^\W_]+(?:(?:'|{WIDTHLESS})[^\W_]+)*"
-)
+_GRADE: Final = r"(?<![\d/.])\d{1,3}(?:\.\d)?/(?:5|10|100)(?![\d/])"
+"""A mark that is given, as one word."""
 _SENTENCE_END: Final = re.compile(
     r"[.!?\u2026]+[\"'\)\]\u201d]*(?=\s|$)"  # ends before a blank
     r"|(?<=[a-z\)])[.!?]+(?=[A-Z])"  # "good.The"
@@ -102,7 +106,7 @@ class Joint(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word in lower case, without marks of no width in it, with offsets into the text."""
+    """A word in lower case, its letters composed (see `letters`), with offsets into the text."""
 
     form: str
     start: int
@@ -154,8 +158,8 @@ def _trails(view: str, words: Sequence[Word], first: int, start: int) -> bool:
 
 
 def read_clause(view: str, start: int, end: int) -> str:
-    """A clause of a view as an encoder shall read it: single blanks, no marks of no width."""
-    return " ".join(drop_widthless(view[start:end]).split())
+    """A clause of a view as an encoder shall read it: single blanks, composed letters."""
+    return " ".join(compose_letters(view[start:end]).split())
 
 
 def blank_markup(text: str) -> str:
@@ -203,13 +207,14 @@ def _is_abbreviation(view: str, dot: int) -> bool:
 
 def _find_words(view: str, start: int, end: int) -> Iterator[Word]:
     for match in _compile_word().finditer(view, start, end):
-        form = drop_widthless(match.group()).lower()
+        form = compose_letters(match.group()).lower()
         yield Word(form, match.start(), match.end())
 
 
 @cache
 def _compile_word() -> re.Pattern[str]:
-    return re.compile(f"{_WORD}|{spell_symbols()}")
+    letters = rf"[^\W_]+(?:{spell_marks()}[^\W_]*)*"
+    return re.compile(rf"{_GRADE}|{letters}(?:(?:'|{WIDTHLESS}){letters})*|{spell_symbols()}")
 
 
 def _cut_sentence(

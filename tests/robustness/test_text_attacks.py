@@ -15,6 +15,7 @@ from tasks.robustness.text.run import Attack, Limits, run_attack
 from tasks.robustness.text.search import GreedyWords, TryAll
 from tasks.robustness.text.typos import Keyboard, Misspell, Substitute, SwapNeighbours
 from tasks.robustness.text.victim import PROBES
+from tasks.robustness.text.words import split_words
 from tests.robustness.toy import Constant, Toy
 
 TEXT = "The food was good and the room was small."
@@ -325,3 +326,16 @@ def test_a_model_that_leans_by_name_differs_before_its_label_does(lean: float, s
     leaning.score = lambda text: score(text) - lean * ("Omar" in text)  # type: ignore[method-assign]
     outcome = run_attack(Attack("identity", TryAll(swap), Differ()), leaning, ["Emily: great."])
     assert outcome.attempts[0].status == status
+
+
+def test_accents_behind_their_letters_part_no_word() -> None:
+    words = split_words("The de\u0301cor of a cafe\u0301, gre\u0301at")
+    assert [words.word(at) for at in range(len(words))] == [
+        "The",
+        "décor",
+        "of",
+        "a",
+        "café",
+        "gréat",
+    ]
+    assert words.change({1: "look"}) == "The look of a cafe\u0301, gre\u0301at"

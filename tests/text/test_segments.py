@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.text.letters import drop_widthless
+from tasks.text.letters import compose_letters
 from tasks.text.segments import Joint, Parsed, blank_markup, parse_text
 
 HOSTILE = st.text(
@@ -122,7 +122,7 @@ def check(parsed: Parsed, text: str) -> None:
     position = 0
     for word in parsed.words:
         assert position <= word.start < word.end <= len(text)
-        assert drop_widthless(parsed.view[word.start : word.end]).lower() == word.form
+        assert compose_letters(parsed.view[word.start : word.end]).lower() == word.form
         position = word.end
     position = 0
     for segment in parsed.segments:

@@ -2,13 +2,16 @@
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-_WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_LETTERS: Final = r"[^\W\d_]+(?:[\u0300-\u036f][^\W\d_]*)*"
+"""With accents that are written behind their letter."""
+_WORD: Final = re.compile(rf"{_LETTERS}(?:['’]{_LETTERS})*")
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,9 @@ class Words:
         return len(self.spans)
 
     def word(self, at: int) -> str:
-        """Word number `at` as written."""
+        """Word number `at` as written, an accented letter as one."""
         start, end = self.spans[at]
-        return self.text[start:end]
+        return unicodedata.normalize("NFC", self.text[start:end])
 
     def change(self, changes: Mapping[int, str]) -> str:
         """The text with words by number replaced; an empty replacement takes a blank with it."""
@@ -39,7 +42,7 @@ class Words:
 
 
 def split_words(text: str) -> Words:
-    """Runs of letters with inner apostrophes; any string is fine."""
+    """Runs of letters, with their accents, and inner apostrophes; any string is fine."""
     return Words(text, tuple(match.span() for match in _WORD.finditer(text)))
 
 
