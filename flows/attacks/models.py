@@ -161,18 +161,30 @@ def make_neighbours(desk: Desk) -> Callable[[Sequence[str]], Mapping[str, Sequen
 
 @dataclass(frozen=True)
 class Writer:
-    """A causal language model that goes on with texts and says how surprising they are."""
+    """A causal language model that goes on with texts and says how surprising they are.
+
+    `unwritten` and `cut` gather the prompts and texts that its positions have no room for.
+    """
 
     model: CausalModel
     seed: int = 0
+    unwritten: set[str] = field(default_factory=set)
+    cut: set[str] = field(default_factory=set)
 
     def generate(self, prompts: Sequence[str], n: int) -> list[list[str]]:
-        """`n` continuations of each prompt, sampled; the same for a prompt in any company."""
+        """`n` continuations of each prompt, sampled; the same for a prompt in any company.
+
+        None of a prompt that leaves no room for what is to be written.
+        """
         import torch
 
-        written = []
+        written: list[list[str]] = []
         for prompt in prompts:
             ids = torch.tensor([self.model.encode_opening(prompt)], device=self.model.device)
+            if ids.shape[1] + _MAX_NEW_TOKENS > self.model.max_positions:
+                self.unwritten.add(prompt)
+                written.append([])
+                continue
             torch.manual_seed(self.seed)
             with torch.inference_mode():
                 found = self.model.network.generate(
@@ -185,12 +197,18 @@ class Writer:
         return written
 
     def surprise(self, texts: Sequence[str]) -> Floats:
-        """Mean negative log-likelihood of the tokens of each text, in nats, shape (n,)."""
+        """Mean negative log-likelihood of the tokens of each text, in nats, shape (n,).
+
+        Of a text that is longer than the model's positions, that of its start.
+        """
         import torch
 
         found = []
         for text in texts:
             ids = torch.tensor([self.model.encode_opening(text)], device=self.model.device)
+            if ids.shape[1] > self.model.max_positions:
+                self.cut.add(text)
+                ids = ids[:, : self.model.max_positions]
             if ids.shape[1] < 2:
                 found.append(0.0)
                 continue
@@ -198,6 +216,16 @@ class Writer:
                 logits = self.model.network(ids).logits[0, :-1].float()
             found.append(float(torch.nn.functional.cross_entropy(logits, ids[0, 1:])))
         return np.array(found)
+
+    def tell(self) -> list[str]:
+        """What was too long for the model, in words; empty when nothing was."""
+        parts = (
+            (self.unwritten, "without a paraphrase"),
+            (self.cut, "of whose perplexity only the start is known"),
+        )
+        told = [f"{len(texts):,} {said}" for texts, said in parts if texts]
+        reach = f"too long for the {self.model.max_positions:,} tokens that --lm looks at"
+        return [f"{reach}: {', '.join(told)}"] if told else []
 
 
 def open_translator(folder: str) -> Callable[[Sequence[str]], list[str]]:

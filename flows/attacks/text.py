@@ -124,7 +124,8 @@ def attack_reader(
     texts = [reviews[row][1] for row in rows]
     kept = None if truth is None else {name: column[rows] for name, column in truth.items()}
     memory = Memory(open_encoder(desk.settings.text))
-    targets = list_targets(desk, Reading(reader, desk.attributes, memory), kept, order)
+    writer = open_writer(order, desk)
+    targets = list_targets(desk, Reading(reader, desk.attributes, memory), kept, order, writer)
     found = attack_targets(targets, texts, rows, order)
     document: dict[str, Any] = {
         "extractor": extractor or desk.settings.extract.extractor,
@@ -134,14 +135,16 @@ def attack_reader(
         "taught": sum(body in taught for _, body in reviews),
         "attacks": [row for row, _ in found],
         "hardened": None,
+        "notes": [],
     }
     attempts = [part for _, part in found]
     if order.is_hardened:
         attacked = frozenset(texts)
         rest = [body for _, body in reviews if body not in attacked]
         hard = harden_reader(desk, reader, rest, memory)
-        again = list_targets(desk, Reading(hard, desk.attributes, memory), kept, order)
+        again = list_targets(desk, Reading(hard, desk.attributes, memory), kept, order, writer)
         document["hardened"] = [row for row, _ in attack_targets(again, texts, rows, order)]
+    document["notes"] = writer.tell() if writer else []
     return document, pl.concat(attempts) if attempts else pl.DataFrame(schema=OUT_SCHEMA)
 
 
@@ -162,7 +165,8 @@ def attack_model(
     truths = None if labels is None else take_truths(frame, labels, victim.labels)[: len(reviews)]
     memory = Memory(open_encoder(desk.settings.text))
     sides = find_sides(victim.labels)
-    tools = add_models(order, desk, memory)
+    writer = open_writer(order, desk)
+    tools = add_models(order, desk, memory, writer)
     target = Target("text", victim, sides, truths, tools, PROBES, "alone")
     found = attack_targets([target], [body for _, body in reviews], range(len(reviews)), order)
     document = {
@@ -171,6 +175,7 @@ def attack_model(
         "seed": order.seed,
         "texts": len(reviews),
         "attacks": [row for row, _ in found],
+        "notes": writer.tell() if writer else [],
     }
     return document, pl.concat([part for _, part in found])
 
@@ -210,6 +215,7 @@ def list_targets(
     reading: Reading,
     truth: Mapping[str, npt.NDArray[np.int64]] | None,
     order: Order,
+    writer: Writer | None = None,
 ) -> list[Target]:
     """One target per attribute, with tools that keep the others as the clauses extractor reads them.
 
@@ -220,7 +226,7 @@ def list_targets(
         quick = desk.settings.text.model_copy(update={"precision": "fastest"})
         draft = Reading(reading.reader, desk.attributes, Memory(open_encoder(quick)))
     clauses = Reading(ClauseExtractor(), desk.attributes, reading.embed)
-    common = add_models(order, desk, reading.embed)
+    common = add_models(order, desk, reading.embed, writer)
     targets = []
     for at, name in enumerate(desk.names):
         said = name.replace("_", " ")
@@ -244,19 +250,23 @@ def number_label(code: int) -> int | None:
     return None if code == UNDECIDED else CODES.index(int(code))
 
 
-def add_models(order: Order, desk: Desk, embed: Any) -> Tools:
-    """What the order's models bring to all targets."""
+def open_writer(order: Order, desk: Desk) -> Writer | None:
+    """The order's language model, if it names one."""
+    if order.lm is None:
+        return None
+    llm = desk.settings.extract.llm
+    model = CausalModel(
+        order.lm, device=llm.device, precision=llm.precision,
+        revision=llm.revision if order.lm == llm.model else None,
+        is_remote_allowed=llm.is_remote_allowed, kept=desk.kept,
+    )  # fmt: skip
+    return Writer(model, order.seed)
+
+
+def add_models(order: Order, desk: Desk, embed: Any, writer: Writer | None = None) -> Tools:
+    """What the order's models bring to all targets; `writer` is that of `open_writer`."""
     if order.translate and len(order.translate) != 2:
         raise ConfigError("--translate takes two folders, there and back, as in en-de,de-en")
-    writer = None
-    if order.lm is not None:
-        llm = desk.settings.extract.llm
-        model = CausalModel(
-            order.lm, device=llm.device, precision=llm.precision,
-            revision=llm.revision if order.lm == llm.model else None,
-            is_remote_allowed=llm.is_remote_allowed, kept=desk.kept,
-        )  # fmt: skip
-        writer = Writer(model, order.seed)
     return Tools(
         embed=embed,
         neighbours=make_neighbours(desk),

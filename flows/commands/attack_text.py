@@ -69,7 +69,9 @@ def attack_text(
     ] = False,
     lm: Annotated[
         str | None,
-        typer.Option(help="Causal language model that paraphrases and bounds perplexity."),
+        typer.Option(
+            help="Causal language model that paraphrases and bounds perplexity, of texts as long as it looks at."
+        ),
     ] = None,
     translate: Annotated[
         str | None, typer.Option(help="Folders of two translation models, there,back.")
@@ -148,7 +150,7 @@ def attack_text(
         )
         if document.get("hardened"):
             print_table("the same on the hardened probe", TABLE, list_scores(document["hardened"]))
-        for line in tell_skipped(document["attacks"]):
+        for line in (*tell_skipped(document["attacks"]), *document["notes"]):
             print_line(line)
         if out is not None:
             print_note(f"every attempt is in {out}")

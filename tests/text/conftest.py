@@ -117,7 +117,9 @@ def build_tiny_llm(
     torch.manual_seed(0)
     size = len(tokenizer)
     if kind == "gpt2":
-        config = GPT2Config(vocab_size=size, n_embd=32, n_layer=2, n_head=4, n_positions=4096)
+        config = GPT2Config(
+            vocab_size=size, n_embd=32, n_layer=2, n_head=4, n_positions=min(positions, 4096)
+        )
         network = GPT2LMHeadModel(config)
     else:
         config = LlamaConfig(

@@ -12,17 +12,20 @@ from flows.attacks.models import (
     AttributeVictim,
     Memory,
     Reading,
+    Writer,
     list_terms,
     open_translator,
     read_others,
     spread_answers,
 )
-from flows.attacks.text import Order, add_models, find_sides, take_truths
+from flows.attacks.text import Order, add_models, find_sides, open_writer, take_truths
 from flows.desk.texts import Desk
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import ABSENT
 from tasks.platform.settings import ExtractSettings, LlmSettings, Settings
 from tasks.text.extract import EXTRACTION_SCHEMA, Attribute, Extraction
+from tasks.text.llm_model import CausalModel
+from tests.text.conftest import build_tiny_llm
 
 FOOD, SERVICE = Attribute("food"), Attribute("service")
 
@@ -110,6 +113,20 @@ def test_words_of_an_attribute_are_single_and_a_missing_translator_is_named(tmp_
         open_translator(str(tmp_path))
 
 
+def test_of_a_text_that_is_too_long_for_a_language_model_its_start_is_read(tmp_path: Path) -> None:
+    build_tiny_llm(tmp_path / "short", kind="gpt2", positions=64)
+    writer = Writer(CausalModel(str(tmp_path / "short"), device="cpu"))
+    long, longer = (" ".join(["word"] * n) for n in (100, 200))
+    short, one, other = writer.surprise(["word word", long, longer])
+    assert short > 0
+    assert one == other > 0
+    assert writer.generate([long, "word"], 2) == [[], []]
+    assert writer.tell() == [
+        "too long for the 64 tokens that --lm looks at: 2 without a paraphrase, 2 of whose perplexity "
+        "only the start is known"
+    ]
+
+
 def test_a_language_model_beside_runs_as_that_of_the_settings_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -124,7 +141,9 @@ def test_a_language_model_beside_runs_as_that_of_the_settings_does(
         )  # fmt: skip
         desk = Desk(Settings(extract=ExtractSettings(llm=llm)), (FOOD,), no_vectors, Path("kept"))
         for name in ("team/other", "team/own"):
-            writer = add_models(Order(lm=name), desk, no_vectors).generate.__self__  # type: ignore[union-attr]
+            writer = open_writer(Order(lm=name), desk)
+            assert writer is not None
+            assert add_models(Order(), desk, no_vectors, writer).generate == writer.generate
             assert writer.model.precision == "bf16"
             assert str(writer.model.source) == "/nowhere"
     assert [said["local_files_only"] for said in asked] == [True, True, False, False]

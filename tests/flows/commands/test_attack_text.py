@@ -95,6 +95,21 @@ def test_a_language_model_paraphrases_and_bounds_perplexity(shop: Path) -> None:
     assert [row["texts"] for row in ran["attacks"]] == [2, 2]
 
 
+def test_texts_longer_than_the_language_model_looks_at_are_told(shop: Path) -> None:
+    build_tiny_llm(shop / "short", kind="gpt2", positions=400)
+    bodies = ["The food was great. " * 60, "The food was terrible."]
+    pl.DataFrame({"body": bodies}).write_csv(shop / "long.csv")
+    more = [
+        "--text", "body", "--attributes", "food", "--extractor", "clauses", "--attacks",
+        "paraphrase,substitution", "--lm", str(shop / "short"), "--config",
+        str(shop / "whyrec.toml"),
+    ]  # fmt: skip
+    ran = CliRunner().invoke(app, ["attack", "text", str(shop / "long.csv"), *more])
+    assert ran.exit_code == 0, ran.output
+    shown = " ".join(ran.output.split())
+    assert "too long for the 400 tokens that --lm looks at: 1 without a paraphrase" in shown
+
+
 def test_every_attempt_is_written_and_a_table_is_shown(shop: Path) -> None:
     out = shop / "attempts.csv"
     shown = attack(
