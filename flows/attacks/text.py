@@ -50,6 +50,7 @@ from tasks.text.task import open_encoder
 
 EXAMPLES: Final = 5
 """Successes that the document shows of each attack."""
+NOT_FASTER: Final = "--fast changed nothing: the encoder's own tier is the quickest that is here"
 _SEEN: Final = ("row", "original", "perturbed", "before", "after", "n_queries")
 OUT_SCHEMA: Final = pl.Schema(
     {
@@ -112,6 +113,11 @@ def attack_reader(
     """Attack what an extractor reads of a file's texts; the JSON document, and a row per attempt."""
     frame = read_texts(path)
     desk = open_desk(attributes, config)
+    if order.is_fast and (extractor or desk.settings.extract.extractor) == "llm":
+        raise ConfigError(
+            "--fast searches on a quicker tier of the encoder, and the llm extractor reads no vectors; "
+            "leave it out, or choose --extractor clauses or distilled"
+        )
     reviews = list_reviews(frame, text)
     truth = None
     if labels is not None or columns:
@@ -145,6 +151,8 @@ def attack_reader(
         again = list_targets(desk, Reading(hard, desk.attributes, memory), kept, order, writer)
         document["hardened"] = [row for row, _ in attack_targets(again, texts, rows, order)]
     document["notes"] = writer.tell() if writer else []
+    if order.is_fast and not any(target.confirm for target in targets):
+        document["notes"].append(NOT_FASTER)
     return document, pl.concat(attempts) if attempts else pl.DataFrame(schema=OUT_SCHEMA)
 
 
@@ -219,12 +227,10 @@ def list_targets(
 ) -> list[Target]:
     """One target per attribute, with tools that keep the others as the clauses extractor reads them.
 
-    A fast order searches on the encoder's quickest tier, and `reading` confirms what it finds.
+    A fast order searches on the encoder's quickest tier, and `reading` confirms what it finds, unless
+    it reads by that tier itself.
     """
-    draft = reading
-    if order.is_fast:
-        quick = desk.settings.text.model_copy(update={"precision": "fastest"})
-        draft = Reading(reading.reader, desk.attributes, Memory(open_encoder(quick)))
+    draft = open_draft(desk, reading) if order.is_fast else None
     clauses = Reading(ClauseExtractor(), desk.attributes, reading.embed)
     common = add_models(order, desk, reading.embed, writer)
     targets = []
@@ -239,10 +245,19 @@ def list_targets(
             "We came on a bus.",
         )
         labels = None if truth is None else [number_label(value) for value in truth[name]]
-        confirm = AttributeVictim(reading, at) if order.is_fast else None
-        victim = AttributeVictim(draft, at)
+        confirm = AttributeVictim(reading, at) if draft else None
+        victim = AttributeVictim(draft or reading, at)
         targets.append(Target(name, victim, SIDES, labels, tools, probes, confirm=confirm))
     return targets
+
+
+def open_draft(desk: Desk, reading: Reading) -> Reading | None:
+    """The same reader on the encoder's quickest tier; None where its own is as quick."""
+    own = desk.settings.text
+    quick = open_encoder(own.model_copy(update={"precision": "fastest"}))
+    if own.precision == "static" or quick.revision == open_encoder(own).revision:
+        return None
+    return Reading(reading.reader, desk.attributes, Memory(quick))
 
 
 def number_label(code: int) -> int | None:

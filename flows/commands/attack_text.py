@@ -64,7 +64,8 @@ def attack_text(
     fast: Annotated[
         bool,
         typer.Option(
-            "--fast", help="Search on the encoder's int8 tier; its own confirms each hit."
+            "--fast",
+            help="Search on the encoder's int8 tier; its own confirms each hit. Not for llm.",
         ),
     ] = False,
     lm: Annotated[

@@ -110,6 +110,17 @@ def test_texts_longer_than_the_language_model_looks_at_are_told(shop: Path) -> N
     assert "too long for the 400 tokens that --lm looks at: 1 without a paraphrase" in shown
 
 
+def test_a_fast_search_asks_no_model_twice(shop: Path) -> None:
+    more = ["--attributes", "food", "--extractor", "clauses", "--attacks", "swaps", "--json"]
+    plain, fast = attack(shop, "text", *more), attack(shop, "text", *more, "--fast")
+    assert fast["attacks"] == plain["attacks"]
+    assert plain["attacks"][0]["succeeded"] > 0
+    assert plain["notes"] == []
+    assert "--fast changed nothing" in fast["notes"][0]
+    refused = attack(shop, "text", "--attributes", "food", "--extractor", "llm", "--fast", code=2)
+    assert "the llm extractor reads no vectors" in " ".join(refused.split())
+
+
 def test_every_attempt_is_written_and_a_table_is_shown(shop: Path) -> None:
     out = shop / "attempts.csv"
     shown = attack(
