@@ -217,6 +217,24 @@ def attack_embedding(
     whyrec attack embedding --target recommender
     """
     with explain_errors(is_json=is_json):
+        of_probe = {
+            "attributes": attributes, "harden": harden, "labels": labels, "columns": columns,
+            "id": key, "teacher": teacher, "teacher_labels": teacher_labels,
+        }  # fmt: skip
+        of_item = {"model": model, "source": source}
+        if target == "tower":
+            refuse_options(
+                "of other targets; leave that out with --target tower", **of_probe, **of_item
+            )
+        elif target == "recommender":
+            refuse_options(
+                "of texts in a FILE; leave that out with --target recommender, whose items have theirs",
+                file=file, text=text, rating=rating, max_texts=max_texts, **of_probe,
+            )  # fmt: skip
+        elif target == "probe":
+            refuse_options(
+                "of other targets; leave that out with --target probe", rating=rating, **of_item
+            )
         if target != "probe":
             show_predictor(
                 target, file, text, rating, model, source, split_names(methods),

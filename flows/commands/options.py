@@ -49,9 +49,12 @@ _LAST: Final = date(2199, 12, 31)
 
 
 def refuse_options(why: str, **options: object) -> None:
-    """Raise ConfigError for those of `options` that were given; `why` says what they are of, and what to do."""
+    """Raise ConfigError for those of `options` that were given; `why` says what they are of, and what to do.
+
+    What is called `file` is the argument FILE.
+    """
     given = [
-        f"--{name.replace('_', '-')}"
+        "FILE" if name == "file" else f"--{name.replace('_', '-')}"
         for name, value in options.items()
         if value is not None and value is not False
     ]

@@ -209,6 +209,27 @@ def test_vectors_are_attacked_over_epsilon_with_clean_accuracy_beside(shop: Path
     assert 1.0 <= rows["probe", "fgsm"]["length"] <= 2**0.5
 
 
+@pytest.mark.parametrize(
+    ("target", "option"),
+    [
+        ("tower", ["--harden", "0.1"]), ("tower", ["--labels", "x.csv"]), ("tower", ["--id", "row"]),
+        ("tower", ["--source", "shop"]), ("tower", ["--attributes", "food"]),
+        ("recommender", ["--columns", "food"]), ("recommender", ["--teacher", "clauses"]),
+        ("recommender", ["--max-texts", "5"]), ("recommender", ["--text", "body"]),
+        ("probe", ["--rating", "stars"]), ("probe", ["--model", "x.safetensors"]),
+    ],
+)  # fmt: skip
+def test_options_of_another_target_are_refused(target: str, option: list[str]) -> None:
+    ran = CliRunner().invoke(app, ["attack", "embedding", "--target", target, *option])
+    assert ran.exit_code == 2, ran.output
+    assert f"{option[0]}: of" in " ".join(ran.output.split())
+
+
+def test_a_file_is_refused_where_the_warehouse_is_attacked() -> None:
+    ran = CliRunner().invoke(app, ["attack", "embedding", "x.csv", "--target", "recommender"])
+    assert (ran.exit_code, "FILE: of texts in a FILE" in ran.output) == (2, True), ran.output
+
+
 def test_labels_that_a_probe_cannot_give_are_read_wrongly_and_undecided_ones_are_left_out() -> None:
     rng = np.random.default_rng(0)
     victim = LinearVictim(rng.standard_normal((3, 6)) * 3, np.zeros((60, 3)))
