@@ -22,6 +22,7 @@ Source = Annotated[
 ]
 AsOf = Annotated[str | None, typer.Option(help="Last date to see in the warehouse.")]
 BESIDE_FILE = "of the warehouse; leave that out with a FILE, or leave the FILE out"
+OF_TABLE = "of a FILE that is a table of reviews; name one, or leave that out"
 Attributes = Annotated[
     str | None,
     typer.Option(
@@ -29,9 +30,9 @@ Attributes = Annotated[
     ),
 ]
 Text = Annotated[str | None, typer.Option(help="Column of the text.")]
-User = Annotated[str, typer.Option(help="Column of the user.")]
-Item = Annotated[str, typer.Option(help="Column of the item.")]
-Rating = Annotated[str, typer.Option(help="Column of the rating.")]
+User = Annotated[str | None, typer.Option(help="Column of the user, default user_id.")]
+Item = Annotated[str | None, typer.Option(help="Column of the item, default item_id.")]
+Rating = Annotated[str | None, typer.Option(help="Column of the rating, default rating.")]
 Date = Annotated[
     str | None, typer.Option(help="Column of the date, or of (milli)seconds since 1970.")
 ]
@@ -66,9 +67,9 @@ def attack_effects(
     file: File = None,
     attributes: Attributes = None,
     text: Text = None,
-    user: User = "user_id",
-    item: Item = "item_id",
-    rating: Rating = "rating",
+    user: User = None,
+    item: Item = None,
+    rating: Rating = None,
     date: Date = None,
     attacks: Attacks = None,
     size: Share = 0.01,
@@ -111,9 +112,9 @@ def attack_behaviour(
     file: File = None,
     attributes: Attributes = None,
     text: Text = None,
-    user: User = "user_id",
-    item: Item = "item_id",
-    rating: Rating = "rating",
+    user: User = None,
+    item: Item = None,
+    rating: Rating = None,
     date: Date = None,
     attacks: Attacks = None,
     size: Share = 0.01,
@@ -157,6 +158,10 @@ def attack_behaviour(
         )
         if file is not None and source is not None:
             refuse_options(BESIDE_FILE, as_of=as_of)
+            refuse_options(
+                OF_TABLE, attributes=attributes, text=text, user=user, item=item, rating=rating,
+                date=date,
+            )  # fmt: skip
             loaded = load_ratings(source, file)
         else:
             loaded = load(file, attributes, (user, item, rating, date, text), source, as_of, config)
@@ -181,19 +186,22 @@ def read_mode(text: str) -> Literal["push", "nuke"]:
 def load(
     file: str | None,
     attributes: str | None,
-    columns: tuple[str, str, str, str | None, str | None],
+    columns: tuple[str | None, ...],
     source: str | None,
     as_of: str | None,
     config: str | None,
 ) -> "Loaded":
-    """What to attack."""
+    """What to attack; `columns` are those of user, item, rating, date and text, where they are named."""
     from flows.attacks.files import load_file
     from flows.attacks.sources import Columns, load_warehouse
 
     names = split_names(attributes)
+    named = dict(zip(("user", "item", "rating", "date", "text"), columns, strict=True))
     if file is not None:
         refuse_options(BESIDE_FILE, source=source, as_of=as_of)
-        return load_file(file, Columns(*columns), attributes=names, config=config)
+        given = {name: column for name, column in named.items() if column is not None}
+        return load_file(file, Columns(**given), attributes=names, config=config)
+    refuse_options(OF_TABLE, **named)
     return load_warehouse(source=source, attributes=names, as_of=parse_date(as_of), config=config)
 
 

@@ -17,6 +17,7 @@ from flows.commands.options import (
     TeachingLabels,
     TextColumn,
     Texts,
+    refuse_options,
     split_names,
 )
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
@@ -172,7 +173,9 @@ def attributes_explain(
     file: Annotated[
         str | None, typer.Argument(help="CSV, JSON lines or Parquet file that the text is in.")
     ] = None,
-    row: Annotated[int, typer.Option(min=0, help="Row of FILE, from 0.")] = 0,
+    row: Annotated[
+        int | None, typer.Option(min=0, help="Row of FILE, from 0; default the first.")
+    ] = None,
     extractor: ExtractorName = None,
     teacher: Teacher = None,
     labels: TeachingLabels = None,
@@ -189,12 +192,14 @@ def attributes_explain(
     whyrec attributes explain reviews.csv --text body --row 7 --attributes food --extractor distilled
     """
     with explain_errors(is_json=is_json):
+        if file is None:
+            refuse_options("of a FILE; name one, or leave that out", row=row, id=key)
         from flows.desk.attributes import explain_text, list_answers
         from flows.desk.texts import Teaching
 
         teaching = Teaching(teacher, labels, split_names(columns), sample)
         document = explain_text(
-            text, path=file, row=row, attributes=split_names(attributes), extractor=extractor,
+            text, path=file, row=row or 0, attributes=split_names(attributes), extractor=extractor,
             key=key, teaching=teaching, config=config,
         )  # fmt: skip
         if is_json:

@@ -104,3 +104,10 @@ def test_what_is_wrong_is_said_in_a_sentence(file, arguments, said):
 
 def test_a_mode_that_is_none_is_refused(file):
     assert "use push or nuke" in run("behaviour", str(file), "--mode", "hug", code=2)
+
+
+@pytest.mark.parametrize("option", ["--text", "--user", "--item", "--rating", "--date"])
+def test_columns_are_refused_where_there_is_no_table_that_has_them(option):
+    for beside in (["effects"], ["behaviour"], ["behaviour", "coat/", "--source", "coat"]):
+        out = run(*beside, option, "body", code=2)
+        assert f"{option}: of a FILE that is a table of reviews" in " ".join(out.split())

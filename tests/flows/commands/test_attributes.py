@@ -55,3 +55,10 @@ def test_json_names_the_skipped_texts_with_the_reason(shop: Path) -> None:
     ]  # fmt: skip
     assert (summary["cut"], summary["texts"], summary["rows"]) == (1, 4, 4)
     assert summary["tokens"] > 0
+
+
+@pytest.mark.parametrize("option", ["--row", "--id"])
+def test_where_a_text_stands_is_refused_for_one_that_stands_in_no_file(option: str) -> None:
+    more = ["--text", "Great food", "--attributes", "food", option, "3"]
+    ran = CliRunner().invoke(app, ["attributes", "explain", *more])
+    assert (ran.exit_code, f"{option}: of a FILE" in ran.output) == (2, True), ran.output
