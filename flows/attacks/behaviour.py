@@ -188,6 +188,7 @@ def show_effect(result: EffectResult) -> dict[str, Any]:
         "tale": result.tale,
         "rows": damage.rows,
         "read_as_meant": result.read_as_meant,
+        "not_read": result.not_read,
         "attacked": show_conclusion(damage.attacked),
         "shift": damage.shift,
         "is_sign_flipped": damage.is_sign_flipped,

@@ -19,7 +19,7 @@ from tasks.platform.runs import read_json
 from tasks.platform.settings import EffectsSettings, load_settings
 from tasks.platform.site import Site, resolve_site
 from tasks.platform.sql import read_sql
-from tasks.robustness.corpus import SAYS, join_says
+from tasks.robustness.corpus import SAYS, Flags, join_says
 from tasks.robustness.scorecard import Reader
 
 
@@ -83,7 +83,12 @@ Says = np.ndarray[Any, np.dtype[np.int8]]
 
 def make_reader(attributes: Sequence[str], config: str | None) -> Reader:
     """The configured extractor, as what says of each attribute what a text says of it."""
-    return lambda texts: read_says(texts, attributes, config)[0]
+
+    def read(texts: Sequence[str]) -> tuple[Says, Flags]:
+        says, why, _ = read_says(texts, attributes, config)
+        return says, np.array([reason is None for reason in why], dtype=np.bool_)
+
+    return read
 
 
 def read_says(

@@ -170,7 +170,7 @@ class MomentsTarget:
         return pull
 
     def _sum(self, fakes: pl.DataFrame | None, weights: FloatArray | None) -> Moments:
-        is_alone = fakes is None or fakes.height == 0
+        is_alone = fakes is None or not fakes["is_read"].any()
         if weights is None:
             parts = [self.moments]
             parts += [] if fakes is None or is_alone else [self._reduce_fakes(fakes)]
@@ -180,8 +180,10 @@ class MomentsTarget:
             raise EstimationError(
                 f"{len(weights)} weights for {self.corpus.n} reviews and {n_fakes} fakes"
             )
-        weights = np.concatenate([weights[: self.corpus.n][self.corpus.is_read],
-                                  weights[self.corpus.n :]])  # fmt: skip
+        is_read = self.corpus.is_read
+        if fakes is not None:
+            is_read = np.concatenate([is_read, fakes["is_read"].to_numpy()])
+        weights = weights[is_read]
         design, bucket = self._design
         if fakes is not None and not is_alone:
             more, codes = self._lay_out(self._build_fakes(fakes))
@@ -194,13 +196,14 @@ class MomentsTarget:
         return self._reduce(*self._lay_out(self._build_fakes(fakes)))
 
     def _build_fakes(self, fakes: pl.DataFrame) -> pl.DataFrame:
-        """Panel of fake reviews in their order; their history is genuine and fake."""
+        """Panel of the fake reviews that were read, in their order; their history is genuine and fake."""
         past = self.corpus.frame.filter(
             pl.col("item_id").is_in(fakes["item_id"].unique().implode())
         )
         history = pl.concat([past.select(HISTORY), fakes.select(HISTORY)])
-        panel = self._build_panel(fakes, history)
-        return fakes.select("review_id").join(
+        read = fakes.filter("is_read")
+        panel = self._build_panel(read, history)
+        return read.select("review_id").join(
             panel, on="review_id", how="left", maintain_order="left"
         )
 

@@ -226,11 +226,23 @@ def show_effects(document: dict[str, Any]) -> None:
         "smallest attack that changes what is concluded", ("attribute", "attack", "smallest"),
         [(one["attribute"], one["attack"], one["smallest"]["sentence"]) for one in tried],
     )  # fmt: skip
+    for line in tell_unread(tried):
+        print_line(line)
     tell_counts(document)
     flagged = document["flagged_clean"]
     print_line(
         f"with nothing planted, {flagged['flagged']:,} of {flagged['accounts']:,} accounts are flagged"
     )
+
+
+def tell_unread(tried: list[dict[str, Any]]) -> list[str]:
+    """Fake reviews that the extractor does not read and no effect counts, one line an attack that has any."""
+    return [
+        f"{one['attack']} on {one['attribute']}: {one['not_read']:,} of {one['rows']:,} fake reviews are "
+        "not read by the extractor and move nothing"
+        for one in tried
+        if one["not_read"]
+    ]
 
 
 def tell_ground(document: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.platform.errors import ConfigError, WhyrecError
 from tasks.robustness.behaviour import ATTACKS, Says, choose_targets, forge, size_of
-from tasks.robustness.corpus import SAYS, Corpus, join_rows
+from tasks.robustness.corpus import SAYS, Corpus, Flags, join_rows
 from tasks.robustness.defend import (
     Defended,
     Detection,
@@ -46,8 +46,8 @@ from tasks.robustness.recommender import (
     split_ratings,
 )
 
-Reader = Callable[[Sequence[str]], Says]
-"""What each text says of each attribute of the corpus, as the extractor reads it."""
+Reader = Callable[[Sequence[str]], tuple[Says, Flags]]
+"""What each text says of each attribute of the corpus, as the extractor reads it, and which it read."""
 Outcome = Literal["succeeded", "failed", "skipped"]
 
 GRADIENT: Final = "gradient"
@@ -93,7 +93,8 @@ class Plan:
 class EffectResult:
     """One attack on one conclusion; everything but `reason` is None for a skipped one.
 
-    `read_as_meant` is the share of the fakes that the extractor reads as the attacker meant.
+    `read_as_meant` is the share of the fakes that the extractor reads as the attacker meant;
+    `not_read` of those whose damage is measured it reads not at all (another language, say).
     """
 
     attack: str
@@ -105,6 +106,7 @@ class EffectResult:
     detection: Detection | None = None
     defended: tuple[Defended, ...] = ()
     read_as_meant: float | None = None
+    not_read: int = 0
     reason: str = ""
 
 
@@ -177,6 +179,7 @@ def attack_conclusion(
             if one.attribute == attribute
         ),
         read_as_meant=meant,
+        not_read=int((~sized["is_read"]).sum()),
     )
 
 
@@ -207,17 +210,22 @@ def forge_against(
 def read_fakes(
     fakes: pl.DataFrame, attributes: Sequence[str], reader: Reader | None
 ) -> tuple[pl.DataFrame, float | None]:
-    """`fakes` with what the reader finds in their texts, and the share read as was meant."""
+    """`fakes` with what the reader finds in their texts, and the share read as was meant.
+
+    What is never read is no row that an effect rests on.
+    """
     if reader is None:
         return fakes, None
     names = [SAYS + name for name in attributes]
     distinct = fakes["text"].unique(maintain_order=True)
-    found = reader(distinct.to_list())
+    found, was_read = reader(distinct.to_list())
     place = {text: at for at, text in enumerate(distinct)}
-    said = found[[place[text] for text in fakes["text"]]]
+    rows = [place[text] for text in fakes["text"]]
+    said, is_read = found[rows], was_read[rows]
     meant = fakes.select(names).to_numpy()
     columns = [pl.Series(name, said[:, at], dtype=pl.Int8) for at, name in enumerate(names)]
-    return fakes.with_columns(columns), float((said == meant).all(axis=1).mean())
+    is_meant = (said == meant).all(axis=1) & is_read
+    return fakes.with_columns(*columns, is_read=pl.Series(is_read)), float(is_meant.mean())
 
 
 def attack_recommender(victim: Victim, name: str) -> RecommenderResult:

@@ -70,12 +70,34 @@ def test_what_the_reader_misses_is_counted_and_does_not_count():
     meant = fakes[f"{SAYS}price"].to_numpy()
 
     def read(texts):
-        return np.array([[max(int(text), 0)] for text in texts], dtype=np.int8)
+        says = np.array([[max(int(text), 0)] for text in texts], dtype=np.int8)
+        return says, np.ones(len(texts), dtype=bool)
 
     read_rows, share = read_fakes(fakes, ["price"], read)
+    assert read_rows["is_read"].all()
     assert share == pytest.approx((meant >= 0).mean())
     assert (read_rows[f"{SAYS}price"].to_numpy() == np.maximum(meant, 0)).all()
     assert read_fakes(fakes, ["price"], None) == (fakes, None)
+
+
+def test_a_fake_review_that_is_never_read_is_no_row_and_not_as_it_was_meant():
+    target = sample_target(5, 10)
+    plan = Plan(share=0.05)
+    clean = target.conclude()
+
+    def attack(text):
+        def read(texts):
+            is_read = np.full(len(texts), text is None)
+            return np.zeros((len(texts), len(target.corpus.attributes)), dtype=np.int8), is_read
+
+        name = target.corpus.attributes[0]
+        return attack_conclusion(target, "random", name, plan, clean=clean, reader=read)
+
+    unread, silent = attack("unread"), attack(None)
+    assert (unread.not_read, silent.not_read) == (unread.damage.rows, 0)
+    assert unread.read_as_meant == 0.0
+    assert unread.damage.shift == 0.0 != silent.damage.shift
+    assert unread.smallest.share is None
 
 
 @pytest.mark.parametrize("name", ["love-hate", "gradient"])

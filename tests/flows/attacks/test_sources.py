@@ -57,8 +57,10 @@ def test_an_empty_warehouse_says_what_to_do(tmp_path):
 
 
 def test_fakes_are_read_by_the_extractor_that_reads_reviews():
-    says = make_reader(("price", "shipping"), None)(
-        ["The price is excellent.", "What an awful shipping.", "I keep it on my desk."]
+    german = "Das Gerät ist wirklich ausgezeichnet, aber der Versand war leider viel zu langsam."
+    says, is_read = make_reader(("price", "shipping"), None)(
+        ["The price is excellent.", "What an awful shipping.", "I keep it on my desk.", german]
     )
     assert says.dtype == np.int8
-    assert says.tolist() == [[1, 0], [0, -1], [0, 0]]
+    assert says.tolist() == [[1, 0], [0, -1], [0, 0], [0, 0]]
+    assert is_read.tolist() == [True, True, True, False]
