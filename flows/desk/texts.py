@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from flows.console import print_note
-from tasks.effects.read import SUFFIXES, check_encoding, read_table
+from tasks.effects.read import SUFFIXES, check_encoding, check_utf8, read_table
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import DistilledSettings, ExtractSettings, Settings, load_settings
 from tasks.platform.site import resolve_site
@@ -31,12 +31,14 @@ from tasks.text.probe import Probe
 from tasks.text.task import STORE, open_store
 
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
+TEXT_SUFFIXES: Final = (".csv", ".csv.gz", ".tsv")
+_LOST: Final = "\ufffd"
 
 
 def read_texts(path: str) -> pl.DataFrame:
     """Rows of a CSV, TSV, Parquet, Stata or JSON-lines file.
 
-    Raises InputError when it is absent or cannot be read as what it is called.
+    Raises InputError when it is absent, cannot be read as what it is called, or is not UTF-8.
     """
     file = Path(path)
     name = file.name.lower()
@@ -44,17 +46,29 @@ def read_texts(path: str) -> pl.DataFrame:
         allowed = ", ".join((*SUFFIXES, *JSON_SUFFIXES))
         raise ConfigError(f"{file.name} is of an unknown kind; allowed are {allowed}")
     if not name.endswith(JSON_SUFFIXES):
-        return read_table(file)
+        frame = read_table(file)
+        if name.endswith(TEXT_SUFFIXES) and _has_lost_letters(frame):
+            check_utf8(file)
+        return frame
     if not file.is_file():
         raise InputError(f"there is no file {file}; check the path")
     check_encoding(file)
     try:
         return pl.read_ndjson(file, infer_schema_length=None)
     except Exception as error:
+        check_utf8(file)
         told = _find_bad_line(file) or str(error).splitlines()[0][:200]
         raise InputError(
             f"{file} could not be read as JSON lines ({told}); one object a line is expected"
         ) from error
+
+
+def _has_lost_letters(frame: pl.DataFrame) -> bool:
+    """Whether a sign stands anywhere that is read for bytes which are no UTF-8."""
+    texts = frame.select(pl.col(pl.String)).get_columns()
+    return any(_LOST in name for name in frame.columns) or any(
+        column.str.contains(_LOST, literal=True).any() for column in texts
+    )
 
 
 def _find_bad_line(file: Path) -> str | None:

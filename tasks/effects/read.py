@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import gzip
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +49,20 @@ def check_encoding(path: Path) -> None:
         mark = file.read(2)
     if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise InputError(f"{path} is written in UTF-16; save it as UTF-8")
+
+
+def check_utf8(path: Path) -> None:
+    """Raise InputError, with the line and what to do, for a text file that is not UTF-8 throughout."""
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"line {number:,} of {path} is not valid UTF-8 (byte 0x{line[error.start]:02x}); save "
+                    "the file as UTF-8 (of Windows-1252, as spreadsheets export it: iconv -f WINDOWS-1252 "
+                    "-t UTF-8)"
+                ) from None
 
 
 def _find_ragged(path: Path, name: str) -> str | None:

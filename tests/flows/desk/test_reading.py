@@ -156,6 +156,14 @@ def test_readings_stand_beside_the_rows_that_they_were_read_from() -> None:
         ("r.csv", b"body,stars\na,1\nb,2,3\n", InputError, "line 3 has 3 fields, the header 2"),
         ("r.csv", "body,stars\na,1\n".encode("utf-16"), InputError, "UTF-16; save it as UTF-8"),
         ("r.jsonl", '{"body": "a"}'.encode("utf-16"), InputError, "UTF-16; save it as UTF-8"),
+        (
+            "r.csv",
+            "body,n\na,1\ncaf\u00e9,2\n".encode("cp1252"),
+            InputError,
+            "line 3 .*0xe9.*iconv",
+        ),
+        ("r.tsv", "caf\u00e9\tn\na\t1\n".encode("cp1252"), InputError, "line 1 .*0xe9.*iconv"),
+        ("r.jsonl", '{"body": "caf\u00e9"}'.encode("cp1252"), InputError, "line 1 .*0xe9.*iconv"),
     ],
 )
 def test_files_that_cannot_be_read_say_where_and_what_to_do(
@@ -164,6 +172,13 @@ def test_files_that_cannot_be_read_say_where_and_what_to_do(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(error, match=message):
         read_texts(str(tmp_path / name))
+
+
+def test_a_sign_that_stands_for_letters_lost_before_is_read_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("body,n\ncaf\ufffd,1\n", encoding="utf-8")
+    assert read_texts(str(tmp_path / "r.csv"))["body"].to_list() == ["caf\ufffd"]
+    (tmp_path / "r.csv").write_text("n\n1\n", encoding="utf-8")
+    assert read_texts(str(tmp_path / "r.csv")).height == 1
 
 
 def test_a_column_without_texts_is_refused() -> None:
