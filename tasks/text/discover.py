@@ -24,7 +24,7 @@ import numpy.typing as npt
 from tasks.text.concepts import inflect, load_concepts
 from tasks.text.extract import Embed
 from tasks.text.polarity import find_opinions
-from tasks.text.segments import Parsed, Segment, parse_text, word_set
+from tasks.text.segments import Parsed, Segment, parse_text, read_clause, word_set
 from tasks.text.store import hash_text
 
 _DETERMINERS: Final = word_set(
@@ -308,7 +308,7 @@ def _qualifies(forms: Sequence[str], at: int, marked: set[int]) -> bool:
 
 def _cite(parsed: Parsed, segment: Segment) -> str:
     start, end = parsed.words[segment.first].start, parsed.words[segment.last - 1].end
-    return " ".join(parsed.view[start:end].split())
+    return read_clause(parsed.view, start, end)
 
 
 def _pick_candidates(

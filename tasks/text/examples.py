@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from tasks.text.segments import blank_markup, parse_text
+from tasks.text.segments import blank_markup, parse_text, read_clause
 
 _MIN_WORDS: Final = 3
 _GOOD_CHARS: Final = 140
@@ -72,7 +72,7 @@ def _list_candidates(
     for review_id, start, end, confidence in rows:
         if review_id not in texts:
             continue
-        sentence = " ".join(blank_markup(texts[review_id])[start:end].split())
+        sentence = read_clause(blank_markup(texts[review_id]), start, end)
         forms = frozenset(word.form for word in parse_text(sentence).words)
         if forms:
             example = Example(review_id, sentence, start, end, confidence)

@@ -27,6 +27,8 @@ _JOINED: Final = re.compile(rf"(?<=[^\W_])[{_WIDTHLESS}](?=[^\W_])")
 _DROPPED: Final = dict.fromkeys(map(ord, _WIDTHLESS))
 WIDTHLESS: Final = f"[{_WIDTHLESS}]"
 """A regular expression for one mark of no width."""
+PAD: Final = "\u2060"
+"""The one that fills the place of what is written longer than it reads ("&eacute;")."""
 _LAST_MARK: Final = 0x20000
 """Marks that combine have codes below this, but for variants of what they stand behind."""
 _VARIANTS: Final = range(0xFE00, 0xFE10)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tasks.platform.errors import ConfigError
+from tasks.text.letters import drop_widthless
 from tasks.text.segments import blank_markup
 
 Mode = Literal["likelihood", "json"]
@@ -124,7 +125,7 @@ def load_prompt(name: str) -> Prompt:
 
 def clean_review(text: str, fence: str) -> str:
     """`text` as one line without markup and without anything that reads as `fence`."""
-    line = _BLANKS.sub(" ", blank_markup(text)).strip()
+    line = _BLANKS.sub(" ", drop_widthless(blank_markup(text))).strip()
     for character in dict.fromkeys(fence):
         line = re.sub(
             re.escape(character) + r"(?:\s?" + re.escape(character) + ")+", character, line

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Final
 
 from tasks.text.letters import (
+    PAD,
     WIDTHLESS,
     compose_letters,
     fold_letters,
@@ -35,7 +36,12 @@ _ORDERS: Final = re.compile(
 )
 """What stands in tags that set orders to a machine off from what a person says."""
 _BREAKING_TAG: Final = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|table|h[1-6])\b", re.IGNORECASE)
-_ENTITY: Final = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});")
+_ENTITY: Final = re.compile(
+    r"&(?:amp;){0,2}(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|(?:apos|quot|nbsp|amp|[lr][sd]quo));"  # escaped twice, too
+    r"|&[a-zA-Z]{2,8};"
+)
+_MOST_ESCAPED: Final = 3
+_APOSTROPHES: Final = dict.fromkeys(map(ord, "\u2019\u2018\u201b\u02bc\u2032\u00b4\uff07`"), "'")
 _ADDRESS: Final = re.compile(r"https?://\S{1,2000}")
 _UNREADABLE: Final = re.compile(
     r"[\x00-\x09\x0c-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]"
@@ -164,7 +170,7 @@ def read_clause(view: str, start: int, end: int) -> str:
 
 def blank_markup(text: str) -> str:
     """`text` without tags, entities, addresses and control characters, in the same length."""
-    view = text.replace("\u2019", "'").replace("\u2018", "'").replace("`", "'")
+    view = text.translate(_APOSTROPHES)
     if "&" in view:
         view = _ENTITY.sub(_blank_entity, view)
     if "</" in view:
@@ -177,11 +183,19 @@ def blank_markup(text: str) -> str:
 
 
 def _blank_entity(match: re.Match[str]) -> str:
-    character = html.unescape(match.group())
+    """What an entity stands for, padded to its length: inside a word without parting it."""
+    character = match.group()
+    for _ in range(_MOST_ESCAPED):
+        character = html.unescape(character)
     if len(character) != 1 or character in "<>&":
         character = " "
-    character = "'" if character in "\u2019\u2018" else character
-    return character.ljust(len(match.group()))
+    character = character.translate(_APOSTROPHES)
+    around = (
+        match.string[max(match.start() - 1, 0) : match.start()],
+        match.string[match.end() :][:1],
+    )
+    is_inside = character.isalpha() or (character == "'" and all(map(str.isalpha, around)))
+    return character.ljust(len(match.group()), PAD if is_inside else " ")
 
 
 def _blank_tag(match: re.Match[str]) -> str:
@@ -213,8 +227,8 @@ def _find_words(view: str, start: int, end: int) -> Iterator[Word]:
 
 @cache
 def _compile_word() -> re.Pattern[str]:
-    letters = rf"[^\W_]+(?:{spell_marks()}[^\W_]*)*"
-    return re.compile(rf"{_GRADE}|{letters}(?:(?:'|{WIDTHLESS}){letters})*|{spell_symbols()}")
+    letters = rf"[^\W_]+(?:(?:{spell_marks()}|{PAD})[^\W_]*)*"
+    return re.compile(rf"{_GRADE}|{letters}(?:(?:'{PAD}*|{WIDTHLESS}){letters})*|{spell_symbols()}")
 
 
 def _cut_sentence(

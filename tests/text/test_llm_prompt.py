@@ -80,6 +80,7 @@ def test_ordinary_reviews_are_left_as_they_are() -> None:
     text = 'It\'s "fine" - 5/5, café 😀 שלום'
     assert clean_review(text, '"""') == text
     assert clean_review("good<br/>but &amp; loud\n\nvery", '"""') == "good but loud very"
+    assert clean_review("I don&#39;t like caf&eacute;s", '"""') == "I don't like cafés"
 
 
 @pytest.mark.parametrize("is_chat", [True, False])

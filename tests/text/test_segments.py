@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.text.letters import compose_letters
+from tasks.text.polarity import find_opinions
 from tasks.text.segments import Joint, Parsed, blank_markup, parse_text
 
 HOSTILE = st.text(
@@ -146,3 +147,23 @@ def test_any_mixture_of_words_and_marks_keeps_every_word(parts: list[str]) -> No
     assert [word for word in kept if word in ("good", "food")] == [
         part for part in parts if part in ("good", "food")
     ]
+
+
+@pytest.mark.parametrize(
+    "written", ["&#39;", "&#x27;", "&apos;", "&rsquo;", "&amp;#39;", "\u00b4", "\u02bc"]
+)
+def test_an_apostrophe_parts_no_word_however_it_is_written(written: str) -> None:
+    text = f"It isn{written}t good, the food{written}s taste."
+    words = parse_text(text).words
+    forms = [word.form for word in words]
+    assert forms == ["it", "isn't", "good", "the", "food's", "taste"]
+    assert text[words[1].start : words[1].end] == f"isn{written}t"
+    assert [opinion.valence < 0 for opinion in find_opinions(forms, 0, 3)] == [True]
+
+
+def test_letters_that_are_written_as_entities_are_part_of_their_words() -> None:
+    text = "A caf&eacute;. Entr&eacute;es &#39;good&#39;, R&amp;amp;D"
+    words = parse_text(text).words
+    assert [word.form for word in words] == ["a", "café", "entrées", "good", "r", "d"]
+    assert [text[word.start : word.end] for word in words[1:3]] == ["caf&eacute;", "Entr&eacute;es"]
+    assert parse_text(text).segments[1].joint is Joint.SENTENCE
