@@ -95,21 +95,25 @@ def join_labels(
 
 
 def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The review that each line of `table` is about, -1 where there is none; shape (lines,)."""
+    """The review that each line of `table` is about, -1 where there is none; shape (lines,).
+
+    A line without an id is of none, and so is a review.
+    """
     column = ID_KEY if ID_KEY in table.columns else ROW_KEY
     if column not in table.columns:
         raise InputError(
             f"the labels have no column {ID_KEY} and none called {ROW_KEY}; add either"
         )
-    if table[column].is_duplicated().any():
-        twice = table[column].filter(table[column].is_duplicated())[0]
+    named = table[column].drop_nulls()
+    if named.is_duplicated().any():
+        twice = named.filter(named.is_duplicated())[0]
         raise InputError(f"{column} {twice!r} is labelled more than once; leave one line of it")
     asked = table[column]
     if column == ROW_KEY and asked.dtype.is_float():
         asked = asked.cast(pl.Int64, strict=False)  # "487.0", as spreadsheets and pandas write it
     known = ids if column == ID_KEY else [str(row) for row in range(len(ids))]
     _check_ambiguous(asked.cast(pl.String), known)
-    rows = {value: row for row, value in enumerate(known)}
+    rows = {value: row for row, value in enumerate(known) if value is not None}
     places = [rows.get(value, -1) for value in asked.cast(pl.String).to_list()]
     if not any(place >= 0 for place in places):
         raise InputError(
@@ -122,7 +126,7 @@ def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64
 def _check_ambiguous(asked: pl.Series, known: Sequence[str]) -> None:
     """Raise InputError when a labelled review's id stands for several texts."""
     counts = Counter(known)
-    shared = [value for value in asked.to_list() if counts[value] > 1]
+    shared = [value for value in asked.drop_nulls().to_list() if counts[value] > 1]
     if shared:
         raise InputError(
             f"{len(shared)} of the {len(asked)} labelled ids stand for several texts, such as "

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from tasks.platform.errors import InputError
+from tasks.platform.labels import UNDECIDED
 from tasks.text.labelled import find_places, join_labels
 
 
@@ -22,3 +23,10 @@ def test_texts_that_share_an_id_without_a_label_are_no_hindrance() -> None:
         == 1
     )
     assert find_places(pl.DataFrame({"row": [1]}), ["b", "a", "b"]).tolist() == [1]
+
+
+def test_a_label_without_an_id_is_of_no_review_not_of_one_without() -> None:
+    table = pl.DataFrame({"review_id": ["a", None, None], "food": ["Positive", "Negative", None]})
+    assert find_places(table, ["a", None, "c", None]).tolist() == [0, -1, -1]  # type: ignore[list-item]
+    found = join_labels(table, ["a", None, "c"], names=["food"])  # type: ignore[list-item]
+    assert found["food"].tolist() == [1, UNDECIDED, UNDECIDED]
