@@ -252,7 +252,7 @@ def read_gold(path: str, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFr
     that name (or `id`) in `frame`, else its position. Raises InputError when one cannot be found.
     """
     gold = read_texts(path)
-    spelled = {name_attributes([column])[0].name: column for column in gold.columns if column}
+    spelled = {one.name: column for column in gold.columns for one in name_attributes([column])}
     for name in names:
         check_column(gold, spelled.get(name, name), file=path)
         read_labels(gold[spelled[name]])  # what is no label is told by the column's own name

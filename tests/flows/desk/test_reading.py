@@ -36,6 +36,13 @@ def test_labels_find_their_reviews_by_id_or_row(tmp_path: Path, keys: dict[str, 
     assert gold["whyrec__food"].to_list() == ["Negative", "Positive"]
 
 
+@pytest.mark.parametrize("blank", [" ", "_"])
+def test_a_column_of_labels_without_a_name_is_passed_over(tmp_path: Path, blank: str) -> None:
+    frame = pl.DataFrame({"row": [0, 1], blank: ["x", "y"], "Food": ["Positive", "Negative"]})
+    gold = read_gold(write(tmp_path / "g.csv", frame), REVIEWS, ["food"])
+    assert gold["whyrec__food"].to_list() == ["Positive", "Negative"]
+
+
 def test_a_review_id_is_a_row_number_where_the_reviews_have_no_ids(tmp_path: Path) -> None:
     path = write(tmp_path / "g.csv", pl.DataFrame({"review_id": [1, 2], "food": ["", "unknown"]}))
     assert read_gold(path, REVIEWS.drop("id"), ["food"])["row"].to_list() == [1, 2]
