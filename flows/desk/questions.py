@@ -72,7 +72,7 @@ def add_tones(
         for tone, values in zip(
             TONES, measure_tones(frame[name].cast(pl.String).fill_null("").to_list()).T, strict=True
         )
-        if np.ptp(values) > 0
+        if len(np.unique(values)) > 1
     }
     return frame.with_columns(**found), [*controls, *found]
 

@@ -17,6 +17,12 @@ def test_tones_of_a_text_column_become_controls_where_they_vary() -> None:
     assert table["about:tone"].to_list()[2] == 0
 
 
+def test_tones_of_no_rows_are_no_controls() -> None:
+    frame = pl.DataFrame(schema={"about": pl.String, "x": pl.Int64})
+    table, controls = add_tones(frame, ["x"], ["about"])
+    assert (controls, table.columns) == (["x"], ["about", "x"])
+
+
 def test_a_text_column_that_is_not_there_is_named_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean about"):
         add_tones(pl.DataFrame({"about": ["a"]}), [], ["abuot"])
