@@ -42,7 +42,10 @@ class Classifier:
 
 
 def open_classifier(folder: str, *, max_tokens: int = 256) -> Classifier:
-    """Load a classifier; raises ConfigError when the folder holds none."""
+    """Load a classifier; raises ConfigError when the folder holds none.
+
+    Texts are cut at `max_tokens`, or at what the network has places for.
+    """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     if not (Path(folder) / "config.json").is_file():
@@ -59,4 +62,13 @@ def open_classifier(folder: str, *, max_tokens: int = 256) -> Classifier:
         raise ConfigError(f"cannot load a text classifier from {folder}: {first}") from error
     names = network.config.id2label
     labels = tuple(str(names[at]) for at in range(network.config.num_labels))
-    return Classifier(tokenizer, network, labels, max_tokens)
+    return Classifier(tokenizer, network, labels, min(max_tokens, count_places(network)))
+
+
+def count_places(network: Any) -> int:
+    """Tokens of a text that a network has places for."""
+    places = getattr(network.config, "max_position_embeddings", None)
+    if not isinstance(places, int):
+        return 1 << 20
+    # RoBERTa-like models keep two places for themselves: 514.
+    return places - 2 if places % 128 == 2 else places

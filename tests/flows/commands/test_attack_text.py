@@ -13,6 +13,7 @@ from flows.attacks.embedding import attack_one, number_truths, tell_labels
 from flows.cli import app
 from tasks.platform.labels import NEUTRAL, UNDECIDED
 from tasks.robustness.embedding import LinearVictim
+from tasks.robustness.text.classifier import open_classifier
 from tests.text.conftest import build_tiny_llm, build_tiny_model
 
 GOOD = ["The food was great.", "Great food and good service.", "The food is very good."]
@@ -185,6 +186,13 @@ def test_a_classifier_in_a_folder_is_attacked_on_its_own_labels(shop: Path) -> N
     for option in (["--harden"], ["--fast"], ["--teacher-labels", "x.csv"], ["--id", "row"]):
         refused = attack(shop, "text", "--model", str(shop / "classifier"), *option, code=2)
         assert f"{option[0]}: of a reader of attributes" in " ".join(refused.split())
+
+
+def test_texts_are_cut_at_what_a_classifier_has_places_for(shop: Path) -> None:
+    long = "great food " * 400
+    victim = open_classifier(str(shop / "classifier"), max_tokens=2_000)
+    assert victim.max_tokens == 512
+    assert victim.predict([long, "bad"]).shape == (2, 2)
 
 
 def test_vectors_are_attacked_over_epsilon_with_clean_accuracy_beside(shop: Path) -> None:
