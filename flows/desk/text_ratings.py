@@ -39,6 +39,10 @@ def compare_text_ratings(
     without a text or a number are left out and counted. Raises InputError, ConfigError.
     """
     frame, n_left_out = read_rows(path, text=text, rating=rating, propensity=propensity)
+    if not frame.height:
+        raise InputError(
+            f"none of the {n_left_out:,} rows of {path} has a text in {text} and a number in {rating}"
+        )
     if limit is not None:
         frame = frame.sample(min(limit, len(frame)), seed=0)
     chances = frame["propensity"].to_numpy() if propensity else None

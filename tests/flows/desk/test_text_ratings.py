@@ -44,3 +44,11 @@ def test_a_file_is_read_trained_on_and_compared(place: Path) -> None:
 def test_an_absent_column_is_named(place: Path) -> None:
     with pytest.raises(InputError, match="no column score"):
         compare_text_ratings(str(place / "reviews.jsonl"), text="body", rating="score")
+
+
+def test_a_file_without_a_text_and_a_rating_says_so(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("body,stars\n,1\ngood,\n")
+    with pytest.raises(
+        InputError, match=r"none of the 2 rows .* a text in body and a number in stars"
+    ):
+        compare_text_ratings(str(tmp_path / "r.csv"), text="body", rating="stars")
