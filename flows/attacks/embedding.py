@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flows.attacks.models import CODES
+from flows.attacks.tower import check_all
 from flows.desk.attributes import list_labels
 from flows.desk.texts import Teaching, list_ids, list_reviews, open_desk, open_reader, read_texts
 from tasks.platform.errors import ConfigError
@@ -53,8 +54,7 @@ def attack_probe(
     there is no clause); they move freely, and what the lexicon says stays. Without labels the
     probe's own answers are what has to be held. `length` is the mean length of the inputs.
     """
-    if norm not in ("l2", "linf"):
-        raise ConfigError(f"--norm {norm!r} is not known; allowed are l2 and linf")
+    check_all(methods, epsilons, norm)
     if harden is not None and not 0 < harden < np.inf:
         raise ConfigError(f"--harden is {harden:g}; give a size above 0, as in 0.1")
     frame = read_texts(path)

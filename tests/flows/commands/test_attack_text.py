@@ -258,6 +258,19 @@ def test_labels_that_a_probe_cannot_give_are_read_wrongly_and_undecided_ones_are
     ]
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--methods", ","], "--methods is empty"), (["--methods", "sgd"], "'sgd' is not known"),
+        (["--epsilons", ","], "give some above 0"), (["--norm", "l3"], "allowed are l2 and linf"),
+    ],
+)  # fmt: skip
+def test_an_attack_of_nothing_on_vectors_is_refused(option: list[str], said: str) -> None:
+    more = ["nowhere.csv", "--text", "body", "--attributes", "food", *option]
+    ran = CliRunner().invoke(app, ["attack", "embedding", *more])
+    assert (ran.exit_code, said in " ".join(ran.output.split())) == (2, True), ran.output
+
+
 @pytest.mark.parametrize("size", ["0", "-0.1", "nan"])
 def test_a_probe_is_not_called_hardened_by_attacks_of_no_size(shop: Path, size: str) -> None:
     refused = attack(
