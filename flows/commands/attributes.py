@@ -21,7 +21,6 @@ from flows.commands.options import (
     split_names,
 )
 from flows.console import explain_errors, print_json, print_line, print_note, print_table
-from tasks.platform.errors import ConfigError
 from tasks.platform.numbers import tell_signed
 
 
@@ -64,11 +63,11 @@ def attributes_extract(
     whyrec attributes extract reviews.csv --text body --attributes price --extractor distilled --labels mine.csv --out read.csv
     """
     with explain_errors(is_json=is_json):
-        if extractor != "distilled" and (teacher or labels or sample):
-            raise ConfigError(
-                "--teacher, --labels and --sample teach the distilled extractor; "
-                "add --extractor distilled or leave them out"
-            )
+        if extractor != "distilled":
+            refuse_options(
+                "of who teaches the distilled extractor; add --extractor distilled or leave that out",
+                teacher=teacher, labels=labels, sample=sample, columns=columns, id=key,
+            )  # fmt: skip
         from flows.desk.reading import extract_file
         from flows.desk.texts import Teaching
 

@@ -197,6 +197,7 @@ def open_reader(
     standard error. Raises ConfigError and InputError.
     """
     name = extractor or desk.settings.extract.extractor
+    check_teaching(name, teaching)
     check_attributes(name, desk.attributes)
     for note in describe_names(desk.attributes) if name != "llm" else ():
         print_note(note)
@@ -224,6 +225,22 @@ def open_reader(
 def read_attributes(desk: Desk, reader: Reader, reviews: Sequence[tuple[str, str]]) -> Extraction:
     """What the reader finds in (row number, text) pairs."""
     return reader.extractor.extract(reviews, attributes=desk.attributes, embed=desk.embed)
+
+
+def check_teaching(name: str, teaching: Teaching) -> None:
+    """Raise ConfigError for teaching that the extractor called `name`, or its teacher, does not heed."""
+    if name != DISTILLED and (teaching.teacher or teaching.labels or teaching.sample):
+        raise ConfigError(
+            f"a teacher, its labels and its sample mean nothing to the {name} extractor; add --extractor "
+            "distilled, or leave them out"
+        )
+    by = teaching.teacher or (BY_LABELS if teaching.labels else None)
+    if teaching.labels and by != BY_LABELS:
+        raise ConfigError(f"--teacher is {by}, who asks for no labels; leave one of the two out")
+    if teaching.sample and by == BY_LABELS:
+        raise ConfigError(
+            "--sample is of a teacher that reads; of labels all are taken, leave it out"
+        )
 
 
 def change_teaching(settings: ExtractSettings, teaching: Teaching) -> ExtractSettings:

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from flows import stages
 from flows.cli import app
+from flows.desk.texts import Teaching, check_teaching
+from tasks.platform.errors import ConfigError
 from tasks.platform.refs import FileRef
 from tasks.platform.settings import Settings, TextSettings
 from tests.flows.conftest import CONFIG, Shop
@@ -116,6 +118,34 @@ def test_teaching_an_extractor_that_is_not_taught_is_refused(
     )
     assert result.exit_code == 2
     assert "add --extractor distilled" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "teaching", "said"),
+    [
+        ("clauses", Teaching(teacher="clauses"), "mean nothing to the clauses extractor"),
+        ("llm", Teaching(sample=60), "mean nothing to the llm extractor"),
+        ("distilled", Teaching(teacher="clauses", labels="l.csv"), "asks for no labels"),
+        ("distilled", Teaching(labels="l.csv", sample=60), "of labels all are taken"),
+    ],
+)  # fmt: skip
+def test_teaching_that_nobody_heeds_is_refused(name: str, teaching: Teaching, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_teaching(name, teaching)
+    check_teaching(name, Teaching())
+    check_teaching("distilled", Teaching(teacher="labels", labels="l.csv"))
+
+
+@pytest.mark.parametrize("command", ["attributes evaluate", "attributes explain", "attack text"])
+def test_a_teacher_beside_an_extractor_that_has_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r.csv").write_text("body,food\ngood food,1\n")
+    shared = ["r.csv", "--text", "body", "--attributes", "food", "--teacher", "clauses"]
+    result = CliRunner().invoke(app, [*command.split(), *shared])
+    assert result.exit_code == 2, result.output
+    assert "mean nothing to the clauses extractor" in " ".join(result.stderr.split())
 
 
 def write_texts(folder: Path) -> list[str]:
