@@ -12,13 +12,12 @@ from flows.attacks.sources import (
     Account,
     Columns,
     Loaded,
+    TextReader,
     add_says,
-    make_reader,
     make_recipe,
-    read_says,
 )
 from flows.attacks.target import ITEM_COLUMNS, make_target
-from flows.desk.texts import list_reviews, read_texts
+from flows.desk.texts import list_ids, list_reviews, read_texts
 from tasks.effects.controls.columns import read_column
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.labels import UNDECIDED, read_labels, to_sides
@@ -53,14 +52,13 @@ def load_file(
             "read from with --text"
         )
     else:
-        list_reviews(frame, columns.text)
-        reader = make_reader(attributes, config)
-        bodies = reviews["text"].fill_null("").to_list()
-        says, why, name = read_says(bodies, attributes, config)
+        bodies = [body for _, body in list_reviews(frame, columns.text)]
+        reader = TextReader(tuple(attributes), config, tuple(bodies), tuple(list_ids(frame, None)))
+        says, why = reader.read(bodies)
         reviews = add_says(reviews, says, attributes).with_columns(
             why=pl.Series(why, dtype=pl.String)
         )
-        origin = tell_texts(frame, columns, attributes, name)
+        origin = tell_texts(frame, columns, attributes, reader.reader.name)
     kept, account = leave_out(reviews)
     target = make_target(
         kept, attributes=attributes, items=find_items(frame, columns.item),

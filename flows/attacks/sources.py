@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import polars as pl
 
 from flows.attacks.target import MomentsTarget, Recipe, make_target
 from flows.desk.reading import number_rows
-from flows.desk.texts import list_reviews, open_desk, open_reader, read_attributes
+from flows.desk.texts import Desk, open_desk, open_reader, read_attributes
+from flows.desk.texts import Reader as TaughtReader
 from tasks.effects.estimate import Method
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.refs import FileRef
@@ -81,34 +83,50 @@ def add_says(
 Says = np.ndarray[Any, np.dtype[np.int8]]
 
 
-def make_reader(attributes: Sequence[str], config: str | None) -> Reader:
-    """The configured extractor, as what says of each attribute what a text says of it."""
+@dataclass(frozen=True)
+class TextReader:
+    """The configured extractor, as what says of each attribute what a text says of it.
 
-    def read(texts: Sequence[str]) -> tuple[Says, Flags]:
-        says, why, _ = read_says(texts, attributes, config)
+    One that has to be taught is taught once, on the genuine `texts`, whose labels call them `ids`.
+    """
+
+    attributes: tuple[str, ...]
+    config: str | None
+    texts: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What it works with; raises ConfigError where two of the attributes are one."""
+        desk = open_desk(self.attributes, self.config)
+        if len(desk.names) < len(self.attributes):
+            raise ConfigError(f"{', '.join(self.attributes)}: some are one; name each once")
+        return desk
+
+    @cached_property
+    def reader(self) -> TaughtReader:
+        """The extractor, opened when first asked."""
+        reviews = [(str(row), text) for row, text in enumerate(self.texts)]
+        return open_reader(self.desk, None, reviews, self.ids)
+
+    def __call__(self, texts: Sequence[str]) -> tuple[Says, Flags]:
+        """What texts say of each attribute (n, attributes), and which were read (n,)."""
+        says, why = self.read(texts)
         return says, np.array([reason is None for reason in why], dtype=np.bool_)
 
-    return read
-
-
-def read_says(
-    texts: Sequence[str], attributes: Sequence[str], config: str | None
-) -> tuple[Says, list[str | None], str]:
-    """What texts say of each attribute (n, attributes), why some were not read (n,), and who read."""
-    frame = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
-    reviews = list_reviews(frame, "text")
-    desk = open_desk(attributes, config)
-    reader = open_reader(desk, None, reviews, [row for row, _ in reviews])
-    found = read_attributes(desk, reader, reviews)
-    said = number_rows(found.frame).filter(pl.col("is_mentioned"))
-    says = np.zeros((len(texts), len(attributes)), dtype=np.int8)
-    place = {name: at for at, name in enumerate(attributes)}
-    columns = [place[name] for name in said["attribute"]]
-    says[said["row"].to_numpy(), columns] = said["polarity"].to_numpy()
-    why: list[str | None] = [None] * len(texts)
-    for row, reason in number_rows(found.skipped).iter_rows():
-        why[row] = reason
-    return says, why, reader.name
+    def read(self, texts: Sequence[str]) -> tuple[Says, list[str | None]]:
+        """What texts say of each attribute (n, attributes), and why some were not read (n,)."""
+        reviews = [(str(row), text) for row, text in enumerate(texts)]
+        found = read_attributes(self.desk, self.reader, reviews)
+        said = number_rows(found.frame).filter(pl.col("is_mentioned"))
+        says = np.zeros((len(texts), len(self.attributes)), dtype=np.int8)
+        place = {name: at for at, name in enumerate(self.desk.names)}
+        columns = [place[name] for name in said["attribute"]]
+        says[said["row"].to_numpy(), columns] = said["polarity"].to_numpy()
+        why: list[str | None] = [None] * len(texts)
+        for row, reason in number_rows(found.skipped).iter_rows():
+            why[row] = reason
+        return says, why
 
 
 def list_unread(site: Site, until: date) -> list[str]:
@@ -152,8 +170,12 @@ def load_warehouse(
         recipe=make_recipe(settings.effects),
     )  # fmt: skip
     exposures = tables["exposures"].with_columns(pl.col("is_clicked").cast(pl.Boolean))
+    genuine = tables["reviews"]
+    reader = TextReader(
+        tuple(names), config, tuple(genuine["text"]), tuple(genuine["review_id"])
+    )  # fmt: skip
     return Loaded(
-        chosen, target, make_reader(names, config), exposures, account=account,
+        chosen, target, reader, exposures, account=account,
         origin="what the nights read",
     )  # fmt: skip
 

@@ -195,7 +195,7 @@ def load(
     from flows.attacks.files import load_file
     from flows.attacks.sources import Columns, load_warehouse
 
-    names = split_names(attributes)
+    names = tuple(dict.fromkeys(split_names(attributes)))
     named = dict(zip(("user", "item", "rating", "date", "text"), columns, strict=True))
     if file is not None:
         refuse_options(BESIDE_FILE, source=source, as_of=as_of)

@@ -111,3 +111,9 @@ def test_columns_are_refused_where_there_is_no_table_that_has_them(option):
     for beside in (["effects"], ["behaviour"], ["behaviour", "coat/", "--source", "coat"]):
         out = run(*beside, option, "body", code=2)
         assert f"{option}: of a FILE that is a table of reviews" in " ".join(out.split())
+
+
+def test_an_attribute_that_is_named_twice_is_one(file):
+    more = ["--date", "day", "--attacks", "noise", "--most", "0.01", "--json"]
+    document = json.loads(run("effects", str(file), "--attributes", "price, price", *more))
+    assert [one["attribute"] for one in document["attacks"]] == ["price"]
