@@ -157,7 +157,8 @@ def attributes_discover(
             print_line(document["toml"].rstrip("\n"))
         else:
             print_table(
-                f"Proposed from {document['texts']:,} texts, written to {out}",
+                f"Proposed from {document['read']:,} distinct ones of {document['texts']:,} texts, "
+                f"written to {out}",
                 ("attribute", "reviews", "seeds"),
                 [
                     [row["name"], row["n_reviews"], ", ".join(row["seeds"][:6])]

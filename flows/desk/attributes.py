@@ -27,7 +27,7 @@ from tasks.effects.agreement import check_agreement, check_sides, measure_agreem
 from tasks.platform.errors import ConfigError
 from tasks.platform.labels import UNDECIDED, to_sides
 from tasks.text.attribution import open_gradients
-from tasks.text.discover import discover_attributes, write_toml
+from tasks.text.discover import choose_texts, discover_attributes, write_toml
 from tasks.text.evaluate import (
     describe_evaluation,
     evaluate_answers,
@@ -185,11 +185,13 @@ def discover_file(
     frame = read_texts(path)
     texts = [body for _, body in list_reviews(frame, text)]
     proposals = discover_attributes(texts, clear_desk(config).embed, most=most)
-    snippet = write_toml(proposals, n_texts=frame.height)
+    n_read = len(choose_texts(texts))
+    snippet = write_toml(proposals, n_texts=frame.height, n_read=n_read)
     if out is not None:
         Path(out).write_text(snippet, encoding="utf-8")
     return {
         "texts": frame.height,
+        "read": n_read,
         "attributes": [asdict(one) for one in proposals],
         "toml": snippet,
         "out": out,

@@ -134,9 +134,9 @@ def discover_attributes(
 
     Depends on the set of texts, not on their order; of more than 20,000 a fixed part is read.
     """
-    chosen = sorted({hash_text(text): text for text in texts if text.strip()}.items())
-    tallies, opinion_share = _count([text for _, text in chosen[:_MAX_REVIEWS]])
-    n_reviews = min(len(chosen), _MAX_REVIEWS)
+    chosen = choose_texts(texts)
+    tallies, opinion_share = _count(chosen)
+    n_reviews = len(chosen)
     candidates = _pick_candidates(tallies, opinion_share, n_reviews)
     if not candidates:
         return ()
@@ -149,6 +149,12 @@ def discover_attributes(
     proposals = [_propose([candidates[at] for at in group], vectors[group]) for group in groups]
     ranked = sorted(proposals, key=lambda one: (-one.n_reviews, one.name))
     return _name_apart(ranked[:most])
+
+
+def choose_texts(texts: Sequence[str]) -> list[str]:
+    """The distinct texts that are read, blank ones left out: all, or a fixed part of 20,000."""
+    chosen = sorted({hash_text(text): text for text in texts if text.strip()}.items())
+    return [text for _, text in chosen[:_MAX_REVIEWS]]
 
 
 def weigh_distances(
@@ -212,9 +218,14 @@ def group_phrases(
     return list(groups.values())
 
 
-def write_toml(proposals: Sequence[Proposal], *, n_texts: int) -> str:
-    """A part of whyrec.toml that a person can edit; it loads as it is."""
-    lines = [f"# Proposed from {n_texts:,} texts; keep, rename, join or delete, then run again."]
+def write_toml(proposals: Sequence[Proposal], *, n_texts: int, n_read: int | None = None) -> str:
+    """A part of whyrec.toml that a person can edit; it loads as it is.
+
+    Of `n_texts` those that are distinct and not blank were read, `n_read` if these are fewer.
+    """
+    is_part = n_read is not None and n_read < n_texts
+    texts = f"{n_read:,} distinct ones of {n_texts:,} texts" if is_part else f"{n_texts:,} texts"
+    lines = [f"# Proposed from {texts}; keep, rename, join or delete, then run again."]
     for one in proposals:
         lines += ["", f"# named in {one.n_reviews:,} reviews"]
         lines += [f"# {json.dumps(example, ensure_ascii=False)}" for example in one.examples]

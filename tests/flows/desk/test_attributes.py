@@ -146,6 +146,19 @@ def test_a_proposal_is_written_as_a_part_of_the_settings(
     assert load_settings("found.toml").extract.names == ("battery",)
 
 
+def test_a_proposal_says_of_how_many_texts_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bodies = [f"Parcel {n} came. The battery was great." for n in range(12)]
+    pl.DataFrame({"body": [*bodies, *bodies[:3], "", None]}).write_csv("reviews.csv")
+    arguments = ["attributes", "discover", "reviews.csv", "--text", "body", "--out", "found.toml"]
+    document = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert (document["texts"], document["read"]) == (17, 12)
+    assert document["attributes"][0]["n_reviews"] == 12
+    assert document["toml"].startswith("# Proposed from 12 distinct ones of 17 texts;")
+
+
 def test_a_text_is_explained_by_the_words_it_was_read_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
