@@ -17,13 +17,13 @@ from tasks.text.concepts import inflect, load_concepts
 from tasks.text.extract import AttributeLike, Embed, Extraction, Extractor
 from tasks.text.letters import compose_letters, fold_letters
 from tasks.text.polarity import load_lexicon
+from tasks.text.segments import blank_markup
 
 UNKNOWN: Final = "und"
 """The code of ISO 639-2 for a language that is not determined."""
 MIN_SURE: Final = 0.5
 _SURE_ALONE: Final = 0.95
 _SURE_BESIDE: Final = 0.7
-_TAG: Final = re.compile(r"<[^<>]{0,200}>")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _NO_LANGUAGE: Final = "zxx"
 _READ_CHARS: Final = 2000
@@ -56,8 +56,8 @@ def identify_languages(texts: Sequence[str]) -> list[str]:
 
 
 def _read_start(text: str) -> str:
-    """The start of a text, in the letters that a reader sees."""
-    return compose_letters(fold_letters(text[:_READ_CHARS]))
+    """The start of a text as a reader sees it: its letters, and no markup."""
+    return compose_letters(blank_markup(fold_letters(text[:_READ_CHARS])))
 
 
 @cache
@@ -82,7 +82,7 @@ def looks_english(text: str) -> bool:
     the identifier is all but sure by itself; English and any other language are a toss-up beforehand.
     """
     start = _read_start(text)
-    words = _WORD.findall(_TAG.sub(" ", start).lower())
+    words = _WORD.findall(start.lower())
     known = sum(word in _load_english() for word in words)
     if not words or 2 * known > len(words):
         return True

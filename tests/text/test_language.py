@@ -99,3 +99,11 @@ def test_short_foreign_reviews_are_skipped_and_counted() -> None:
     ((name, reason),) = found.skipped.rows()
     assert name == "a"
     assert "cannot be told" in reason
+
+
+@pytest.mark.parametrize("text", ["Don&#39;t buy", "Doesn&rsquo;t fit", "Haven&#39;t tried"])
+def test_short_english_with_markup_is_read(text: str) -> None:
+    found = OneLanguageExtractor(_Reader()).extract(
+        [("a", text)], attributes=[Attribute("fit")], embed=lambda texts: None
+    )
+    assert found.skipped.rows() == []
