@@ -110,7 +110,10 @@ def attack_reader(
     order: Order,
     config: str | None,
 ) -> tuple[dict[str, Any], pl.DataFrame]:
-    """Attack what an extractor reads of a file's texts; the JSON document, and a row per attempt."""
+    """Attack what an extractor reads of a file's texts; the JSON document, and a row per attempt.
+
+    Rows have `OUT_SCHEMA` and `is_hardened`: whether it was the hardened probe that was attacked.
+    """
     frame = read_texts(path)
     desk = open_desk(attributes, config)
     if order.is_fast and (extractor or desk.settings.extract.extractor) == "llm":
@@ -143,17 +146,20 @@ def attack_reader(
         "hardened": None,
         "notes": [],
     }
-    attempts = [part for _, part in found]
+    attempts = [part.with_columns(is_hardened=pl.lit(False)) for _, part in found]
     if order.is_hardened:
         attacked = frozenset(texts)
         rest = [body for _, body in reviews if body not in attacked]
         hard = harden_reader(desk, reader, rest, memory)
         again = list_targets(desk, Reading(hard, desk.attributes, memory), kept, order, writer)
-        document["hardened"] = [row for row, _ in attack_targets(again, texts, rows, order)]
+        held = attack_targets(again, texts, rows, order)
+        document["hardened"] = [row for row, _ in held]
+        attempts += [part.with_columns(is_hardened=pl.lit(True)) for _, part in held]
     document["notes"] = writer.tell() if writer else []
     if order.is_fast and not any(target.confirm for target in targets):
         document["notes"].append(NOT_FASTER)
-    return document, pl.concat(attempts) if attempts else pl.DataFrame(schema=OUT_SCHEMA)
+    empty = pl.DataFrame(schema={**OUT_SCHEMA, "is_hardened": pl.Boolean})
+    return document, pl.concat([empty, *attempts])
 
 
 def attack_model(

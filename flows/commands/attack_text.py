@@ -151,7 +151,10 @@ def attack_text(
         )
         if document.get("hardened"):
             print_table("the same on the hardened probe", TABLE, list_scores(document["hardened"]))
-        for line in (*tell_skipped(document["attacks"]), *document["notes"]):
+        hardened = [
+            f"hardened probe, {line}" for line in tell_skipped(document.get("hardened") or [])
+        ]
+        for line in (*tell_skipped(document["attacks"]), *hardened, *document["notes"]):
             print_line(line)
         if out is not None:
             print_note(f"every attempt is in {out}")

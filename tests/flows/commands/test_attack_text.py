@@ -166,10 +166,16 @@ def test_a_taught_probe_is_attacked_beside_its_hardened_double(shop: Path) -> No
     document = attack(
         shop, "text", "--attributes", "food", "--extractor", "distilled", "--attacks", "swaps",
         "--teacher", "labels", "--teacher-labels", str(shop / "taught.csv"), "--harden", "--json",
+        "--out", str(shop / "hardened.csv"),
     )  # fmt: skip
     assert document["taught"] == 22
     assert document["texts"] == 4
     assert [row["attack"] for row in document["hardened"]] == ["swaps"]
+    rows = pl.read_csv(shop / "hardened.csv")
+    for is_hardened, name in ((False, "attacks"), (True, "hardened")):
+        part = rows.filter(pl.col("is_hardened") == is_hardened)
+        assert part.height == document["texts"]
+        assert (part["status"] == "succeeded").sum() == document[name][0]["succeeded"]
 
 
 def test_a_classifier_in_a_folder_is_attacked_on_its_own_labels(shop: Path) -> None:
