@@ -18,7 +18,7 @@ from tasks.effects.estimand import check_estimand
 from tasks.effects.penalty import Penalty
 from tasks.effects.table.answer import Options
 from tasks.effects.table.estimate import estimate_table
-from tasks.effects.table.pooled import estimate_tests
+from tasks.effects.table.pooled import estimate_tests, weigh_whole
 from tasks.effects.table.question import Question, ask
 from tasks.effects.table.refute import refute_question
 from tasks.effects.table.sample import check_sample
@@ -99,7 +99,9 @@ def estimate_source(
         frame, **asked, vectors=vectors, has_effects=cate_out is not None, memo=memo, **options
     )
     if tests is not None:
-        answer |= estimate_tests(frame, tests, **asked, vectors=vectors, **options)
+        check_columns(frame, [tests])
+        whole = weigh_whole(answer, make_question(frame, asked, vectors), frame[tests])
+        answer = whole | estimate_tests(frame, tests, **asked, vectors=vectors, **options)
     if cate_out is not None:
         answer["cate_out"] = write_effects(answer.pop("cate"), cate_out)
     if segments:

@@ -142,6 +142,20 @@ def tell_levels_apart(slope: Slope, codes: IntArray) -> Move | None:
     return _compare(plain, apart, group, slope.unit)
 
 
+def compare_within(slope: Slope, codes: IntArray) -> Move | None:
+    """What comparing rows within their level alone does to the slope; `codes` (n,) are levels.
+
+    Least squares with a constant for each level beside `known`, as the levels stand: few, and not
+    drawn from many. None where nothing of the treatment is left within them.
+    """
+    sides = np.column_stack([slope.known, slope.treatment, slope.outcome])
+    plain = sides - sides.mean(axis=0)
+    sums = np.stack([np.bincount(codes, side) for side in sides.T], axis=1)
+    within = sides - (sums / np.maximum(np.bincount(codes), 1)[:, None])[codes]
+    left, apart = (take_out(z[:, :-2], z[:, -2:]) for z in (plain, within))
+    return _compare(left, apart, slope.cluster, slope.unit)
+
+
 def check_slopes(question: Question, found: Interval) -> list[Finding]:
     """Whether slopes of a treatment of many values differ by controls, so that their average is another."""
     if question.is_treated is not None or question.controls.shape[1] == 0:

@@ -5,12 +5,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tasks.effects.basis import read_levels
 from tasks.effects.controls.columns import check_columns
+from tasks.effects.controls.left_over import LEFT_OVER, Move, Slope, compare_within
+from tasks.effects.credibility import Finding, weigh_row
 from tasks.effects.experiment import pool_tests
 from tasks.effects.intervals import NUMBERS, read_interval
 from tasks.effects.table.estimate import estimate_table
 from tasks.effects.table.linear import interval_or_none
+from tasks.effects.table.question import Question
 from tasks.platform.errors import ConfigError, EstimationError
+from tasks.platform.numbers import tell_signed
 
 _DIFFER_P = 0.05
 _FEW = 5
@@ -54,6 +59,40 @@ def estimate_tests(
             "reason": f"{said} (Cochran's Q, p = {pooled.q_p_value:.2g}){few}",
         },
     }
+
+
+def weigh_whole(answer: dict[str, Any], question: Question, tests: pl.Series) -> dict[str, Any]:
+    """`answer` of `estimate_table` over all rows, weighed by what differs between `tests`.
+
+    Chance dealt the treatment out within a test. Where tests differ in how many are treated and in
+    their outcomes, the rows of all of them together are no experiment.
+    """
+    codes = read_levels(tests)[question.row].rank("dense").cast(pl.Int64).to_numpy() - 1
+    slope = Slope(
+        question.treatment, question.outcome, question.controls, question.cluster, question.unit
+    )
+    move = compare_within(slope, codes)
+    estimates = [weigh_row(one, _weigh_move(move, one)) for one in answer["estimates"]]
+    main = next((one for one in estimates if one["estimator"] == answer["headline"]), None)
+    if main is None:
+        return answer
+    whole = weigh_row({**answer, "estimate": main["estimate"]}, _weigh_move(move, main))
+    return {**answer, "estimates": estimates} | {key: whole[key] for key in ("verdict", "reasons")}
+
+
+def _weigh_move(move: Move | None, row: dict[str, Any]) -> list[Finding]:
+    """What it says against an estimate over all rows that its slope within tests is another."""
+    if move is None or not move.is_real or row["estimate"] is None:
+        return []
+    width = row["ci_high"] - row["ci_low"]
+    if abs(move.by) <= LEFT_OVER * width:
+        return []
+    said = (
+        f"tests differ in how many are treated and in their outcomes: compared within tests alone, "
+        f"the effect moves by {tell_signed(move.by)}, and the interval is {width:.2g} wide; read the pooled "
+        "one"
+    )
+    return [("not credible" if abs(move.by) > width else "weak", said)]
 
 
 def _estimate_one(

@@ -1,11 +1,13 @@
 """Segments and tests of one table."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from flows.desk.questions import estimate_source
 from tasks.effects.credibility import Rules
 from tasks.effects.learned.nuisance import Nuisances
 from tasks.effects.table import segments as table_segments
@@ -111,6 +113,42 @@ def test_a_test_that_cannot_be_estimated_is_listed_and_not_pooled():
         estimate_tests(frame.head(500), "t", outcome="y", treatment="d", is_experiment=True)
     with pytest.raises(InputError, match="no column"):
         estimate_tests(frame, "trial", outcome="y", treatment="d", is_experiment=True)
+
+
+def draw_trials(seed: int, *, shares: list[float], levels: list[float]) -> pl.DataFrame:
+    """Tests in which the treatment adds 0.3, is dealt to such shares and has such outcomes without it."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for number, (share, level) in enumerate(zip(shares, levels, strict=True)):
+        d = (rng.random(800) < share).astype(int)
+        y = level + 0.3 * d + rng.normal(size=800)
+        parts.append(pl.DataFrame({"d": d, "t": f"t{number}", "y": y}))
+    return pl.concat(parts)
+
+
+@pytest.mark.parametrize(
+    ("shares", "levels", "verdict"),
+    [
+        ([0.3, 0.7], [0.0, 1.0], "not credible"),
+        ([0.5, 0.5], [0.0, 1.0], "credible"),
+        ([0.3, 0.7], [0.0, 0.0], "credible"),
+    ],
+)
+def test_tests_that_treat_other_shares_of_other_rows_are_no_one_experiment(
+    tmp_path: Path, shares: list[float], levels: list[float], verdict: str
+) -> None:
+    file = tmp_path / "trials.csv"
+    draw_trials(7, shares=shares, levels=levels).write_csv(file)
+    answer = estimate_source(
+        str(file), {"outcome": "y", "treatment": "d", "controls": (), "cluster": None},
+        tests="t", is_experiment=True,
+    )  # fmt: skip
+    assert answer["pooled"]["ci_low"] < 0.3 < answer["pooled"]["ci_high"]
+    assert answer["verdict"] == verdict
+    assert {one["verdict"] for one in answer["estimates"]} == {verdict}
+    is_said = answer["reasons"][0].startswith("tests differ in how many are treated and in their")
+    assert is_said == (verdict != "credible")
+    assert (answer["estimates"][0]["ci_low"] > 0.45) == is_said
 
 
 @pytest.fixture(scope="module")
