@@ -42,7 +42,7 @@ _SHOWN: Final = 8
 
 
 def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
-    """Raise InputError for names that are not columns, with the nearest that are."""
+    """Raise InputError for names that are not columns, with the nearest that are, or that hold more than a value a row."""
     for name in names:
         if f"{name}{TWICE}" in frame.columns:
             raise InputError(f"column {name} is there more than once in the table; rename one")
@@ -50,6 +50,12 @@ def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
             near = get_close_matches(name, frame.columns, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"it has {frame.columns[:30]}"
             raise InputError(f"there is no column {name!r} in the table; {hint}")
+        dtype = frame.schema[name]
+        if dtype.is_nested() or dtype == pl.Object:
+            raise InputError(
+                f"column {name} holds {dtype}, and one number or text a row is needed; name another, or "
+                "give what counts of it a column of its own"
+            )
 
 
 def drop_incomplete(

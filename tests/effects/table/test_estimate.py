@@ -509,3 +509,17 @@ def test_an_experiment_on_users_is_not_called_broken_for_their_many_rows():
         expected_share=0.5,
     )  # fmt: skip
     assert answer["verdict"] == "credible"
+
+
+@pytest.mark.parametrize("role", ["controls", "cluster", "outcome", "treatment"])
+@pytest.mark.parametrize(
+    "kind", [pl.List(pl.Float64), pl.Array(pl.Float64, 2), pl.Struct({"a": pl.Float64})]
+)
+def test_a_column_of_lists_or_fields_is_refused_by_name(role: str, kind: pl.DataType) -> None:
+    frame = make_table(np.random.default_rng(0), rows=200)
+    tags = [{"a": 1.0}] * 200 if kind == pl.Struct else [[1.0, 2.0]] * 200
+    frame = frame.with_columns(tags=pl.Series(tags, dtype=kind))
+    with pytest.raises(
+        InputError, match=r"column tags holds (List|Array|Struct)\(.*one number or text a row"
+    ):
+        ask(frame, **{role: ["tags"] if role == "controls" else "tags"})
