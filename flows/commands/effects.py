@@ -237,7 +237,8 @@ def show_answer(answer: dict[str, Any]) -> None:
             (one["test"], *(one[name] for name in numbers), one["n"], one["verdict"])
             for one in answer["tests"]
         ]
-        rows.append(("pooled", *(answer["pooled"][name] for name in numbers), "", ""))
+        pooled = answer["pooled"]
+        rows.append(("pooled", *(pooled[name] for name in numbers), "", pooled["verdict"]))
         print_table("by test", ("test", "estimate", "low", "high", "n", "verdict"), rows)
         print_line(answer["pooled"]["reason"])
     show_verdict(answer)

@@ -1,5 +1,6 @@
 """Several experiments in one table: each by itself, and pooled."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import polars as pl
 from tasks.effects.basis import read_levels
 from tasks.effects.controls.columns import check_columns
 from tasks.effects.controls.left_over import LEFT_OVER, Move, Slope, compare_within
-from tasks.effects.credibility import Finding, weigh_row
+from tasks.effects.credibility import Finding, Verdict, weigh_row
 from tasks.effects.experiment import pool_tests
 from tasks.effects.intervals import NUMBERS, read_interval
 from tasks.effects.table.estimate import estimate_table
@@ -18,6 +19,7 @@ from tasks.platform.errors import ConfigError, EstimationError
 from tasks.platform.numbers import tell_signed
 
 _DIFFER_P = 0.05
+_SHOWN = 3
 _FEW = 5
 """Of fewer tests that differ, 95% intervals hold the mean of all such tests 86 to 92% of the time."""
 
@@ -29,8 +31,8 @@ def estimate_tests(
 
     `asked` is what `estimate_table` takes. Keys: tests [{test, n, estimator, estimate, std_error,
     ci_low, ci_high, p_value, verdict, reasons}], pooled {estimate, std_error, ci_low, ci_high,
-    p_value, between, q_p_value, reason}. A test that cannot be estimated is listed with its reason
-    and is not pooled. Raises ConfigError when fewer than two can.
+    p_value, between, q_p_value, verdict, reason}. A test that cannot be estimated is listed with its
+    reason and is not pooled; one that is not credible is pooled, which makes this weak. Raises ConfigError when fewer than two can.
     """
     check_columns(frame, [tests])
     names = frame[tests].drop_nulls().unique().sort().to_list()
@@ -49,6 +51,7 @@ def estimate_tests(
     pooled = pool_tests(found, confidence=confidence)
     differ = pooled.q_p_value < _DIFFER_P
     said = "the tests differ in their effects" if differ else "the tests agree"
+    broken = [one["test"] for one in lines if one["verdict"] == "not credible"]
     few = f"; {len(found)} tests can hardly tell how much tests differ" if len(found) < _FEW else ""
     return {
         "tests": lines,
@@ -56,9 +59,24 @@ def estimate_tests(
             **interval_or_none(pooled.interval),
             "between": pooled.between,
             "q_p_value": pooled.q_p_value,
-            "reason": f"{said} (Cochran's Q, p = {pooled.q_p_value:.2g}){few}",
+            "verdict": _weigh_broken(len(broken), len(found)),
+            "reason": f"{said} (Cochran's Q, p = {pooled.q_p_value:.2g}){few}{_tell_broken(broken)}",
         },
     }
+
+
+def _weigh_broken(broken: int, pooled: int) -> Verdict:
+    if not broken:
+        return "credible"
+    return "weak" if broken < pooled else "not credible"
+
+
+def _tell_broken(broken: Sequence[str]) -> str:
+    """Which tests were pooled though they are not credible; nothing where none is."""
+    if not broken:
+        return ""
+    named = ", ".join(broken[:_SHOWN]) + (" ..." if len(broken) > _SHOWN else "")
+    return f"; pooled, but not credible by itself: {named}; find out why, or leave its rows out"
 
 
 def weigh_whole(answer: dict[str, Any], question: Question, tests: pl.Series) -> dict[str, Any]:

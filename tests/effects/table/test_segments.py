@@ -151,6 +151,20 @@ def test_tests_that_treat_other_shares_of_other_rows_are_no_one_experiment(
     assert (answer["estimates"][0]["ci_low"] > 0.45) == is_said
 
 
+def test_a_broken_test_that_is_pooled_is_named():
+    frame = draw_trials(8, shares=[0.5, 0.5, 0.5], levels=[0.0, 0.0, 0.0])
+    how = {"outcome": "y", "treatment": "d", "is_experiment": True, "expected_share": 0.5}
+    sound = estimate_tests(frame, "t", **how)["pooled"]
+    assert sound["verdict"] == "credible"
+    assert "not credible" not in sound["reason"]
+    is_lost = (pl.col("t") == "t1") & (pl.col("d") == 1) & (pl.col("y") < 0)
+    pooled = estimate_tests(frame.filter(~is_lost), "t", **how)["pooled"]
+    assert pooled["verdict"] == "weak"
+    assert "pooled, but not credible by itself: t1; find out why" in pooled["reason"]
+    alone = estimate_tests(frame, "t", **(how | {"expected_share": 0.9}))["pooled"]
+    assert alone["verdict"] == "not credible"
+
+
 @pytest.fixture(scope="module")
 def varied():
     """Within a group the effect grows with x, and so does the chance of treatment.
