@@ -21,6 +21,8 @@ _CURVED_P: Final = 1e-3
 _CURVE_ROWS: Final = 20_000
 _CODES: Final = 10
 _MAIN_SHARE: Final = 0.8
+_SAME: Final = 0.999
+"""Share of the outcome's variance that one control alone goes along with, from which on it may be the outcome."""
 
 
 def find_overlap(question: Question, options: Options) -> Overlap | None:
@@ -45,6 +47,7 @@ def check_question(
         findings.append(("weak", f"only {question.n} rows"))
     findings += _check_clusters(question, options)
     findings += [("weak", question.copies)] if question.copies else []
+    findings += _check_outcome(question)
     if overlap is not None:
         findings += check_overlap(overlap)
         arm = min(overlap.n_treated, overlap.n_untreated)
@@ -75,6 +78,23 @@ def _check_clusters(question: Question, options: Options) -> list[Finding]:
         f"{len(rows)} clusters, worth {worth:.1f} equal ones: intervals cannot be trusted below 10"
     )
     return [("weak" if worth >= options.rules.min_clusters else "not credible", said)]
+
+
+def _check_outcome(question: Question) -> list[Finding]:
+    """Whether one control is all but the outcome: given that, no treatment has an effect on it."""
+    controls = question.controls - question.controls.mean(axis=0)
+    if controls.shape[1] == 0:
+        return []
+    size = np.sqrt((controls**2).sum(axis=0) * question.n)
+    shares = (controls.T @ question.outcome / np.where(size > 0, size, np.inf)) ** 2
+    most = int(shares.argmax())
+    if shares[most] < _SAME:
+        return []
+    said = (
+        f"control {question.control_names[most]} all but repeats the outcome ({shares[most]:.2%} of its "
+        "variance): if it was measured after the treatment, it takes the effect away; leave it out then"
+    )
+    return [("weak", said)]
 
 
 def _check_doses(question: Question) -> list[Finding]:

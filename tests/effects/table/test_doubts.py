@@ -160,3 +160,19 @@ def test_codes_of_few_values_are_told_apart_even_by_a_line() -> None:
     frame = pl.DataFrame({"group": group, "d": d, "y": y})
     plr = ask(frame, ["group"], estimators=["plr", "diff"], is_checked=False)["estimates"][0]
     assert plr["ci_low"] < 0.5 < plr["ci_high"]
+
+
+@pytest.mark.parametrize(("noise", "is_weak"), [(0.02, True), (0.5, False)])
+def test_a_control_that_is_all_but_the_outcome_is_told(noise: float, is_weak: bool) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=800)
+    d = (rng.random(800) < 1 / (1 + np.exp(-0.5 * x))).astype(int)
+    y = d + x + rng.normal(size=800)
+    frame = pl.DataFrame({"x": x, "d": d, "y": y, "later": 3 * y + noise * rng.normal(size=800)})
+    for how in ({"estimators": ["plr"], "is_checked": False}, {"is_experiment": True}):
+        answer = ask(frame, ["x", "later"], **how)
+        assert says(answer, "control later all but repeats the outcome (") == is_weak
+        if is_weak:
+            assert answer["verdict"] != "credible"
+            assert abs(answer["estimates"][0]["estimate"]) < 0.1
+        assert not says(ask(frame, ["x"], **how), "all but repeats")
