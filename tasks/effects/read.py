@@ -90,7 +90,10 @@ def _separate(name: str) -> str:
 
 def _read_known(path: Path, name: str) -> pl.DataFrame:
     if name.endswith(".parquet"):
-        return pl.read_parquet(path)
+        frame = pl.read_parquet(path)
+        return frame.with_columns(
+            _read_bytes(frame[c]) for c, kind in frame.schema.items() if kind == pl.Binary
+        )
     if name.endswith(".dta"):
         return _read_stata(path)
     frame = pl.read_csv(
@@ -122,6 +125,14 @@ def _holds_dates(series: pl.Series) -> bool:
     if series.dtype != pl.String or series.null_count() == series.len():
         return False
     return bool(series.drop_nulls().str.contains(_ISO).all())
+
+
+def _read_bytes(series: pl.Series) -> pl.Series:
+    """Bytes as the text that some writers mean by them, as they are where one value is no UTF-8."""
+    try:
+        return series.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return series
 
 
 def _read_dates(series: pl.Series) -> pl.Series:

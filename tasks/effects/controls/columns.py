@@ -51,7 +51,7 @@ def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
             hint = f"did you mean {', '.join(near)}?" if near else f"it has {frame.columns[:30]}"
             raise InputError(f"there is no column {name!r} in the table; {hint}")
         dtype = frame.schema[name]
-        if dtype.is_nested() or dtype == pl.Object:
+        if dtype.is_nested() or dtype in (pl.Object, pl.Binary):
             raise InputError(
                 f"column {name} holds {dtype}, and one number or text a row is needed; name another, or "
                 "give what counts of it a column of its own"

@@ -523,3 +523,14 @@ def test_a_column_of_lists_or_fields_is_refused_by_name(role: str, kind: pl.Data
         InputError, match=r"column tags holds (List|Array|Struct)\(.*one number or text a row"
     ):
         ask(frame, **{role: ["tags"] if role == "controls" else "tags"})
+
+
+def test_bytes_that_are_text_are_read_as_text_and_others_are_refused(tmp_path: Path) -> None:
+    frame = make_table(np.random.default_rng(0), rows=200).with_columns(
+        kind=pl.Series([b"caf\xc3\xa9", b"bar"] * 100), blob=pl.Series([b"\xff\x00"] * 200)
+    )
+    frame.write_parquet(tmp_path / "a.parquet")
+    read = read_table(tmp_path / "a.parquet")
+    assert read["kind"].unique().sort().to_list() == ["bar", "café"]
+    with pytest.raises(InputError, match="column blob holds Binary"):
+        ask(read, controls=["blob"])
