@@ -16,7 +16,7 @@ Reward = Annotated[str | None, typer.Option(help="Column of the reward (default 
 Propensity = Annotated[
     str | None,
     typer.Option(
-        help="Column of the logged chance (default propensity_score, …); 'estimate' counts it."
+        help="Column of the logged chance (default propensity_score, …); 'estimate' counts it, or learns it from --context."
     ),
 ]
 Position = Annotated[

@@ -17,7 +17,7 @@ from tasks.effects.intervals import Interval
 from tasks.effects.ope.checks import WeightRules, check_copies, check_weights, measure_weights
 from tasks.effects.ope.log import NONE, Columns, Log, find_columns, read_log
 from tasks.effects.ope.policy import Policy, Source, make_policy
-from tasks.effects.ope.propensities import check_propensities
+from tasks.effects.ope.propensities import check_propensities, learn_propensities
 from tasks.effects.ope.reward import fit_rewards
 from tasks.effects.ope.scores import ESTIMATORS, MODELLED, Score, choose_estimators
 from tasks.effects.ope.skew import skewed_interval
@@ -56,8 +56,8 @@ def evaluate_policy(
 
     `target` is uniform, always:ACTION or column:NAME; with `target_log` it is the name of that
     log, whose policy is counted by position and `target_context`. Columns that are not named are
-    found by their usual names; "none" does without one, propensity "estimate" counts it. `context`
-    serves the reward model.
+    found by their usual names; "none" does without one, propensity "estimate" counts it, or learns it
+    from `context`, which serves the reward model.
 
     Keys: n, actions, positions, columns, behaviour {value, ci_low, ci_high}, target {policy,
     estimator, value, ci_low, ci_high}, target_on_policy (None without its rewards), estimates
@@ -74,7 +74,7 @@ def evaluate_policy(
         frame, action=action, reward=reward, propensity=propensity, position=position,
         cluster=cluster, context=context, target_context=target_context,
     )  # fmt: skip
-    log = read_log(frame, columns, folds=folds)
+    log = learn_propensities(read_log(frame, columns, folds=folds))
     policy = make_policy(
         log, target, catalogue=catalogue, target_log=target_log, smoothing=smoothing,
         target_columns=None if target_log is None else _target_columns(target_log, given, columns),

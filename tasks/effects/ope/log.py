@@ -21,7 +21,7 @@ from tasks.platform.errors import ConfigError, EstimationError, InputError
 
 MIN_ROWS: Final = 50
 ESTIMATE: Final = "estimate"
-"""Named as the propensity column: count it, from how often each action stands in the log."""
+"""Named as the propensity column: count it, from how often each action stands in the log, or learn it."""
 NONE: Final = "none"
 """Named as a column that would else be found by its name: do without."""
 NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -64,8 +64,8 @@ class Log:
     `action` and `stratum` (n,) are codes of `actions` (A names) and `strata` (S names);
     `reward` (n,) in its own units, `propensity` (n,) in (0, 1]. `features` (n, p) are position and
     context, centred and scaled. `cluster` (n,) holds codes 0 to G - 1, `fold` (n,) the fold of each
-    row; a cluster is never in two. `is_estimated`: propensities were counted, not logged. `frame`
-    holds the n rows as they came.
+    row; a cluster is never in two. `is_estimated`: propensities were counted, not logged, and with
+    `is_learned` learned from the context. `frame` holds the n rows as they came.
     """
 
     frame: pl.DataFrame
@@ -81,6 +81,7 @@ class Log:
     fold: IntArray
     is_estimated: bool
     findings: tuple[Finding, ...]
+    is_learned: bool = False
 
     @property
     def n(self) -> int:
@@ -180,7 +181,7 @@ def read_log(
     is_estimated = columns.propensity == ESTIMATE
     if is_estimated:
         propensity = _count_propensity(stratum, action, len(actions))
-        findings.append(("weak", _describe_counted(columns)))
+        findings.append(("weak", describe_counted(columns)))
     elif columns.propensity is not None:
         propensity = read_propensity(kept[columns.propensity])
     else:
@@ -259,8 +260,8 @@ def _require_propensity(frame: pl.DataFrame, columns: Columns) -> None:
     raise InputError(
         f"the log has no propensity column{hint}; usual names are "
         f"{', '.join(NAMES['propensity'])}. Name it with --propensity, log it from now on, or use "
-        "--propensity estimate, which counts how often each action was shown and is right only if "
-        "the policy looked at nothing but the position"
+        "--propensity estimate, which counts how often each action was shown, or learns it from "
+        "--context, and is right only if the policy looked at nothing else"
     )
 
 
@@ -306,7 +307,8 @@ def _count_propensity(stratum: IntArray, action: IntArray, n_actions: int) -> Fl
     return shown
 
 
-def _describe_counted(columns: Columns) -> str:
+def describe_counted(columns: Columns) -> str:
+    """What it means that propensities were counted, and by what."""
     by = " and ".join(columns.strata) or "the whole log"
     return (
         f"propensities were not logged but counted by {by}: right only if the policy looked at "

@@ -9,6 +9,7 @@ uniform target's weights and is wrong for every row.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -18,7 +19,7 @@ import polars as pl
 from tasks.effects.basis import FloatArray, read_levels, read_numbers
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import IntArray
-from tasks.effects.ope.log import Log
+from tasks.effects.ope.log import Log, describe_counted
 from tasks.effects.ope.reward import predict_choice
 
 _SURE: Final = 1e-3
@@ -43,7 +44,8 @@ def check_propensities(log: Log) -> list[Finding]:
     The context is asked of logs of at most 50 actions; nothing is said of more than 20 million pairs
     of stratum and action, which no log fills.
     """
-    if log.is_estimated or (log.propensity == 1).all() or len(np.unique(log.fold)) < 2:
+    is_counted = log.is_estimated and not log.is_learned
+    if is_counted or (log.propensity == 1).all() or len(np.unique(log.fold)) < 2:
         return []
     if len(log.strata) * len(log.actions) > _MAX_CELLS:
         return []
@@ -118,21 +120,51 @@ def guess_by_share(log: Log, part: IntArray, rows: IntArray) -> FloatArray:
     return found
 
 
+def learn_propensities(log: Log) -> Log:
+    """A log whose propensities were counted, with those learned from the context instead.
+
+    Nothing is learned where they were logged, or no context is named beside what they are counted by;
+    nor of more than 50 actions, which is said. A chance is learned on other folds than the row's own,
+    and on at most 20,000 rows.
+    """
+    by = [name for name in log.columns.context if name not in log.columns.strata]
+    if not log.is_estimated or not by:
+        return log
+    names = " and ".join(dict.fromkeys([*log.columns.strata, *by]))
+    findings = [one for one in log.findings if one[1] != describe_counted(log.columns)]
+    if len(log.actions) > _MAX_ACTIONS or len(np.unique(log.fold)) < 2:
+        said = (
+            f"{describe_counted(log.columns)}. {', '.join(by)} served the reward model alone, since chances "
+            f"are learned for at most {_MAX_ACTIONS} actions and from several clusters"
+        )
+        return replace(log, findings=(*findings, ("weak", said)))
+    said = (
+        f"propensities were not logged but learned from {names}: right only if the policy looked at "
+        "nothing else, and followed them in lines; log them to know"
+    )
+    chance = guess_by_context(log, np.arange(log.n))
+    return replace(log, propensity=chance, is_learned=True, findings=(*findings, ("weak", said)))
+
+
 def guess_by_context(log: Log, rows: IntArray) -> FloatArray:
     """Chance of the logged action of `rows` (m,) by penalised multinomial logistic regression, (m,).
 
-    Fitted to the other folds of these rows. Where an action stands in one fold alone, its share of
-    all rows.
+    Fitted to the other folds of these rows, 20,000 of them at most. Where an action stands in one fold
+    alone, its share of all rows.
     """
+    rng = np.random.default_rng(_SEED)
     x, action, fold = log.features[rows], log.action[rows], log.fold[rows]
     share = (np.bincount(action, minlength=len(log.actions)) + 1.0) / (len(rows) + len(log.actions))
     found = share[action]
     for k in np.unique(fold):
         held = fold == k
-        if len(np.unique(action[~held])) < 2:
+        others = np.flatnonzero(~held)
+        if len(others) > _MAX_ROWS:
+            others = np.sort(rng.permutation(others)[:_MAX_ROWS])
+        if len(np.unique(action[others])) < 2:
             continue
         chance = predict_choice(
-            x[~held], action[~held], x[held], count=len(log.actions), penalty=1.0
+            x[others], action[others], x[held], count=len(log.actions), penalty=1.0
         )
         own = chance[np.arange(len(chance)), action[held]]
         found[held] = np.where(own > 0, own, share[action[held]])
@@ -151,6 +183,13 @@ def _is_better(log: Log, gain: FloatArray, rows: IntArray, *, looks: int = 1) ->
 
 
 def _tell(log: Log, gain: float, better: str) -> Finding:
+    if log.is_learned:
+        said = (
+            f"the learned propensities do not fit the log: {better} foretell what was shown better "
+            f"(chances {np.expm1(gain):.1%} higher on average); cut the columns of --context into the parts "
+            "that the policy told apart, or log the chances"
+        )
+        return "not credible", said
     said = (
         f"the propensities do not fit the log: {better} foretell what was shown better than "
         f"{log.columns.propensity} does (chances {np.expm1(gain):.1%} higher on average); is the column "

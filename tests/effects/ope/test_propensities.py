@@ -105,6 +105,49 @@ def test_counted_propensities_are_not_held_against_themselves() -> None:
     assert check_propensities(read_log(frame, columns)) == []
 
 
+def evaluate_unlogged(frame: pl.DataFrame, context: tuple[str, ...], target: str) -> dict:
+    return evaluate_policy(
+        frame.drop("propensity_score"), target=target, context=context, propensity="estimate"
+    )
+
+
+def test_propensities_that_were_not_logged_are_learned_from_the_context() -> None:
+    """Counted without x they put the value of 0.2 above 0.25."""
+    gaps = []
+    for seed in range(6):
+        frame = draw(seed, rows=3000)
+        answer = evaluate_unlogged(frame, ("x",), "always:4")
+        ips = next(one for one in answer["estimates"] if one["estimator"] == "ips")
+        gaps.append(ips["estimate"] - 0.2)
+        assert answer["verdict"] == "weak"
+        assert "not logged but learned from x" in answer["reasons"][0]
+        assert not any("counted" in reason for reason in answer["reasons"])
+    assert abs(np.mean(gaps)) < 0.02
+    counted = evaluate_unlogged(draw(0, rows=3000), (), "always:4")
+    ips = next(one for one in counted["estimates"] if one["estimator"] == "ips")
+    assert ips["estimate"] > 0.25
+
+
+@pytest.mark.parametrize("kind", ["x", "x and z"])
+def test_learned_propensities_that_a_policy_did_not_follow_are_told(kind: str) -> None:
+    answer = evaluate_unlogged(
+        draw_by(1, kind, is_right=True, rows=3000), CONTEXTS[kind], "uniform"
+    )
+    assert answer["verdict"] == "not credible"
+    assert "the learned propensities do not fit the log" in answer["reasons"][0]
+
+
+def test_of_many_actions_propensities_stay_counted_and_that_is_said() -> None:
+    rng = np.random.default_rng(3)
+    frame = pl.DataFrame(
+        {"item_id": rng.integers(0, 60, 3000), "click": rng.integers(0, 2, 3000),
+         "x": rng.normal(size=3000)}
+    )  # fmt: skip
+    answer = evaluate_policy(frame, target="uniform", context=["x"], propensity="estimate")
+    assert answer["verdict"] == "weak"
+    assert "x served the reward model alone" in answer["reasons"][0]
+
+
 def test_a_share_is_counted_in_the_other_folds() -> None:
     frame = draw(2, rows=200)
     log = read_log(frame, find_columns(frame, context=["x"]))
