@@ -24,6 +24,9 @@ _MAIN_SHARE: Final = 0.8
 _SAME: Final = 0.999
 """Share of the outcome's variance that one control alone goes along with, from which on it may be the outcome."""
 
+_ONE_ROW: Final = 0.5
+"""Share of a column's variance in one row, above which the answer hangs on it."""
+
 
 def find_overlap(question: Question, options: Options) -> Overlap | None:
     """Overlap of a two-valued treatment for the average that is asked for; None for any other."""
@@ -48,6 +51,7 @@ def check_question(
     findings += _check_clusters(question, options)
     findings += [("weak", question.copies)] if question.copies else []
     findings += _check_outcome(question)
+    findings += _check_single_rows(question)
     if overlap is not None:
         findings += check_overlap(overlap)
         arm = min(overlap.n_treated, overlap.n_untreated)
@@ -95,6 +99,24 @@ def _check_outcome(question: Question) -> list[Finding]:
         "variance): if it was measured after the treatment, it takes the effect away; leave it out then"
     )
     return [("weak", said)]
+
+
+def _check_single_rows(question: Question) -> list[Finding]:
+    """Whether one row holds more than half of what outcome or treatment vary."""
+    sides = {"outcome": question.outcome}
+    if question.is_treated is None:
+        sides["treatment"] = question.treatment
+    found: list[Finding] = []
+    for name, values in sides.items():
+        shares = values**2 / question.n
+        most = int(shares.argmax())
+        if question.n >= THIN_ROWS and shares[most] > _ONE_ROW:
+            said = (
+                f"row {question.row[most] + 1:,} of the table holds {shares[most]:.0%} of all that the {name} "
+                "varies, so that estimate and interval are that row's: is its value right?"
+            )
+            found.append(("weak", said))
+    return found
 
 
 def _check_doses(question: Question) -> list[Finding]:

@@ -176,3 +176,18 @@ def test_a_control_that_is_all_but_the_outcome_is_told(noise: float, is_weak: bo
             assert answer["verdict"] != "credible"
             assert abs(answer["estimates"][0]["estimate"]) < 0.1
         assert not says(ask(frame, ["x"], **how), "all but repeats")
+
+
+@pytest.mark.parametrize("side", ["y", "d"])
+def test_an_answer_that_hangs_on_one_row_names_it(side: str) -> None:
+    rng = np.random.default_rng(0)
+    d = rng.normal(size=1500) if side == "d" else rng.integers(0, 2, 1500).astype(float)
+    frame = pl.DataFrame({"x": rng.normal(size=1500), "d": d, "y": d + rng.standard_t(3, 1500)})
+    assert not says(ask(frame, ["x"], estimators=["plr"]), "of the table holds")
+    far = frame.with_row_index().with_columns(
+        pl.when(pl.col("index") == 41).then(1e9).otherwise(side).alias(side)
+    )
+    answer = ask(far, ["x"], estimators=["plr"])
+    assert answer["verdict"] != "credible"
+    said = "outcome" if side == "y" else "treatment"
+    assert says(answer, f"row 42 of the table holds 100% of all that the {said} varies")
