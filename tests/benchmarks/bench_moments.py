@@ -20,8 +20,8 @@ and, on `--peer-days` days, all treatments:
               penalised, but is what it has for continuous controls
 
 A refit of the whole window is given by proportion to its rows (least squares is linear in them);
-`--peer-days 30` measures it instead, with some 6 GB of memory and much patience. On a busy machine
-set OPENBLAS_NUM_THREADS=1 for all sides: threads that wait for a core spin on small products.
+`--peer-days 30` measures it instead, with some 6 GB of memory and much patience. Refresh, floor and
+batch use one thread of BLAS, as nights do; the peers as many as they like.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from tasks.effects.moments import INTERCEPT, Moments, compute_moments, sum_moments
 from tasks.effects.plr import Fit, estimate_plr
@@ -219,9 +220,10 @@ def measure_refresh(
     short, long = store("short", options.days), store("long", 365)
     os.sync()
     stored = read_window(short, options.days)
-    fresh, history, lowest, micro = race(
-        options.repeats, lambda: refresh(short), lambda: refresh(long), floor, batch
-    )
+    with threadpool_limits(1, user_api="blas"):
+        fresh, history, lowest, micro = race(
+            options.repeats, lambda: refresh(short), lambda: refresh(long), floor, batch
+        )
     peaks = [
         measure_peak(folder, options, days)
         for folder, days in ((short, options.days), (long, options.days), (long, 365))

@@ -53,6 +53,8 @@ def estimate_tests(
     said = "the tests differ in their effects" if differ else "the tests agree"
     broken = [one["test"] for one in lines if one["verdict"] == "not credible"]
     few = f"; {len(found)} tests can hardly tell how much tests differ" if len(found) < _FEW else ""
+    nameless = frame[tests].null_count()
+    left = f"; {nameless:,} rows without {tests} are in none of them" if nameless else ""
     return {
         "tests": lines,
         "pooled": {
@@ -60,7 +62,8 @@ def estimate_tests(
             "between": pooled.between,
             "q_p_value": pooled.q_p_value,
             "verdict": _weigh_broken(len(broken), len(found)),
-            "reason": f"{said} (Cochran's Q, p = {pooled.q_p_value:.2g}){few}{_tell_broken(broken)}",
+            "reason": f"{said} (Cochran's Q, p = {pooled.q_p_value:.2g}){few}{left}"
+            + _tell_broken(broken),
         },
     }
 

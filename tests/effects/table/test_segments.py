@@ -97,6 +97,16 @@ def test_tests_are_shown_one_by_one_and_pooled():
     assert apart["pooled"]["reason"].startswith("the tests differ")
 
 
+def test_rows_of_no_test_are_counted():
+    frame = make_trials(np.random.default_rng(4), [0.5, 0.5])
+    asked = {"outcome": "y", "treatment": "d", "is_experiment": True}
+    assert "rows without" not in estimate_tests(frame, "t", **asked)["pooled"]["reason"]
+    holed = frame.with_columns(t=pl.when(pl.int_range(pl.len()) % 10 > 0).then("t"))
+    answer = estimate_tests(holed, "t", **asked)
+    assert answer["pooled"]["reason"].endswith("; 100 rows without t are in none of them")
+    assert sum(one["n"] for one in answer["tests"]) == 900
+
+
 def test_a_test_that_cannot_be_estimated_is_listed_and_not_pooled():
     frame = make_trials(np.random.default_rng(6), [0.5, 0.5]).with_columns(
         pl.col("d").cast(pl.Int64)
