@@ -38,7 +38,8 @@ _LOST: Final = "\ufffd"
 def read_texts(path: str) -> pl.DataFrame:
     """Rows of a CSV, TSV, Parquet, Stata or JSON-lines file.
 
-    Raises InputError when it is absent, cannot be read as what it is called, or is not UTF-8.
+    A few lines of a table that are not UTF-8 are told. Raises InputError when it is absent, cannot be
+    read as what it is called, or is in another encoding.
     """
     file = Path(path)
     name = file.name.lower()
@@ -47,8 +48,8 @@ def read_texts(path: str) -> pl.DataFrame:
         raise ConfigError(f"{file.name} is of an unknown kind; allowed are {allowed}")
     if not name.endswith(JSON_SUFFIXES):
         frame = read_table(file)
-        if name.endswith(TEXT_SUFFIXES) and _has_lost_letters(frame):
-            check_utf8(file)
+        if name.endswith(TEXT_SUFFIXES) and _has_lost_letters(frame) and (lost := check_utf8(file)):
+            print_note(lost)
         return frame
     if not file.is_file():
         raise InputError(f"there is no file {file}; check the path")
@@ -56,7 +57,7 @@ def read_texts(path: str) -> pl.DataFrame:
     try:
         return pl.read_ndjson(file, infer_schema_length=None)
     except Exception as error:
-        check_utf8(file)
+        check_utf8(file, stray=0.0)
         told = _find_bad_line(file) or str(error).splitlines()[0][:200]
         raise InputError(
             f"{file} could not be read as JSON lines ({told}); one object a line is expected"

@@ -14,6 +14,8 @@ SUFFIXES: Final = (".csv", ".csv.gz", ".tsv", ".parquet", ".dta")
 TWICE: Final = "_duplicated_0"
 """What follows the name of a column that a CSV file has a second time."""
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+_STRAY: Final = 0.01
+"""Share of lines that may hold bytes which are no UTF-8, in a file that is not in another encoding."""
 NULLS: Final = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 
 
@@ -51,18 +53,32 @@ def check_encoding(path: Path) -> None:
         raise InputError(f"{path} is written in UTF-16; save it as UTF-8")
 
 
-def check_utf8(path: Path) -> None:
-    """Raise InputError, with the line and what to do, for a text file that is not UTF-8 throughout."""
+def check_utf8(path: Path, *, stray: float = _STRAY) -> str | None:
+    """What is lost of a text file of which a few lines are no UTF-8, None where all are.
+
+    Raises InputError, with the line and what to do, when the first line or more than a share of `stray`
+    are none: the file is then in another encoding.
+    """
+    bad: list[tuple[int, int]] = []
+    number = 0
     with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 line.decode()
             except UnicodeDecodeError as error:
-                raise InputError(
-                    f"line {number:,} of {path} is not valid UTF-8 (byte 0x{line[error.start]:02x}); save "
-                    "the file as UTF-8 (of Windows-1252, as spreadsheets export it: iconv -f WINDOWS-1252 "
-                    "-t UTF-8)"
-                ) from None
+                bad.append((number, line[error.start]))
+    if not bad:
+        return None
+    where, byte = bad[0]
+    if where == 1 or len(bad) > stray * number:
+        raise InputError(
+            f"line {where:,} of {path} is not valid UTF-8 (byte 0x{byte:02x}); save the file as UTF-8 (of "
+            "Windows-1252, as spreadsheets export it: iconv -f WINDOWS-1252 -t UTF-8)"
+        )
+    return (
+        f"{len(bad):,} of {number:,} lines of {path} hold bytes that are no UTF-8 (the first: line "
+        f"{where:,}, byte 0x{byte:02x}); they are read as \N{REPLACEMENT CHARACTER}"
+    )
 
 
 def _find_ragged(path: Path, name: str) -> str | None:

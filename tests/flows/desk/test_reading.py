@@ -181,6 +181,22 @@ def test_files_that_cannot_be_read_say_where_and_what_to_do(
         read_texts(str(tmp_path / name))
 
 
+def test_a_few_stray_bytes_are_told_and_the_rest_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["body,n", *(f"caf\u00e9 {n},{n}" for n in range(300))]
+    content = "\n".join(lines).encode().replace(b"\xc3\xa9 7,", b"\xe9 7,")
+    (tmp_path / "r.csv").write_bytes(content)
+    texts = read_texts(str(tmp_path / "r.csv"))["body"].to_list()
+    assert texts[6:8] == ["caf\u00e9 6", "caf\ufffd 7"]
+    said = capsys.readouterr().err
+    assert "1 of 301 lines of " in said
+    assert "(the first: line 9, byte 0xe9)" in said
+    (tmp_path / "r.jsonl").write_bytes(b'{"body": "a"}\n' * 300 + b'{"body": "\xe9"}\n')
+    with pytest.raises(InputError, match=r"line 301 .*0xe9.*iconv"):
+        read_texts(str(tmp_path / "r.jsonl"))
+
+
 def test_a_sign_that_stands_for_letters_lost_before_is_read_like_any_other(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("body,n\ncaf\ufffd,1\n", encoding="utf-8")
     assert read_texts(str(tmp_path / "r.csv"))["body"].to_list() == ["caf\ufffd"]
