@@ -41,8 +41,8 @@ _MOST_LEVELS: Final = 200
 _SHOWN: Final = 8
 
 
-def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
-    """Raise InputError for names that are not columns, with the nearest that are, or that hold more than a value a row."""
+def check_names(frame: pl.DataFrame, names: Sequence[str]) -> None:
+    """Raise InputError for names that are not columns, with the nearest that are."""
     for name in names:
         if f"{name}{TWICE}" in frame.columns:
             raise InputError(f"column {name} is there more than once in the table; rename one")
@@ -50,6 +50,12 @@ def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
             near = get_close_matches(name, frame.columns, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"it has {frame.columns[:30]}"
             raise InputError(f"there is no column {name!r} in the table; {hint}")
+
+
+def check_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
+    """Raise InputError as `check_names`, and for columns of lists, fields or bytes."""
+    check_names(frame, names)
+    for name in names:
         dtype = frame.schema[name]
         if dtype.is_nested() or dtype in (pl.Object, pl.Binary):
             raise InputError(

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.effects.basis import FloatArray, read_numbers
-from tasks.effects.controls.columns import check_columns, read_clusters
+from tasks.effects.controls.columns import check_columns, check_names, read_clusters
 from tasks.effects.moments import IntArray
 from tasks.platform.errors import ConfigError, EstimationError
 
@@ -112,7 +112,8 @@ def prepare_variables(
 
     Raises InputError for absent columns, EstimationError when too little is left.
     """
-    check_columns(frame, [*roles.columns, *([roles.cluster] if roles.cluster else [])])
+    check_names(frame, roles.columns)
+    check_columns(frame, [roles.cluster] if roles.cluster else [])
     frame, aside = _set_aside_unfit(frame, roles, max_levels=max_levels)
     kept = [name for name in roles.columns if name not in {one.column for one in aside}]
     frame, notes = _drop_missing(frame, kept, roles.cluster)

@@ -189,11 +189,12 @@ def test_columns_that_cannot_be_used_are_set_aside_with_the_reason():
     frame = make_collider(n=300).with_columns(
         same=pl.lit(3), twice=pl.col("a") * 2 + 1, void=pl.lit(None, dtype=pl.Float64),
         name=pl.Series([f"user {i}" for i in range(300)]), listed=pl.lit([1, 2]),
+        blob=pl.lit(b"\xff"),
         kind=pl.Series(["x", "y", "z"] * 100), odd=pl.Series(["left", "right"] * 150),
     )  # fmt: skip
     graph = find(frame, bootstraps=3)
     reasons = {one.column: one.reason for one in graph.set_aside}
-    assert set(reasons) == {"same", "twice", "void", "name", "listed"}
+    assert set(reasons) == {"same", "twice", "void", "name", "listed", "blob"}
     assert reasons["same"] == "it does not vary"
     assert reasons["twice"] == "it says the same as a, which is kept"
     assert "300 levels" in reasons["name"]
