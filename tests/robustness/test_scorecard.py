@@ -80,6 +80,7 @@ def test_what_the_reader_misses_is_counted_and_does_not_count():
     assert read_fakes(fakes, ["price"], None) == (fakes, None)
 
 
+@pytest.mark.slow
 def test_a_fake_review_that_is_never_read_is_no_row_and_not_as_it_was_meant():
     target = sample_target(5, 10)
     plan = Plan(share=0.05)
