@@ -90,7 +90,7 @@ def estimate_source(
 ) -> dict[str, Any]:
     """Answer one causal question, with segments and effects of rows where they are asked for."""
     frame = read_source(table, config)
-    check_columns(frame, segments)
+    check_columns(frame, [*segments, *([tests] if tests is not None else [])])
     frame, controls = add_tones(frame, asked["controls"], text_controls)
     asked = {**asked, "controls": controls}
     vectors = embed_columns(frame, text_controls, config)
@@ -98,15 +98,15 @@ def estimate_source(
     answer = estimate_table(
         frame, **asked, vectors=vectors, has_effects=cate_out is not None, memo=memo, **options
     )
+    if tests is not None or segments:
+        question = replace(make_question(frame, asked, vectors), memo=memo)
     if tests is not None:
-        check_columns(frame, [tests])
-        whole = weigh_whole(answer, make_question(frame, asked, vectors), frame[tests])
+        whole = weigh_whole(answer, question, frame[tests])
         answer = whole | estimate_tests(frame, tests, **asked, vectors=vectors, **options)
     if cate_out is not None:
         answer["cate_out"] = write_effects(answer.pop("cate"), cate_out)
     if segments:
         plain = make_options(options.get("estimand", "ate"), options.get("penalty", 1.0))
-        question = replace(make_question(frame, asked, vectors), memo=memo)
         answer["segments"] = [
             estimate_table_segments(question, plain, frame[name], beside=answer)
             for name in segments

@@ -158,6 +158,11 @@ class Teaching:
     columns: tuple[str, ...] = ()
     sample: int | None = None
 
+    @property
+    def by(self) -> str | None:
+        """Who teaches: naming labels makes a person the teacher."""
+        return self.teacher or (BY_LABELS if self.labels else None)
+
 
 UNTAUGHT: Final = Teaching()
 
@@ -235,19 +240,19 @@ def check_teaching(name: str, teaching: Teaching) -> None:
             f"a teacher, its labels and its sample mean nothing to the {name} extractor; add --extractor "
             "distilled, or leave them out"
         )
-    by = teaching.teacher or (BY_LABELS if teaching.labels else None)
-    if teaching.labels and by != BY_LABELS:
-        raise ConfigError(f"--teacher is {by}, who asks for no labels; leave one of the two out")
-    if teaching.sample and by == BY_LABELS:
+    if teaching.labels and teaching.by != BY_LABELS:
+        raise ConfigError(
+            f"--teacher is {teaching.by}, who asks for no labels; leave one of the two out"
+        )
+    if teaching.sample and teaching.by == BY_LABELS:
         raise ConfigError(
             "--sample is of a teacher that reads; of labels all are taken, leave it out"
         )
 
 
 def change_teaching(settings: ExtractSettings, teaching: Teaching) -> ExtractSettings:
-    """The settings with what the command says otherwise; naming labels makes a person the teacher."""
-    teacher = teaching.teacher or (BY_LABELS if teaching.labels else None)
-    said = {"teacher": teacher, "labels": teaching.labels, "sample": teaching.sample}
+    """The settings with what the command says otherwise."""
+    said = {"teacher": teaching.by, "labels": teaching.labels, "sample": teaching.sample}
     kept = settings.distilled.model_dump() | {k: v for k, v in said.items() if v is not None}
     try:
         return settings.model_copy(update={"distilled": DistilledSettings(**kept)})

@@ -1,15 +1,13 @@
 """Fingerprints of delivered files: what changes when a drop is corrected, and only then."""
 
 import hashlib
-import json
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from tasks.ingest.files import Source, check_source, is_url, open_source
+from tasks.platform.runs import read_json, write_json
 
 _BLOCK_BYTES = 1 << 20
 _SETTLED_NS: Final = 5_000_000_000
@@ -59,26 +57,15 @@ class Contents:
             if is_url(place) or Path(place).exists()
         }
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(dir=self._path.parent, prefix=".contents-")
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
-                json.dump({**kept, **self._new}, stream)
-            Path(draft).replace(self._path)
+            write_json(self._path, {**kept, **self._new})
         except OSError:
             return
         self._known |= self._new
         self._new = {}
 
     def _read(self) -> dict[str, list[str]]:
-        if self._path is None:
-            return {}
-        try:
-            found = json.loads(self._path.read_text(encoding="utf-8", errors="surrogateescape"))
-        except (OSError, ValueError):
-            return {}
-        is_whole = isinstance(found, dict) and all(
-            isinstance(entry, list) and len(entry) == 2 for entry in found.values()
-        )
+        found = (read_json(self._path) if self._path else None) or {}
+        is_whole = all(isinstance(entry, list) and len(entry) == 2 for entry in found.values())
         return found if is_whole else {}
 
 

@@ -31,6 +31,12 @@ from tests.ingest.test_publish import publish
 MONDAY, TUESDAY = date(2024, 3, 4), date(2024, 3, 5)
 
 
+def make_shop(folder: Path) -> Settings:
+    """Settings with one source, whose drops lie in `drops`."""
+    source = {"name": "shop", "kind": "sample", "path": "drops"}
+    return Settings(root=folder, sources=(source,))  # type: ignore[arg-type]
+
+
 def make_night(tmp_path: Path, day: date) -> Night:
     return open_night(Settings(root=tmp_path), day)
 
@@ -62,10 +68,7 @@ def test_a_night_tells_of_a_drop_of_which_nothing_is_read(tmp_path: Path) -> Non
     folder = tmp_path / "drops" / str(MONDAY)
     folder.mkdir(parents=True)
     (folder / "reviews.xlsx").touch()
-    settings = Settings(
-        root=tmp_path,
-        sources=({"name": "shop", "kind": "sample", "path": "drops"},),  # type: ignore[arg-type]
-    )
+    settings = make_shop(tmp_path)
     for day, is_told in ((MONDAY, True), (TUESDAY, False)):
         night = open_night(settings, day)
         ingest_drops(night)
@@ -81,10 +84,7 @@ def test_a_drop_that_cannot_be_read_leaves_the_other_days_nights_alone(tmp_path:
         folder = tmp_path / "drops" / str(day)
         folder.mkdir(parents=True)
         (folder / "reviews.jsonl").write_bytes(make_line(reviewed_at=f"{day}T10:00:00Z"))
-    settings = Settings(
-        root=tmp_path,
-        sources=({"name": "shop", "kind": "sample", "path": "drops"},),  # type: ignore[arg-type]
-    )
+    settings = make_shop(tmp_path)
     run = open_night(settings, MONDAY).run
     monday, _ = find_drops(settings, until=TUESDAY)
     publish(run, ingest.stage_drop.fn(monday, settings.ingest, TUESDAY, run))
@@ -106,10 +106,7 @@ def test_a_plan_tells_a_drop_of_which_nothing_is_read_from_none(tmp_path: Path) 
     folder = tmp_path / "drops" / str(MONDAY)
     folder.mkdir(parents=True)
     (folder / "reviews.xlsx").touch()
-    settings = Settings(
-        root=tmp_path,
-        sources=({"name": "shop", "kind": "sample", "path": "drops"},),  # type: ignore[arg-type]
-    )
+    settings = make_shop(tmp_path)
     monday, tuesday = plan_backfill(settings, MONDAY, TUESDAY)
     assert (monday.action, tuesday.action) == ("skip", "skip")
     assert "(reviews.xlsx): deliver .json" in monday.why
@@ -121,10 +118,7 @@ def test_rows_of_the_day_after_a_drop_do_not_move_the_newest_night(tmp_path: Pat
     path.parent.mkdir(parents=True)
     times = ("2024-03-04T10:00:00Z", "2024-03-05T03:00:00Z")
     path.write_bytes(b"".join(make_line(reviewed_at=time) for time in times))
-    settings = Settings(
-        root=tmp_path,
-        sources=({"name": "shop", "kind": "sample", "path": "drops"},),  # type: ignore[arg-type]
-    )
+    settings = make_shop(tmp_path)
     assert choose_day(settings, None) == MONDAY
     run = open_night(settings, MONDAY).run
     for drop in find_drops(settings, until=MONDAY):

@@ -58,9 +58,10 @@ def check_propensities(log: Log) -> list[Finding]:
     rows = every
     if log.n > _MAX_ROWS:
         rows = np.sort(np.random.default_rng(_SEED).permutation(log.n)[:_MAX_ROWS])
-    gain = np.log(guess_by_context(log, rows)) - np.log(log.propensity[rows])
-    if _is_better(log, gain, rows):
-        return [_tell(log, float(gain.mean()), f"a model by {', '.join(log.columns.context)}")]
+    if not log.is_learned:  # by that very model
+        gain = np.log(guess_by_context(log, rows)) - np.log(log.propensity[rows])
+        if _is_better(log, gain, rows):
+            return [_tell(log, float(gain.mean()), f"a model by {', '.join(log.columns.context)}")]
     return _check_parts(log, rows)
 
 
