@@ -1,21 +1,13 @@
 -- Grain: one row per row of one delivered file, good or refused, in file order.
 -- Inputs: batches(line, raw, cells, problem), as in staging/reviews_read.
--- Parameters: $pointers, one place in it per field (null: no such column), $source, $drop_id,
--- $file_name, $column_names and $hidden_places (from 1: what refused rows must not show). Text is masked outside.
+-- Parameters: $pointers, one place in it per field (null: no such column), $is_careful
+-- (see read_cells), $column_names and $hidden_places (from 1: what refused rows must not show). Text is masked outside.
 -- A price that cannot be read ("", a range, markup) is null: shops leave them out freely. Of a category path the second level is kept: the first is the same for a whole file, deeper ones
 -- are often not categories at all.
 WITH found AS (
     SELECT
         line, raw, problem, cells IS NULL AS is_json,
-        CASE
-            WHEN problem IS NULL AND cells IS NULL AND starts_with(raw, '{')
-                AND (ends_with(raw, '}' || chr(10)) OR ends_with(raw, '}' || chr(13) || chr(10)))
-                THEN try(json_extract_string(raw, $pointers))
-            WHEN problem IS NOT NULL THEN NULL
-            WHEN cells IS NOT NULL THEN cells
-            WHEN starts_with(ltrim(raw, chr(9) || ' '), '{') AND json_valid(raw)
-                THEN json_extract_string(raw, $pointers)
-        END AS cells
+        read_cells(raw, cells, problem, $pointers, $is_careful) AS cells
     FROM batches
 ),
 fields AS (
@@ -71,14 +63,11 @@ judged AS (
 )
 SELECT
     item_id,
-    $source AS source,
     title,
     description,
     brand,
     coalesce(read_key(path[2]), read_key(path[1]), category_other) AS category,
     CASE WHEN isfinite(read_number(price_text)) THEN read_number(price_text) END AS price_usd,
-    $drop_id AS drop_id,
-    $file_name AS file,
     line,
     reason,
     CASE WHEN reason IS NOT NULL THEN coalesce(raw, show_cells($column_names, cells, $hidden_places)) END AS raw_text

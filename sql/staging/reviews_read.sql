@@ -3,24 +3,15 @@
 -- in `cells`; `problem` says why a line could not be read at all.
 -- Parameters: $pointers (JSON pointers of the columns read), one place in that list per field (null
 -- when the format has no such column), $time_format, $earliest_us, $latest_us, $inner_pad,
--- $outer_pad (null: user ids stay), $source, $drop_id, $file_name,
+-- $outer_pad (null: user ids stay), $is_careful (see read_cells),
 -- $column_names and $hidden_places (from 1: what refused rows must not show).
--- Text is masked, and `identity`, title and text hashed into review_id, outside.
+-- Outside text is masked, the row hashed into review_id, and said which source, drop and file it is of.
 -- Of a CASE whose first condition holds for all of 2,048 rows nothing is copied: the usual comes first.
--- What looks whole is parsed once, and row by row where one of them fails; the rest is checked first.
 -- Refused rows carry `reason` ("kind: detail") and `raw_text`; "unreadable" is explained later.
 WITH found AS (
     SELECT
         line, raw, problem, cells IS NULL AS is_json,
-        CASE
-            WHEN problem IS NULL AND cells IS NULL AND starts_with(raw, '{')
-                AND (ends_with(raw, '}' || chr(10)) OR ends_with(raw, '}' || chr(13) || chr(10)))
-                THEN try(json_extract_string(raw, $pointers))
-            WHEN problem IS NOT NULL THEN NULL
-            WHEN cells IS NOT NULL THEN cells
-            WHEN starts_with(ltrim(raw, chr(9) || ' '), '{') AND json_valid(raw)
-                THEN json_extract_string(raw, $pointers)
-        END AS cells
+        read_cells(raw, cells, problem, $pointers, $is_careful) AS cells
     FROM batches
 ),
 fields AS (
@@ -96,13 +87,6 @@ judged AS (
     FROM fields
 )
 SELECT
-    concat_ws(
-        chr(31), $source, hash_user(user_id, $inner_pad, $outer_pad), item_id,
-        strftime(
-            CASE WHEN reason IS NULL THEN make_timestamp(at_us) END, '%Y-%m-%dT%H:%M:%S.%fZ'
-        )
-    ) AS identity,
-    $source AS source,
     hash_user(user_id, $inner_pad, $outer_pad) AS user_id,
     item_id,
     CASE WHEN reason IS NULL THEN make_timestamptz(at_us) END AS reviewed_at,
@@ -117,8 +101,6 @@ SELECT
         WHEN reason IS NULL THEN read_number(coalesce(total_text, pair[2]))
     END::BIGINT AS total_votes,
     read_flag(flag_text) AS is_verified,
-    $drop_id AS drop_id,
-    $file_name AS file,
     line,
     reason,
     CASE WHEN reason IS NOT NULL THEN coalesce(raw, show_cells($column_names, cells, $hidden_places)) END AS raw_text

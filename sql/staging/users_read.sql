@@ -1,20 +1,12 @@
 -- Grain: one row per row of one delivered file, good or refused, in file order.
 -- Inputs: batches(line, raw, cells, problem), as in staging/reviews_read.
 -- Parameters: $pointers, one place in it per field (null: no such column), $inner_pad, $outer_pad,
--- $source, $drop_id, $file_name, $column_names and $hidden_places (from 1: what refused rows must not show),
+-- $is_careful (see read_cells), $column_names and $hidden_places (from 1: what refused rows must not show),
 -- and $packed_names with $packed_places, columns gathered into `features`.
 WITH found AS (
     SELECT
         line, raw, problem, cells IS NULL AS is_json,
-        CASE
-            WHEN problem IS NULL AND cells IS NULL AND starts_with(raw, '{')
-                AND (ends_with(raw, '}' || chr(10)) OR ends_with(raw, '}' || chr(13) || chr(10)))
-                THEN try(json_extract_string(raw, $pointers))
-            WHEN problem IS NOT NULL THEN NULL
-            WHEN cells IS NOT NULL THEN cells
-            WHEN starts_with(ltrim(raw, chr(9) || ' '), '{') AND json_valid(raw)
-                THEN json_extract_string(raw, $pointers)
-        END AS cells
+        read_cells(raw, cells, problem, $pointers, $is_careful) AS cells
     FROM batches
 ),
 fields AS (
@@ -49,10 +41,7 @@ judged AS (
 )
 SELECT
     hash_user(user_id, $inner_pad, $outer_pad) AS user_id,
-    $source AS source,
     features,
-    $drop_id AS drop_id,
-    $file_name AS file,
     line,
     reason,
     CASE WHEN reason IS NOT NULL THEN coalesce(raw, show_cells($column_names, cells, $hidden_places)) END AS raw_text

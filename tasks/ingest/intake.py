@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import count, islice
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import pyarrow as pa
@@ -116,17 +118,17 @@ class Feed:
         self._held: pa.RecordBatch | None = None
         self._error: Exception | None = None
 
-    def iter_runs(self) -> Iterator[tuple[pa.RecordBatchReader, int]]:
-        """Streams, each to be read whole before the next, and how many rows to hand on at once.
+    def iter_runs(self) -> Iterator["Run"]:
+        """Runs, each to be read whole before the next.
 
-        What goes wrong while a file is read ends the stream, whoever reads it, and is raised when
+        What goes wrong while a file is read ends the run, whoever reads it, and is raised when
         the next one is asked for.
         """
         self._advance()
         while self._held is not None:
-            count = max(1, min(HANDED_ROWS, int(HANDED_BYTES / _measure_rows(self._held))))
-            longest = _MANY_TIMES * HANDED_BYTES / count
-            yield pa.RecordBatchReader.from_batches(BATCH_SCHEMA, self._iter_run(longest)), count
+            n_rows = max(1, min(HANDED_ROWS, int(HANDED_BYTES / _measure_rows(self._held))))
+            longest = _MANY_TIMES * HANDED_BYTES / n_rows
+            yield Run(self._iter_run(longest), n_rows)
         if self._error is not None:
             raise self._error
 
@@ -147,6 +149,34 @@ class Feed:
             self._held = next((batch for batch in self._batches if batch.num_rows), None)
         except Exception as error:  # raised by iter_runs: DuckDB would make it one of its own
             self._held, self._error = None, error
+
+
+class Run:
+    """Rows that one statement reads, `n_handed` of them handed on at once.
+
+    A statement that failed may read them again from the first: they are kept. Its threads may still
+    be reading then, hence the lock; nothing that they take is lost.
+    """
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], n_handed: int) -> None:
+        self.n_handed = n_handed
+        self._batches = batches
+        self._kept: list[pa.RecordBatch] = []
+        self._lock = Lock()
+
+    def open(self) -> pa.RecordBatchReader:
+        """All rows, from the first."""
+        return pa.RecordBatchReader.from_batches(BATCH_SCHEMA, self._iter_kept())
+
+    def _iter_kept(self) -> Iterator[pa.RecordBatch]:
+        for place in count():
+            with self._lock:
+                if place == len(self._kept):
+                    self._kept += islice(self._batches, 1)
+                if place == len(self._kept):
+                    return
+                batch = self._kept[place]
+            yield batch
 
 
 def _measure_rows(batch: pa.RecordBatch) -> float:
@@ -311,9 +341,6 @@ def bind_read(each: Delivery, columns: Sequence[str], identity: Identity) -> dic
         "pointers": [make_pointer(column) for column in columns],
         "column_names": list(columns),
         "hidden_places": [at + 1 for at in find_struck(columns, each.format, options)],
-        "source": identity.source,
-        "drop_id": identity.drop_id,
-        "file_name": each.name,
     }
     for name in FIELDS[table]:
         column = each.format.columns.get(name)
@@ -325,6 +352,8 @@ def bind_read(each: Delivery, columns: Sequence[str], identity: Identity) -> dic
     if table in _USER_TABLES:
         key = options.user_id_key
         bound["inner_pad"], bound["outer_pad"] = derive_pads(key) if key else (None, None)
+    if table == "exposures":
+        bound["source"] = identity.source
     if table in _PACKING_TABLES:
         packed = [column for column in each.format.packed if column in columns]
         bound["packed_names"] = packed

@@ -15,7 +15,7 @@ Of lines longer than `max_line_bytes` the quarantine keeps up to 16 MiB, with le
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ from tasks.ingest.intake import (
     IngestOptions,
     Meter,
     Progress,
+    Run,
     bind_read,
     describe_files,
     list_hidden,
@@ -59,6 +60,8 @@ a third, which says little about the source."""
 MEMORY_LIMIT: Final = "512MB"
 """Of DuckDB; what exceeds it (keys of very large drops) spills into the work folder."""
 
+_QUERY_ERRORS: Final = (duckdb.Error, pa.ArrowException, OSError)
+"""What a statement fails with, by the way that its rows are fetched."""
 _REFUSED: Final = pa.schema(
     [QUARANTINE.field(name) for name in ("file", "line", "reason", "raw_text")]
 )
@@ -71,6 +74,7 @@ _MACROS: Final = (
     "macro_mend_time",
     "macro_read_time",
     "macro_read_key",
+    "macro_read_cells",
     "macro_show_value",
     "macro_show_cells",
     "macro_is_nested",
@@ -144,7 +148,7 @@ def stage_files(
                 rows_read = sorter.read(Meter(deliveries, progress))
                 staged = sorter.write(rows_read, staged_path, quarantine_path)
                 sorter.check_columns()
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
+    except _QUERY_ERRORS as error:
         raise StorageError(
             f"rows of {source} could not be staged in {str(work_dir)!r}: {error}; "
             "see to the disk and run again"
@@ -163,6 +167,7 @@ class _Sorter:
         self._refused = scratch / "refused.parquet"
         self._present: dict[int, Counter[str]] = {each.place: Counter() for each in deliveries}
         self._rows: Counter[int] = Counter()
+        self._is_careful = False
         self._connection = _connect(scratch)
 
     def close(self) -> None:
@@ -185,34 +190,55 @@ class _Sorter:
     ) -> int:
         feed = open_feed(each, self._identity, meter)
         bound = bind_read(each, feed.columns, self._identity)
-        for batches, count in feed.iter_runs():
-            self._read_run(each, batches, count, bound, accepted, refused)
+        self._is_careful = False
+        for run in feed.iter_runs():
+            for rows in self._iter_rows(run, bound):
+                self._take_rows(each, rows, accepted, refused)
         return feed.rows
 
-    def _read_run(
-        self,
-        each: Delivery,
-        batches: pa.RecordBatchReader,
-        count: int,
-        bound: dict[str, Any],
-        accepted: RowWriter,
-        refused: RowWriter,
-    ) -> None:
-        self._connection.register("batches", batches)
+    def _iter_rows(self, run: Run, bound: dict[str, Any]) -> Iterator[pa.Table]:
+        """What the statement makes of a run, in its order; a line that ends it makes it careful.
+
+        It stays so for the rest of the file: such a line seldom comes alone.
+        """
+        n_handed = 0
+        try:
+            for rows in self._query_rows(run, bound):
+                n_handed += rows.num_rows
+                yield rows
+        except _QUERY_ERRORS:
+            if self._is_careful:
+                raise
+            self._is_careful = True
+            for rows in self._query_rows(run, bound):
+                n_known = min(n_handed, rows.num_rows)
+                n_handed -= n_known
+                yield rows.slice(n_known)
+
+    def _query_rows(self, run: Run, bound: dict[str, Any]) -> Iterator[pa.Table]:
+        self._connection.register("batches", run.open())
         query = read_sql(f"staging/{self._identity.table}_read")
-        rows = self._connection.execute(query, bound).to_arrow_reader(count)
+        bound = bound | {"is_careful": self._is_careful}
+        rows = self._connection.execute(query, bound).to_arrow_reader(run.n_handed)
         # One thread reads and queries (DuckDB has more of its own) while this one finishes rows.
         with ThreadPoolExecutor(1) as thread:
             ahead = thread.submit(next, rows, None)
             while (batch := ahead.result()) is not None:
                 ahead = thread.submit(next, rows, None)
-                self._take_rows(each, pa.Table.from_batches([batch]), accepted, refused)
+                yield pa.Table.from_batches([batch])
         self._connection.unregister("batches")
 
     def _take_rows(
         self, each: Delivery, rows: pa.Table, accepted: RowWriter, refused: RowWriter
     ) -> None:
         table, options = self._identity.table, self._identity.options
+        origin = {
+            "source": self._identity.source,
+            "drop_id": self._identity.drop_id,
+            "file": each.name,
+        }
+        for name, value in origin.items():
+            rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
         for name in REQUIRED[table]:
             self._present[each.place][name] += rows.num_rows - rows.column(name).null_count
         reasons = rows.column("reason")

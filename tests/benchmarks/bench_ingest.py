@@ -98,10 +98,12 @@ def run_bare(path: Path, folder: Path) -> None:
 def run_child(what: str, path: Path) -> None:
     """Warm imports, run once, and print seconds, CPU seconds and peak MB as JSON."""
     import duckdb
-    import polars
+    import polars_hash
     import pyarrow.parquet
 
-    del duckdb, polars, pyarrow
+    import tasks.ingest.stage
+
+    del duckdb, polars_hash, pyarrow, tasks
     work = {"ours": run_ours, "bare": run_bare}[what]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()

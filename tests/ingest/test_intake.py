@@ -22,7 +22,7 @@ def make_batches(*sizes: tuple[int, int]) -> Iterator[pa.RecordBatch]:
 
 def read_runs(feed: Feed) -> list[tuple[int, int]]:
     """(rows, rows handed on at once) of every run."""
-    return [(batches.read_all().num_rows, count) for batches, count in feed.iter_runs()]
+    return [(run.open().read_all().num_rows, run.n_handed) for run in feed.iter_runs()]
 
 
 def test_rows_that_grow_long_are_handed_on_fewer_at_a_time() -> None:
@@ -38,6 +38,17 @@ def test_one_statement_reads_no_more_than_its_share_of_a_file() -> None:
     runs = read_runs(feed)
     assert [rows for rows, _ in runs] == [70, 20]
     assert RUN_BYTES <= 7 * 10_000_000
+
+
+def test_run_is_read_again_from_its_first_row_whoever_has_stopped_where() -> None:
+    run = next(Feed([], make_batches((3, 10), (4, 10), (5, 10))).iter_runs())
+    stopped = run.open()
+    assert stopped.read_next_batch().num_rows == 3
+    again = run.open()
+    assert again.read_next_batch().num_rows == 3
+    assert stopped.read_next_batch().num_rows == 4
+    assert [batch.num_rows for batch in again] == [4, 5]
+    assert run.open().read_all().num_rows == 12
 
 
 def test_error_met_while_reading_is_raised_as_it_is() -> None:

@@ -504,6 +504,27 @@ def test_drop_of_many_blocks_keeps_line_numbers_and_every_row(tmp_path: Path) ->
     assert all(row["text"].startswith(f"{row['line'] - 1} ") for row in result.rows)
 
 
+@pytest.mark.parametrize("broken", [0, 7_999])
+def test_line_that_only_looks_whole_costs_no_other_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    # small steps, so that rows are handed on before the last line is met
+    monkeypatch.setattr("tasks.ingest.intake.HANDED_ROWS", 400)
+    monkeypatch.setattr("tasks.ingest.stage._SESSION", ("session_utc",))
+    monkeypatch.setattr("tasks.ingest.files.BLOCK_BYTES", 1 << 16)
+    lines = [make_line(text=f"{at} " + "word " * 200, user_id=str(at)) for at in range(8_000)]
+    lines[broken] = b'{"user_id": "u1", "item_id": }\n'
+    path = tmp_path / "big.jsonl"
+    path.write_bytes(b"".join(lines))
+    result = stage_paths(tmp_path, [path])
+    assert [row["line"] for row in result.refused] == [broken + 1]
+    assert result.reason.startswith("not valid JSON")
+    kept = [at for at in range(8_000) if at != broken]
+    assert [row["line"] for row in result.rows] == [at + 1 for at in kept]
+    assert [row["text"].split(" ")[0] for row in result.rows] == [str(at) for at in kept]
+    assert result.staged.rows_read == 8_000
+
+
 def test_progress_ends_at_the_size_of_the_files(tmp_path: Path) -> None:
     from tasks.ingest.stage import stage_files
     from tests.ingest.staging import OPTIONS
