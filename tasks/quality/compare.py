@@ -26,6 +26,7 @@ MIN_IDS: Final = 20
 MAX_PSI: Final = 0.2
 """Population stability index: a shift above .2 is commonly called significant (Siddiqi 2006)."""
 _MAD_TO_SD: Final = 1.4826  # of a normal distribution
+_NO_SAMPLE: Final = "of earlier days, which had far fewer ids, none is in the sample"
 
 Profile = Mapping[str, Any]
 
@@ -64,12 +65,18 @@ def _compare_dates(today: Profile, past: Sequence[Profile]) -> dict[str, Compare
 def _compare_ids(today: Profile, past: Sequence[Profile]) -> dict[str, Compared]:
     found, full = {}, today["n_ids"]
     keys, key_values, _ = share_known(today["keys"], [day["keys"] for day in past], full=full)
-    found["rows_new"] = _above(keys, key_values, 0.9, "delivered by earlier drops", max_usual=0.85)
+    found["rows_new"] = (
+        _above(keys, key_values, 0.9, "delivered by earlier drops", max_usual=0.85)
+        if key_values
+        else Compared(skip_reason=_NO_SAMPLE)
+    )
     for name, noun in (("users", "users"), ("items", "items")):
         value, values, n_ids = share_known(today[name], [day[name] for day in past], full=full)
+        few = f"fewer than {MIN_IDS} {noun} to compare" if n_ids < MIN_IDS else ""
+        reason = few or ("" if values else _NO_SAMPLE)
         found[f"{name}_known"] = (
-            Compared(skip_reason=f"fewer than {MIN_IDS} {noun} to compare")
-            if n_ids < MIN_IDS
+            Compared(skip_reason=reason)
+            if reason
             else _judge_share(value, values, n_ids, f"of the {noun} known", is_low=True)
         )
     crossed = [day["items"] for day in past]

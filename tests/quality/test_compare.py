@@ -72,6 +72,16 @@ def test_first_days_and_small_days_are_not_compared(n_days: int) -> None:
     assert compare_days({}, [make_day(rng)] * 28) == {}
 
 
+def test_ids_are_not_compared_where_no_earlier_one_is_in_the_sample() -> None:
+    rng = np.random.default_rng(7)
+    past = [make_day(rng, 60, keys=[2**51], users=[2**51], items=[2**51]) for _ in range(8)]
+    flood = make_day(rng, 100_000, keys=list(range(FULL)), items=list(range(FULL)))
+    found = compare_days(flood, past)
+    for name in ("rows_new", "users_known", "items_known"):
+        assert "none is in the sample" in str(found[name].skip_reason), name
+    assert not is_far(found["ids_swapped"])
+
+
 def test_what_a_source_always_does_is_no_alarm() -> None:
     rng = np.random.default_rng(3)
     odd: dict[str, Any] = {
