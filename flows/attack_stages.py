@@ -14,7 +14,7 @@ from prefect import Task
 from flows.attacks.readers import attack_item_texts, attack_texts, attack_vectors
 from flows.attacks.tasks import attack_effect, attack_ratings
 from flows.recommend_stages import Prepared, find_mark, find_refit_day
-from flows.stages import choose_extractor
+from flows.stages import choose_extractor, list_read
 from flows.state import Night, hash_json
 from tasks.platform.refs import AttributesRef, FileRef, PeriodRef
 from tasks.robustness import task as robustness
@@ -116,7 +116,7 @@ def gather_corpus(
     """What is attacked of one source."""
     call = {
         "periods": tuple(periods),
-        "attributes": tuple(attributes[period] for period in periods),
+        "attributes": list_read(attributes, periods),
         "context": find_mark(night, source, until=until),
         "attribute_names": night.settings.extract.names,
         "max_rows": night.settings.robustness.max_reviews,

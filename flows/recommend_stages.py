@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from flows.stages import list_read
 from flows.state import Night
 from tasks.platform.refs import AttributesRef, FileRef, PeriodRef, RecommenderRef, VerdictsRef
 from tasks.recommend import task as recommend
@@ -200,7 +201,7 @@ def conclude_source(
     shared = {"ratings": part.ratings}
     mentions = ask_one(night, recommend.count_mentions, source, {
         "source": source, "until": night.as_of, "mark": part.mark,
-        "attributes": tuple(ref for period, ref in attributes.items() if period.source == source),
+        "attributes": list_read(attributes, [p for p in attributes if p.source == source]),
     })  # fmt: skip
     effects = ask_one(
         night, recommend.collect_effects, source, {"source": source, "verdicts": verdicts}

@@ -410,6 +410,13 @@ def extract_attributes(
     return dict(zip(periods, refs, strict=True))
 
 
+def list_read(
+    attributes: Mapping[PeriodRef, AttributesRef], periods: Iterable[PeriodRef]
+) -> tuple[AttributesRef, ...]:
+    """What was read in some periods, each once: periods that were read together share theirs."""
+    return tuple({ref.period: ref for ref in map(attributes.__getitem__, periods)}.values())
+
+
 def choose_examples(
     night: Night, attributes: Mapping[PeriodRef, AttributesRef]
 ) -> tuple[FileRef, ...]:

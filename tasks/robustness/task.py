@@ -46,8 +46,8 @@ def gather_corpus(
 ) -> CorpusRef:
     """The newest `max_rows` reviews of some periods of one source; `context` stands for items, users.
 
-    `attributes` are what was read in the periods, in their order; reviews that were not read stay,
-    marked as such.
+    `attributes` are what was read in the periods, each once; reviews that were not read stay, marked
+    as such.
     """
     scope = {
         "source": periods[0].source,

@@ -6,18 +6,21 @@ from typing import Any
 
 import pytest
 
-from flows import attack_stages
+from flows import attack_stages, recommend_stages
 from flows.attack_stages import (
     Attacked,
     Pair,
     choose_pairs,
+    gather_corpus,
     list_idle,
     list_pairs,
     make_sweep_key,
     try_pairs,
 )
 from flows.engine import Failure
-from tasks.platform.refs import FileRef
+from flows.recommend_stages import Prepared, conclude_source
+from tasks.platform.periods import merge_periods
+from tasks.platform.refs import AttributesRef, FileRef, PeriodRef, VerdictsRef
 from tasks.platform.settings import Settings
 from tasks.robustness.task import CorpusRef
 
@@ -30,6 +33,7 @@ class Engine:
 
     fails: str = ""
     asked: list[str] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
 
     def map(self, task: Any, calls: dict[str, Any]) -> tuple[dict[str, FileRef], list[Failure]]:
         self.asked += calls
@@ -38,6 +42,7 @@ class Engine:
         return {label: make_file(label) for label in fine}, lost
 
     def require(self, task: Any, calls: dict[str, Any]) -> dict[str, FileRef]:
+        self.calls += calls.values()
         return {label: make_file(f"unusual {label}") for label in calls}
 
 
@@ -49,9 +54,48 @@ class Tonight:
     errors: list[BaseException] = field(default_factory=list)
     site: Any = None
 
+    def keep(self, refs: Any) -> None:
+        """Nothing is kept."""
+
 
 def make_file(name: str) -> FileRef:
     return FileRef(path=name, sha256=name, size=1)
+
+
+def read_months(*months: int) -> dict[PeriodRef, AttributesRef]:
+    """What was read in small months of a year ago, which are read together."""
+    periods = [
+        PeriodRef(source="shop", start=date(2023, m, 1), end=date(2023, m, 28), fingerprint=f"{m}", rows=9)
+        for m in months
+    ]  # fmt: skip
+    file = make_file("read")
+    return {
+        period: AttributesRef(period=whole, file=file, summary=file, unread=file, rows=27)
+        for period, whole in merge_periods(periods, SUNDAY, min_rows=5_000).items()
+    }
+
+
+def test_months_that_are_read_together_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    attributes = read_months(1, 2, 3)
+    asked: list[tuple[AttributesRef, ...]] = []
+
+    def note(_night: Any, _task: Any, _source: str, call: dict[str, Any]) -> FileRef:
+        asked.extend([call["attributes"]] if "attributes" in call else [])
+        return make_file("answer")
+
+    for name in ("find_mark", "measure_models"):
+        monkeypatch.setattr(recommend_stages, name, lambda *_, **__: make_file("answer"))
+    monkeypatch.setattr(recommend_stages, "ask_one", note)
+    monkeypatch.setattr(attack_stages, "find_mark", lambda *_, **__: "")
+    night, file = Tonight(), make_file("any")
+    verdicts = VerdictsRef(
+        effects=file, refutations=file, segments=file, trends=file, graphs=file, codes=(), rows=0
+    )
+    part = Prepared(file, "", file, file, file, is_full=True)
+    conclude_source(night, "shop", part, file, attributes, verdicts)  # type: ignore[arg-type]
+    gather_corpus(night, "shop", list(attributes), attributes, SUNDAY)  # type: ignore[arg-type]
+    asked += [call["attributes"] for call in night.engine.calls]
+    assert [len(refs) for refs in asked] == [1, 1]
 
 
 def test_a_week_at_the_default_budget_sees_conclusions_texts_and_a_recommender() -> None:
