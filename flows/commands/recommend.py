@@ -345,7 +345,7 @@ def tell_encoded(done: int, total: int) -> None:
 def show_texts(answer: Mapping[str, Any]) -> None:
     """A row per model, mean ± standard deviation over splits."""
     rows = [
-        (row["model"], *(_show_spread(row[name]) for name in ("mse", "mae", "auc")))
+        (row["model"], *(_show_spread(row.get(name)) for name in ("mse", "mae", "auc")))
         for row in answer["models"]
     ]  # fmt: skip
     title = f"{answer['n']:,} texts, {answer['seeds']} splits; {answer['left_out']:,} rows left out"

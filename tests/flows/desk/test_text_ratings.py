@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flows.commands.recommend import show_texts
 from flows.desk.text_ratings import compare_text_ratings
 from tasks.platform.errors import InputError
 from tests.text.conftest import build_tiny_model
@@ -52,3 +53,10 @@ def test_a_file_without_a_text_and_a_rating_says_so(tmp_path: Path) -> None:
         InputError, match=r"none of the 2 rows .* a text in body and a number in stars"
     ):
         compare_text_ratings(str(tmp_path / "r.csv"), text="body", rating="stars")
+
+
+def test_a_figure_that_no_split_gives_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:
+    figure = {"mean": 0.2, "sd": None}
+    row = {"model": "mean", "mse": figure, "mae": figure}
+    show_texts({"n": 80, "seeds": 1, "left_out": 0, "models": [row]})
+    assert "no result" in capsys.readouterr().out
