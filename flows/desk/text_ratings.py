@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from flows.desk.recommenders import check_target
 from flows.desk.texts import read_texts
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
@@ -38,6 +39,7 @@ def compare_text_ratings(
     random; `out` gets a model of all rows as safetensors; `log_folder` TensorBoard scalars. Rows
     without a text or a number are left out and counted. Raises InputError, ConfigError.
     """
+    target = None if out is None else check_target(out)
     frame, n_left_out = read_rows(path, text=text, rating=rating, propensity=propensity)
     if not frame.height:
         raise InputError(
@@ -63,10 +65,11 @@ def compare_text_ratings(
             texts=np.unique(texts, return_inverse=True)[1], seeds=seeds, propensities=chances,
             relevant=relevant, recipe=recipe, watch=watch,
         )  # fmt: skip
-    if out is not None:
+    if target is not None:
         model = fit_text(stored, ratings, seed=0, propensities=chances, recipe=recipe)
-        save_text(model, Path(out))
-    return {**answer, "left_out": n_left_out, "encoder": encoder.model, "out": out}
+        save_text(model, target)
+    where = None if target is None else str(target)
+    return {**answer, "left_out": n_left_out, "encoder": encoder.model, "out": where}
 
 
 def read_rows(

@@ -8,7 +8,7 @@ import pytest
 
 from flows.commands.recommend import show_texts
 from flows.desk.text_ratings import compare_text_ratings
-from tasks.platform.errors import InputError
+from tasks.platform.errors import ConfigError, InputError
 from tests.text.conftest import build_tiny_model
 
 
@@ -45,6 +45,13 @@ def test_a_file_is_read_trained_on_and_compared(place: Path) -> None:
 def test_an_absent_column_is_named(place: Path) -> None:
     with pytest.raises(InputError, match="no column score"):
         compare_text_ratings(str(place / "reviews.jsonl"), text="body", rating="score")
+
+
+def test_where_a_model_cannot_be_written_nothing_is_trained(place: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder; name a file in it"):
+        compare_text_ratings(
+            str(place / "reviews.jsonl"), text="body", rating="stars", out=str(place)
+        )
 
 
 def test_a_file_without_a_text_and_a_rating_says_so(tmp_path: Path) -> None:
