@@ -219,6 +219,7 @@ def recommend_top(
     with explain_errors(is_json=is_json):
         from flows.desk.recommenders import (
             Ask,
+            check_seen,
             find_scale,
             list_fitted,
             list_stored,
@@ -226,13 +227,14 @@ def recommend_top(
             read_seen,
         )
 
-        ask = Ask(model, source, config)
+        ask, options = Ask(model, source, config), read_options(scale)
+        check_seen(ask, seen, seen_source, options)
         if model is None:
             answer = list_stored(ask, user, top_k=top_k)
         else:
             opened = open_recommender(ask)
             learned = find_scale(opened[0])
-            rated = read_seen(seen, seen_source, read_options(scale), scale=learned)
+            rated = read_seen(seen, seen_source, options, scale=learned)
             answer = list_fitted(opened, user, top_k=top_k, seen=rated)
         if is_json:
             print_json(answer)

@@ -127,8 +127,13 @@ def watch_steps(plan: Plan, book: Watch | None) -> Watch:
 
 
 def open_recommender(ask: Ask) -> Opened:
-    """The asked recommender, and where it is from. Raises InputError when there is none."""
+    """The asked recommender, and where it is from. Raises InputError when there is none, ConfigError for two."""
     if ask.model is not None:
+        if ask.source is not None:
+            raise ConfigError(
+                f"--source {ask.source} names recommenders of the warehouse, and --model one in a "
+                "file; give one of them"
+            )
         place = Path(ask.model).expanduser()
         if not place.is_file():
             raise InputError(f"there is no recommender at {place}; fit one with recommend fit")
@@ -336,6 +341,20 @@ def find_scale(checkpoint: Checkpoint) -> Sequence[float] | None:
     """Lowest and highest rating that a recommender learned of."""
     scale: Sequence[float] | None = checkpoint.card.get("scale")
     return scale
+
+
+def check_seen(ask: Ask, seen: str | None, kind: str, options: Options) -> None:
+    """Raises ConfigError for what is said of ratings to leave out where none are read."""
+    if seen is not None and ask.model is None:
+        raise ConfigError(
+            f"--seen {seen} is for a recommender in a file (--model); a night's list leaves out what "
+            "was rated up to it, so leave --seen out"
+        )
+    if seen is None and (kind != "table" or options != PLAIN):
+        raise ConfigError(
+            "--seen-source and --scale say what ratings to leave out are; name these by --seen, or "
+            "leave both out"
+        )
 
 
 def read_seen(

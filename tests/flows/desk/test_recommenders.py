@@ -8,6 +8,7 @@ import pytest
 from flows.desk.recommenders import (
     Ask,
     Given,
+    check_seen,
     evaluate_file,
     find_scale,
     fit_file,
@@ -17,7 +18,7 @@ from flows.desk.recommenders import (
 )
 from tasks.platform.errors import ConfigError, InputError
 from tasks.recommend.fit import Plan
-from tasks.recommend.sources import Options
+from tasks.recommend.sources import PLAIN, Options
 
 PLAN = Plan(model="bias", power=0.0, penalty=0.5)
 TEN = Options(scale=(1.0, 10.0))
@@ -91,3 +92,16 @@ def test_the_ratings_are_no_random_sample_of_themselves(tmp_path: Path) -> None:
     for sample in (path, str(copy)):
         with pytest.raises(ConfigError, match="holds the ratings themselves"):
             evaluate_file(path, "table", ["mf-ips"], seeds=1, given=Given(sample=sample))
+
+
+def test_what_would_be_left_unheeded_is_refused(tmp_path: Path) -> None:
+    night, file = Ask(None, None, None), Ask("m.safetensors", None, None)
+    with pytest.raises(ConfigError, match="a night's list leaves out what was rated"):
+        check_seen(night, "seen.csv", "table", PLAIN)
+    for kind, options in (("coat", PLAIN), ("table", TEN)):
+        with pytest.raises(ConfigError, match="name these by --seen"):
+            check_seen(file, None, kind, options)
+    check_seen(file, "seen.csv", "coat", TEN)
+    check_seen(night, None, "table", PLAIN)
+    with pytest.raises(ConfigError, match="--source shop names recommenders of the warehouse"):
+        open_recommender(Ask("m.safetensors", "shop", None))
