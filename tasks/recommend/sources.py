@@ -252,7 +252,12 @@ def load_open_bandit(folder: Path) -> Source:
     item_table = _read_table(next(iter(sorted((folder / "random").rglob("item_context.csv")))))
     item_table = item_table.with_columns(pl.col("item_id").cast(pl.String)).filter(
         pl.col("item_id").is_in(item_ids)
-    ).sort("item_id")  # fmt: skip
+    ).unique("item_id", keep="last").sort("item_id")  # fmt: skip
+    if absent := sorted(set(item_ids) - set(item_table["item_id"])):
+        raise InputError(
+            f"item_context.csv of {folder / 'random'} lacks {len(absent):,} of the {len(item_ids):,} "
+            f"items of the logs, such as {absent[0]}; give the one that belongs to them"
+        )
     item_features, item_names = one_hot(item_table.select(kinds), min_rows=2)
     both = Ratings(
         users, items, frame["click"].to_numpy().astype(np.float64), user_ids, item_ids,

@@ -104,6 +104,14 @@ def test_a_bandit_folder_without_logs_is_refused_with_what_it_must_hold(tmp_path
         load_source("open-bandit", tmp_path)
 
 
+def test_items_of_which_a_bandit_folder_knows_nothing_are_named(tmp_path: Path):
+    write_bandit(tmp_path)
+    context = tmp_path / "random" / "item_context.csv"
+    context.write_text("\n".join(context.read_text().splitlines()[:2]))
+    with pytest.raises(InputError, match="lacks 1 of the 2 items of the logs, such as 1"):
+        load_source("open-bandit", tmp_path)
+
+
 def test_the_open_bandit_data_are_read_whole():
     source = load_source("open-bandit", find_real_data("obd"))
     assert (len(source.train), len(source.test)) == (10_000, 10_000)
