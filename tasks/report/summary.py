@@ -172,7 +172,7 @@ def judge_night(report: NightReport, *, n_problems: int) -> NightVerdict:
     is_held = any(drop.status == "stopped by gate" for drop in report.drops) or any(
         check.is_critical_failure for check in report.checks
     )
-    if any(drop.unaccounted for drop in report.drops) or (has_failed and not is_held):
+    if has_failed or any(drop.unaccounted for drop in report.drops):
         return "failed"
     if not (report.drops or report.effects or report.checks):
         return "empty"

@@ -141,6 +141,21 @@ def test_a_task_that_failed_to_refuse_a_drop_is_told_as_a_failed_task() -> None:
     assert "the warehouse was busy" in summary.problems[0].text
 
 
+def test_a_failure_is_not_hidden_by_a_drop_that_the_gate_holds(held_night: NightReport) -> None:
+    stopped = held_night.model_dump(by_alias=False)
+    lost = {
+        "stage": "effects",
+        "name": "effects.refute_effects",
+        "state": "failed",
+        "message": "out",
+    }
+    held = {name: stopped[name] for name in ("drops", "checks")}
+    assert summarise(make_calm_night(**held, tasks=[REFUSAL])).verdict == "held"
+    summary = summarise(make_calm_night(**held, tasks=[REFUSAL, lost]))
+    assert (summary.verdict, summary.data) == ("failed", "not fit")
+    assert not summary.findings
+
+
 def test_a_held_redelivery_is_told_beside_the_drop_that_stays(held_night: NightReport) -> None:
     drops = [{**drop, "drift": []} for drop in make_drops()]
     drops[2]["message"] = "A newer delivery is held at the gate: rating lies in 1 to 5."
