@@ -8,6 +8,7 @@ from flows.stages import label_period
 from flows.state import Night
 from tasks.effects import task as effects
 from tasks.effects.choose import (
+    ALL_DAYS,
     choose_attributes,
     choose_basis_periods,
     choose_labelled_periods,
@@ -195,12 +196,13 @@ def estimate_windows(
     bases: Mapping[str, FileRef],
     moments: Mapping[PeriodRef, FileRef],
 ) -> list[Windowed]:
-    """Effects of every attribute, for each source and window."""
+    """Effects of every attribute, for each source and window, the longest window first."""
     settings, periods = night.settings.effects, list(panels)
+    longest_first = sorted(settings.windows_days, key=lambda days: (days != ALL_DAYS, -days))
     chosen = {
         f"{source}/{name_window(days)}": (source, days, tuple(window))
         for source in list_sources(periods)
-        for days in settings.windows_days
+        for days in longest_first
         if (
             window := select_window(
                 [period for period in periods if period.source == source],
@@ -320,7 +322,7 @@ def split_windows(
 
 
 def longest_windows(windows: Sequence[Windowed]) -> list[Windowed]:
-    """The window of each source with the most periods."""
+    """The window of each source with the most periods; of several the one that the report calls longest."""
     longest: dict[str, Windowed] = {}
     for window in windows:
         before = longest.get(window.effects.source)
