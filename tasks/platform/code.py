@@ -4,9 +4,9 @@ A decorated function's own source is not enough: the answer changes when a helpe
 changes. For a function, the first-party names that it uses are followed: other functions and
 constants of its own module by their source, and imported first-party modules whole, with all that
 they import in turn. String literals that name a statement (`read_sql("clean/x")`) or a file beside
-the module (templates, prompts, TOML) bring that file in as well; a formatted one brings in every
-statement that it may name (`read_sql(f"clean/{table}_insert")`). Editing one helper therefore
-changes the hash of exactly the tasks that can reach it.
+the module (templates, with those that they include, prompts, TOML) bring that file in as well; a
+formatted one brings in every statement that it may name (`read_sql(f"clean/{table}_insert")`).
+Editing one helper therefore changes the hash of exactly the tasks that can reach it.
 """
 
 import ast
@@ -27,6 +27,8 @@ from tasks.platform.user_cache import find_user_cache, mark_used
 
 _STATEMENTS = re.compile(r"\w+/\w*\*[\w*]*")
 """What `_find_pattern` makes of a formatted string that names a statement."""
+_INCLUDED = re.compile(rb"{%-?\s*(?:include|extends|import|from)\s+[\"']([^\"']+)[\"']")
+"""How a template names another one beside it."""
 FIRST_PARTY = ("flows", "tasks", "expectations", "sql")
 
 
@@ -209,7 +211,22 @@ def _named_files(part: _Part, *, folder: Path, root: Path) -> Iterator[Path]:
             continue
         for path in (root / "sql" / f"{text}.sql", folder / text, folder / "templates" / text):
             if path.suffix not in ("", ".py", ".pyc") and path.is_file():
-                yield path
+                yield from _list_included(path)
+
+
+@cache
+def _list_included(path: Path) -> tuple[Path, ...]:
+    """A file and, where it is a template, those that it includes, in turn."""
+    found: dict[Path, None] = {}
+    queue = [path]
+    while queue:
+        current = queue.pop()
+        if current in found or not current.is_file():
+            continue
+        found[current] = None
+        names = _INCLUDED.findall(current.read_bytes())
+        queue.extend(current.with_name(name.decode()) for name in names)
+    return tuple(found)
 
 
 def _package_of(module: str, path: Path) -> str:

@@ -22,6 +22,7 @@ def third(x):
     from tasks.room.late import late
     return late(x) + len(read_sql("clean/thing"))
 def fourth(table): return read_sql(f"clean/{table}_insert")
+def fifth(): return get_template("page.j2")
 """
 
 
@@ -35,6 +36,11 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "tasks/room/other.py": "def other(x): return x\n",
         "tasks/room/late.py": "def late(x): return x\n",
         "tasks/platform_x/base.py": "A = 1\n",
+        "tasks/room/templates/page.j2": "{% extends 'base.j2' %}\n{% include 'part.j2' %}\n",
+        "tasks/room/templates/base.j2": "{% from 'page.j2' import it %}\n",
+        "tasks/room/templates/part.j2": '{%- include "deeper.j2" %}\n',
+        "tasks/room/templates/deeper.j2": "deep\n",
+        "tasks/room/templates/other.j2": "of nobody\n",
         "sql/clean/thing.sql": "-- one\nSELECT 1\n",
         "sql/clean/thing_insert.sql": "-- one\nSELECT 1\n",
         "sql/raw/thing_insert.sql": "-- one\nSELECT 1\n",
@@ -62,6 +68,7 @@ def forget() -> None:
         code._read_facts,
         code._hash_file,
         code._read_links,
+        code._list_included,
         code._hash_function,
     ):
         cached.cache_clear()
@@ -72,7 +79,7 @@ def hashes() -> dict[str, str]:
     forget()
     return {
         name: code._hash_function("tasks.room.task", name)
-        for name in ("first", "second", "third", "fourth")
+        for name in ("first", "second", "third", "fourth", "fifth")
     }
 
 
@@ -87,6 +94,10 @@ def hashes() -> dict[str, str]:
         ("sql/clean/thing.sql", {"third"}),
         ("sql/clean/thing_insert.sql", {"fourth"}),
         ("sql/raw/thing_insert.sql", set()),
+        ("tasks/room/templates/page.j2", {"fifth"}),
+        ("tasks/room/templates/base.j2", {"fifth"}),
+        ("tasks/room/templates/deeper.j2", {"fifth"}),
+        ("tasks/room/templates/other.j2", set()),
         ("tasks/platform_x/base.py", set()),
     ],
 )
@@ -113,7 +124,7 @@ def test_editing_a_function_or_constant_of_the_task_file_changes_its_users_only(
 def test_a_hash_does_not_depend_on_where_the_code_lies(house: Path) -> None:
     before = hashes()
     assert before == hashes()
-    assert len(set(before.values())) == 4
+    assert len(set(before.values())) == 5
 
 
 def test_what_is_remembered_of_files_is_what_they_say_and_a_broken_memory_is_done_without(
