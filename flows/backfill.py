@@ -25,7 +25,7 @@ from flows.forms import shown
 from flows.night import Stage, open_night, run_night
 from flows.nightly import Config, Force
 from flows.server.workers import hire
-from flows.state import Night, NightError
+from flows.state import Night, NightError, choose_code
 from tasks.ingest import accounts
 from tasks.ingest import task as ingest
 from tasks.platform.refs import DropRef
@@ -262,6 +262,6 @@ def total_nights(
         "snapshot": stages.read_snapshot(settings),
         "report": pages[-1]["report"] if pages else None,
         "seconds": round(sum(document["seconds"] for document in documents), 3),
-        "exit_code": codes[0] if codes else 0,
+        "exit_code": choose_code(codes),
         "messages": sorted({text for document in documents for text in document["messages"]}),
     }

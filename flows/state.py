@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -107,8 +107,7 @@ class Night:
     @property
     def exit_code(self) -> int:
         """What the command ends with: an error that is not the gate's goes first."""
-        codes = [exit_code_of(error) for error in self.errors]
-        return next((code for code in codes if code != EXIT_GATE), codes[0] if codes else EXIT_DONE)
+        return choose_code([exit_code_of(error) for error in self.errors])
 
     def describe(self) -> dict[str, Any]:
         """What is needed to derive the night again."""
@@ -141,6 +140,11 @@ class NightError(WhyrecError):
 def exit_code_of(error: BaseException) -> int:
     """What a command ends with after `error`."""
     return error.exit_code if isinstance(error, WhyrecError) else EXIT_FAILED
+
+
+def choose_code(codes: Sequence[int]) -> int:
+    """What stands for the codes of several errors: the first that is not the gate's, if there is one."""
+    return next((code for code in codes if code != EXIT_GATE), codes[0] if codes else EXIT_DONE)
 
 
 def hash_json(document: Any) -> str:
