@@ -168,7 +168,7 @@ class CheckRow(Row):
 
     @property
     def is_warning(self) -> bool:
-        """It failed, and the rows were published all the same."""
+        """It failed, and does not stop publication by itself."""
         return not self.is_success and self.severity == "warning"
 
     @property

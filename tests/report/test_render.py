@@ -456,3 +456,10 @@ def test_an_index_of_many_years_stays_small() -> None:
     html = render_index(nights)
     assert len(html.encode()) < MAX_BYTES
     assert "Showing the latest" in Page(html).text
+
+
+def test_warnings_of_a_drop_that_was_stopped_are_not_called_published(
+    held_night: NightReport,
+) -> None:
+    page = render_html(held_night)
+    assert "1 warning:</strong> worth a look; it stops nothing." in page
