@@ -10,6 +10,7 @@ import httpx
 
 from flows.doctor.setup import Finding
 from flows.running import find_serving
+from flows.server.api import find_login
 from tasks.platform.settings import Settings
 from tasks.platform.site import Site, find_home
 
@@ -29,7 +30,7 @@ def find_url(settings: Settings) -> str | None:
 def ask(url: str, path: str) -> tuple[int, Any]:
     """(status, body) of a question to a server; (0, name of the error) when nobody answers."""
     try:
-        answer = httpx.get(f"{url}{path}", timeout=TIMEOUT_S)
+        answer = httpx.get(f"{url}{path}", timeout=TIMEOUT_S, auth=find_login())
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return 0, type(error).__name__
     try:
@@ -53,7 +54,11 @@ def check_server(settings: Settings, _site: Site) -> Finding:
     if status != 200 or body is not True:
         found = f"{url} answered {status}, and not as a Prefect server does"
         return Finding("server", False, found, f"another program has that port; {START}")
-    _, there = ask(url, "/admin/version")
+    status, there = ask(url, "/admin/version")
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        found = f"{url} asks for a log-in, and took none"
+        advice = "set PREFECT_API_AUTH_STRING=user:password as the server has it"
+        return Finding("server", False, found, advice)
     here = version("prefect")
     if there != here:
         found = f"{url} is Prefect {there}, here is {here}"
@@ -91,7 +96,9 @@ def check_stuck_runs(settings: Settings, _site: Site) -> Finding:
         "limit": 200,
     }
     try:
-        answer = httpx.post(f"{url}/flow_runs/filter", json=asked, timeout=TIMEOUT_S)
+        answer = httpx.post(
+            f"{url}/flow_runs/filter", json=asked, timeout=TIMEOUT_S, auth=find_login()
+        )
         runs = answer.raise_for_status().json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return Finding(subject, True, f"the server could not be asked ({type(error).__name__})")

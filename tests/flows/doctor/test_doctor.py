@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import PackageNotFoundError, version
@@ -27,7 +28,7 @@ from tests.flows.published import publish
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("WHYREC_", "PREFECT_API_URL", "PREFECT_SERVER_")):
+        if name.startswith(("WHYREC_", "PREFECT_API_", "PREFECT_SERVER_")):
             monkeypatch.delenv(name)
 
 
@@ -52,14 +53,24 @@ def wrong(finding: Finding, *words: str) -> None:
         assert word in finding.found + " " + finding.advice
 
 
-def answer(replies: dict[str, Any]) -> Iterator[str]:
-    """A local server that answers these paths with JSON, and any other with a page."""
+def answer(replies: dict[str, Any], *, login: str = "") -> Iterator[str]:
+    """A local server that answers these paths with JSON, and any other with a page.
+
+    With `login` all but its health is for those who log in by that.
+    """
+    wanted = f"Basic {b64encode(login.encode()).decode()}" if login else None
 
     class Handler(BaseHTTPRequestHandler):
         def reply(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             body = replies.get(self.path)
             text = "<html></html>" if body is None else json.dumps(body)
+            is_open = wanted in (None, self.headers.get("Authorization"))
+            if not is_open and not self.path.endswith("/health"):
+                self.send_response(401)
+                self.end_headers()
+                self.wfile.write(b'{"exception_message": "Unauthorized"}')
+                return
             self.send_response(200)
             self.end_headers()
             self.wfile.write(text.encode())
@@ -307,6 +318,24 @@ def test_a_server_that_is_another_program_or_version_is_told_apart(
     monkeypatch.setenv("PREFECT_API_URL", f"{older}/api")
     wrong(look(config, "server"), "is Prefect 3.0.1", version("prefect"))
     wrong(look(config, "stuck runs"), "night 2024-03-01", "cancel 1234")
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    replies = {
+        "/api/health": True, "/api/admin/version": version("prefect"), "/api/flow_runs/filter": [],
+    }  # fmt: skip
+    yield from answer(replies, login="anna:secret")
+
+
+def test_a_server_that_asks_for_a_log_in_is_given_it_or_named(
+    config: Path, monkeypatch: pytest.MonkeyPatch, guarded: str
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", f"{guarded}/api")
+    wrong(look(config, "server"), "asks for a log-in", "PREFECT_API_AUTH_STRING")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "anna:secret")
+    assert look(config, "server").mark == "ok"
+    assert look(config, "stuck runs").found == "none"
 
 
 def test_a_port_that_another_program_has_is_named(
