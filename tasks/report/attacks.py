@@ -6,7 +6,7 @@ from typing import Final
 
 from tasks.report.attack_change import RULE, Change, compare_weeks, tell_smallest
 from tasks.report.attack_curves import CurvesView, view_curves
-from tasks.report.attack_rows import AttackRow, DefenceRow, ExampleRow, FlaggedRow
+from tasks.report.attack_rows import AttackBook, AttackRow, DefenceRow, ExampleRow, FlaggedRow
 from tasks.report.model import NightReport
 from tasks.report.words import format_count, name_attribute, tell_plural
 
@@ -62,40 +62,43 @@ class AttacksView:
     n_flagged: int
 
 
-def view_attacks(report: NightReport) -> tuple[AttacksView, ...]:
-    """One view a source, in the order in which sources appear."""
-    book = report.attacks
-    named = [row.source for row in book.attacks] + [row.source for row in book.flagged]
+def view_attacks(report: NightReport, shown: AttackBook) -> tuple[AttacksView, ...]:
+    """One view a source, in the order in which sources appear, of those with anything in `shown`.
+
+    Counts are of the whole night, rows those of `shown`.
+    """
+    named = [row.source for row in shown.attacks] + [row.source for row in shown.flagged]
     sources = dict.fromkeys(named)
-    return tuple(_view_source(source, report) for source in sources)
+    return tuple(_view_source(source, report, shown) for source in sources)
 
 
-def _view_source(source: str, report: NightReport) -> AttacksView:
-    book = report.attacks
+def _view_source(source: str, report: NightReport, shown: AttackBook) -> AttacksView:
+    book, kept = report.attacks, set(shown.attacks)
     rows = [row for row in book.attacks if row.source == source]
-    attempts = [_describe(row, report) for row in rows]
-    flagged = [row for row in book.flagged if row.source == source]
-    examples = [row for row in book.examples if row.source == source]
-    readers = _choose_readers(attempts)
+    every = [_describe(row, report) for row in rows]
+    attempts = [attempt for attempt in every if attempt.row in kept]
+    flagged = [row for row in shown.flagged if row.source == source]
+    examples = [row for row in shown.examples if row.source == source]
+    readers = _choose_readers(every)
     examples.sort(key=lambda row: row.outcome != "succeeded")
     return AttacksView(
         source=source,
         sentence=_tell_all(rows, report),
-        changes=_tell_changes(attempts),
+        changes=_tell_changes(every),
         rule=RULE,
         counts=_count_surfaces(rows),
         effects=tuple(a for a in attempts if a.row.target == EFFECTS),
         others=tuple(
             a for a in attempts if a.row.target != EFFECTS and a.row.surface not in READERS
         ),
-        readers=tuple(readers),
-        n_idle_readers=sum(a.row.surface in READERS for a in attempts) - len(readers),
-        defences=tuple(row for row in book.defences if row.source == source),
+        readers=tuple(a for a in readers if a.row in kept),
+        n_idle_readers=sum(a.row.surface in READERS for a in every) - len(readers),
+        defences=tuple(row for row in shown.defences if row.source == source),
         curves=view_curves([(a.row, a.subject) for a in attempts], source),
         examples=tuple(examples[:MAX_EXAMPLES]),
-        n_examples=len(examples),
+        n_examples=sum(row.source == source for row in book.examples),
         flagged=tuple(flagged[:MAX_FLAGGED]),
-        n_flagged=len(flagged),
+        n_flagged=sum(row.source == source for row in book.flagged),
     )
 
 

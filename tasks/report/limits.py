@@ -5,8 +5,9 @@ Nothing is dropped silently: every cap that bites is listed, with what was shown
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
+from tasks.report.attack_rows import AttackBook, AttackRow
 from tasks.report.beside import DataChange, compare_data
 from tasks.report.changes import EffectChange
 from tasks.report.graph_rows import GraphRow
@@ -56,6 +57,10 @@ class Limits:
     points: int = 300
     graphs: int = 4
     edges: int = 60
+    recommenders: int = 40
+    attacks: int = 400
+    attack_texts: int = 120
+    flagged: int = 200
     attributes: int = 48
     examples: int = 6
     tasks: int = 400
@@ -122,6 +127,8 @@ def cap_night(
             "segments": take("segments", sort_segments(report.segments), limits.segments),
             "trends": take("trends", report.trends, limits.trends),
             "graphs": take("graphs", map(_trim_graph, report.graphs), limits.graphs),
+            "recommenders": take("recommenders", report.recommenders, limits.recommenders),
+            "attacks": _cap_attacks(report.attacks, take, limits),
             "attributes": _trim_examples(
                 take("attributes", report.attributes, limits.attributes), limits
             ),
@@ -136,6 +143,32 @@ def cap_night(
     kept = take("changes", changes, limits.changes)
     data = take("data changes", compare_data(report), limits.data)
     return CappedNight(report=capped, changes=kept, data=data, caps=tuple(caps))
+
+
+class Take(Protocol):
+    """The first rows of a section; that there were more is noted."""
+
+    def __call__(self, section: str, rows: Iterable[Any], limit: int, /) -> tuple[Any, ...]:
+        """At most `limit` rows."""
+
+
+def _cap_attacks(book: AttackBook, take: Take, limits: Limits) -> AttackBook:
+    """Attacks, and of earlier weeks those that they are held against."""
+    attacks = take("attacks", sort_attacks(book.attacks), limits.attacks)
+    known = {row.key for row in attacks}
+    texts = sorted(book.examples, key=lambda row: row.outcome != "succeeded")
+    return AttackBook(
+        attacks=attacks,
+        previous=tuple(row for row in book.previous if row.key in known),
+        defences=take("defences", book.defences, limits.attacks),
+        examples=take("attacked texts", texts, limits.attack_texts),
+        flagged=take("accounts that look fake", book.flagged, limits.flagged),
+    )
+
+
+def sort_attacks(rows: Iterable[AttackRow]) -> list[AttackRow]:
+    """Those that turn a verdict first, then others that succeeded."""
+    return sorted(rows, key=lambda row: (not row.is_verdict_flipped, not row.succeeded))
 
 
 def sort_drops(drops: Iterable[DropRow]) -> list[DropRow]:

@@ -250,7 +250,7 @@ def _build_page(
         "graphs": view_graphs(report, most_edges=limits.edges),
         "voices": _group_voices(report.attributes),
         "recommenders": view_recommenders(report, most=limits.detailed),
-        "attacks": view_attacks(report),
+        "attacks": view_attacks(full, report.attacks),
         "has_words": any(one.levels for row in report.attributes for one in row.examples),
         "quarantine_reasons": sum_reasons(full)[: limits.reasons],
         "drifting": [drop for drop in report.drops if drop.drift],

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from tasks.report.attack_rows import AttackBook, gather_attacks
-from tasks.report.attacks import view_attacks
-from tasks.report.render import render_html
+from tasks.report.attacks import AttacksView, view_attacks
+from tasks.report.limits import MAX_BYTES
+from tasks.report.render import render_html, render_json
 from tests.report.conftest import make_night
 from tests.report.page import Page
 
@@ -46,9 +47,43 @@ def gather(*attacks: Any, defences: Any = (), examples: Any = ()) -> AttackBook:
     )
 
 
+def look_at(book: AttackBook) -> tuple[AttacksView, ...]:
+    return view_attacks(make_night(attacks=book), book)
+
+
+def test_a_sweep_of_many_attributes_and_sources_leaves_the_page_small_and_its_counts_whole() -> (
+    None
+):
+    text = {"surface": "text", "target": "extractor", "attempted": 12, "is_verdict_flipped": None}
+    names = [(f"shop {at % 5}", f"attribute {at // 5}") for at in range(600)]
+    rows = [make_attack(source=source, subject=name, **text) for source, name in names]
+    examples = [
+        {"source": source, "attack": "swaps", "subject": name, "outcome": "failed",
+         "before_text": "before " * 99, "after_text": "after " * 99}
+        for source, name in names * 2
+    ]  # fmt: skip
+    turned = make_attack(source="shop 4", subject="the one that turns")
+    flagged = [{**make_flagged(f"u{at}"), "source": f"shop {at % 5}"} for at in range(6_000)]
+    bare = dict.fromkeys(
+        ("effects", "positions", "refutations", "segments", "trends", "graphs", "attributes"), ()
+    )
+    book = gather(*rows, turned, examples=[*examples, *flagged])
+    night = make_night(attacks=book, **bare)
+    content, html = render_json(night), render_html(night)
+    assert max(len(content.encode()), len(html.encode())) < MAX_BYTES
+    said = Page(html).text
+    assert "Showing 400 of 601 attacks, the most urgent first" in said
+    assert "the one that turns" in said
+    assert "121 attacks tried this week" in said
+    assert "Showing 10 of 1,200" in said, "accounts are counted whole"
+    assert {cap["section"] for cap in json.loads(content)["capped"]} >= {
+        "attacks", "attacked texts", "accounts that look fake",
+    }  # fmt: skip
+
+
 def test_the_conclusion_that_falls_first_is_told() -> None:
     rows = (make_attack(), make_attack(subject="shipping", smallest_share=0.0034))
-    (view,) = view_attacks(make_night(attacks=gather(*rows)))
+    (view,) = look_at(gather(*rows))
     assert view.sentence == (
         "Two attacks tried this week, 2 succeeded, 0 skipped. The conclusion that falls first is that "
         "on shipping: 0.34% of fake reviews (fake-reviews) change its verdict."
@@ -119,7 +154,7 @@ def make_previous(row: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def compare(row: dict[str, Any], **before: Any) -> str:
     book = gather_attacks([{"attacks": [row], "previous": [make_previous(row, **before)]}])
-    (view,) = view_attacks(make_night(attacks=book))
+    (view,) = look_at(book)
     (attempt,) = (*view.effects, *view.others, *view.readers)
     return f"{attempt.change.word}: {attempt.change.sentence}"
 
@@ -202,7 +237,7 @@ def test_attributes_of_which_no_text_was_attempted_are_counted_not_listed() -> N
     idle = {"attempted": 0, "succeeded": 0, "failed": 0, "skipped": 12, "not_attempted": 0}
     rows = (make_text_attack(), {**make_text_attack(), **idle, "subject": "quality"},
             {**make_text_attack(), **idle, "attack": "identity"})  # fmt: skip
-    (view,) = view_attacks(make_night(attacks=gather(*rows)))
+    (view,) = look_at(gather(*rows))
     assert [attempt.row.attack for attempt in view.readers] == ["swaps", "identity"]
     assert view.n_idle_readers == 1
     assert view.counts[0].skipped == 7 + 12 + 12
