@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from flows.running import (
     Serving,
+    bracket,
     claim_home,
     find_prefect_home,
     find_ready,
@@ -47,7 +48,7 @@ Tell = Callable[[str], None]
 def make_environment(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
     """Environment of the server and of what runs flows; what `base` says of Prefect's place is replaced."""
     serve, home = settings.serve, find_home(settings)
-    own = f"http://{reachable(serve.host)}:{serve.port}"
+    own = f"http://{bracket(reachable(serve.host))}:{serve.port}"
     site = resolve_site(settings)
     environment = {
         name: value
@@ -122,7 +123,8 @@ class Keeper:
     @property
     def api(self) -> str:
         """Address of the server's API."""
-        return f"http://{reachable(self.settings.serve.host)}:{self.settings.serve.port}/api"
+        serve = self.settings.serve
+        return f"http://{bracket(reachable(serve.host))}:{serve.port}/api"
 
     def prepare(self) -> None:
         """Say how the server and the runner are started."""

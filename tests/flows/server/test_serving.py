@@ -18,9 +18,9 @@ from flows.running import Serving, claim_home, find_serving, is_claimed
 from flows.server.api import ask_server
 from flows.server.reports import serve_reports
 from flows.server.stale import crash_stale, show_alive, skip_missed
-from flows.server.up import make_environment, refuse_odd_cron
+from flows.server.up import Keeper, make_environment, refuse_odd_cron
 from tasks.platform.errors import ConfigError, GateError
-from tasks.platform.settings import load_settings
+from tasks.platform.settings import ServeSettings, Settings, load_settings
 from tests.flows.served import free_port
 
 HOSTILE = "<script>x</script> [click](http://evil) \u202e *b* `c` | d"
@@ -274,3 +274,10 @@ def test_a_run_that_went_well_says_what_came_out() -> None:
 def test_a_night_is_named_by_date_and_purpose() -> None:
     assert label_night("2024-03-30", is_forced=False) == "night 2024-03-30"
     assert label_night("2024-03-30", is_forced=True) == "night 2024-03-30, forced"
+
+
+def test_an_address_of_ipv6_stands_in_brackets_wherever_it_is_asked() -> None:
+    settings = Settings(serve=ServeSettings(host="::1", port=4321))
+    expected = "http://[::1]:4321/api"
+    assert make_environment(settings, {})["PREFECT_API_URL"] == expected
+    assert Keeper(settings, None, print).api == expected
