@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 from zoneinfo import available_timezones
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -47,13 +48,17 @@ class Section(BaseModel):
     unkeyed: ClassVar[frozenset[str]] = frozenset()
 
 
+Place = Annotated[str, AfterValidator(os.path.expanduser)]
+"""A path or URL; ~ is the home folder of who runs this."""
+
+
 class PathSettings(Section):
     """Where things live; relative paths are taken from the folder of `whyrec.toml`."""
 
-    home: str = Field("var", description="folder that holds everything below unless they are set")
-    lake: str | None = Field(None, description="immutable files; default <home>/lake")
-    cache: str | None = Field(None, description="results of tasks; default <home>/cache")
-    reports: str | None = Field(None, description="reports and run.json; default <home>/reports")
+    home: Place = Field("var", description="folder that holds everything below unless they are set")
+    lake: Place | None = Field(None, description="immutable files; default <home>/lake")
+    cache: Place | None = Field(None, description="results of tasks; default <home>/cache")
+    reports: Place | None = Field(None, description="reports and run.json; default <home>/reports")
 
 
 class WarehouseSettings(Section):
@@ -63,7 +68,7 @@ class WarehouseSettings(Section):
         None,
         description="'sqlite:<file>' or 'postgres:<libpq string>'; default <home>/warehouse/catalog.sqlite",
     )
-    data: str | None = Field(
+    data: Place | None = Field(
         None, description="Parquet folder or s3:// URL; default <home>/warehouse/data"
     )
     s3_endpoint: str | None = Field(
@@ -103,8 +108,8 @@ class SourceSettings(Section):
 
     name: str = Field(pattern=SOURCE_NAME)
     kind: SourceKind
-    path: str
-    mapping: str | None = Field(None, description="TOML file of a 'mapping' source")
+    path: Place
+    mapping: Place | None = Field(None, description="TOML file of a 'mapping' source")
     is_enabled: bool = True
 
 

@@ -56,7 +56,7 @@ def resolve_site(settings: Settings) -> Site:
     catalog = settings.warehouse.catalog or f"sqlite:{home / 'warehouse' / 'catalog.sqlite'}"
     kind, _, target = catalog.partition(":")
     if kind == "sqlite":
-        catalog = f"sqlite:{(settings.root / target).resolve()}"
+        catalog = f"sqlite:{(settings.root / Path(target).expanduser()).resolve()}"
     return Site(
         lake_root=_resolve(settings.root, settings.paths.lake, home / "lake"),
         cache_root=_resolve(settings.root, settings.paths.cache, home / "cache"),

@@ -48,6 +48,24 @@ def test_defaults_need_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert settings.extract.attributes == default_attributes()
 
 
+def test_a_tilde_is_the_home_folder_of_who_runs_this(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    text = (
+        '[paths]\nhome = "~/shop"\nlake = "~/lake"\n[warehouse]\ncatalog = "sqlite:~/c.sqlite"\n'
+        '[[sources]]\nname = "s"\nkind = "mapping"\npath = "~/drops"\nmapping = "~/s.toml"\n'
+    )
+    settings = load_settings(write(tmp_path, text))
+    site, me = resolve_site(settings), str(tmp_path / "me")
+    assert (site.lake_root, site.cache_root) == (f"{me}/lake", f"{me}/shop/cache")
+    assert site.catalog == f"sqlite:{me}/c.sqlite"
+    assert (settings.sources[0].path, settings.sources[0].mapping) == (
+        f"{me}/drops",
+        f"{me}/s.toml",
+    )
+
+
 def test_relative_places_start_at_the_settings_file(tmp_path: Path) -> None:
     site = resolve_site(load_settings(write(tmp_path, '[paths]\nhome = "here"\n')))
     assert site.lake_root == str(tmp_path / "here" / "lake")
