@@ -124,7 +124,7 @@ def escape_markup(text: str) -> str:
 
 
 def send_mail(message: Message, settings: AlertSettings, root: Path) -> None:
-    """One plain-text mail to all of `email_to`."""
+    """One plain-text mail to all of `email_to`; raises AlertError where only some of them can be had."""
     mail = EmailMessage()
     mail["Subject"] = " ".join(f"whyrec {message.as_of}: {message.title}".split())[:200]
     mail["From"], mail["To"] = settings.email_from or "", ", ".join(settings.email_to)
@@ -133,7 +133,7 @@ def send_mail(message: Message, settings: AlertSettings, root: Path) -> None:
         with _open_smtp(settings, root) as server:
             if settings.smtp_user and settings.smtp_password is not None:
                 server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
-            server.send_message(mail)
+            refused = server.send_message(mail)
     except smtplib.SMTPResponseException as error:
         code = error.smtp_code
         raise AlertError(
@@ -141,6 +141,11 @@ def send_mail(message: Message, settings: AlertSettings, root: Path) -> None:
         ) from None
     except (smtplib.SMTPException, OSError) as error:
         raise AlertError(f"e-mail: {type(error).__name__}") from None
+    if refused:  # the others have it: another try would send it to them again
+        raise AlertError(
+            f"e-mail: {len(refused)} of {len(settings.email_to)} addresses were refused, the others have it",
+            is_worth_retrying=False,
+        )
 
 
 @contextmanager

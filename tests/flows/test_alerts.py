@@ -81,6 +81,14 @@ class MailBox:
     mails: list[Any] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
 
+    async def handle_RCPT(
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if address.startswith("nobody"):
+            return "550 there is no such person"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         self.mails.append(envelope)
         return "250 OK"
@@ -254,6 +262,17 @@ def test_mail_that_does_not_get_through_is_told_in_the_account(
     assert answer["status"] == "failed"
     assert why in answer["why"]
     assert mailbox.mails == []
+
+
+def test_a_mail_that_one_of_two_people_got_is_not_called_sent(
+    tmp_path: Path, mailbox: MailBox
+) -> None:
+    some = mail_of(mailbox, email_to=["a@example.org", "nobody@example.org"])
+    night = make_night(tmp_path, STOPPED, **some)
+    (answer,) = send_alerts(night, account(night), pause=lambda _: None)
+    assert answer["status"] == "failed"
+    assert "1 of 2 addresses were refused" in answer["why"]
+    assert [mail.rcpt_tos for mail in mailbox.mails] == [["a@example.org"]], "once"
 
 
 def test_a_password_is_never_sent_in_the_clear() -> None:
