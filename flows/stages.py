@@ -45,6 +45,7 @@ EXAMPLES_PER_SIDE = 3
 STATIC = "static"
 """The precision under which no network embeds a text."""
 MAX_NOTES = 5
+"""Drops of earlier days that are named; more are counted."""
 CACHED_TASKS = (
     ingest.stage_drop,
     quality.check_drop,
@@ -249,12 +250,24 @@ def note_accounts(
         for row in accounts.account_recent(night.run, night.as_of)
         if (row["source"], row["table"], row["drop_id"]) not in kept
     ] + held
-    night.notes = [
-        f"{row['table']} of {row['drop_id']} from {row['source']} came late or corrected; "
-        "its day and all that hung on it were derived again."
+    night.notes = tell_late(
+        row
         for row in night.accounts
         if row["status"] == "published" and row["drop_id"] < night.as_of.isoformat()
-    ][:MAX_NOTES]
+    )
+
+
+def tell_late(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A note for each of the first drops of earlier days that this run published, and how many more there are."""
+    named = [f"{row['table']} of {row['drop_id']} from {row['source']}" for row in rows]
+    rest = len(named) - MAX_NOTES
+    return [
+        *(
+            f"{name} came late or corrected; all that hangs on its day stands on it now."
+            for name in named[:MAX_NOTES]
+        ),
+        *([f"So did {rest:,} more tables of earlier drops."] if rest > 0 else []),
+    ]
 
 
 def plan_periods(night: Night) -> list[PeriodRef]:
