@@ -414,6 +414,7 @@ class ProbeRow(Row):
 class TextCost(Row):
     """What reading the texts took. Distinct texts are embedded once ever; the rest are hits.
 
+    `n_distinct` are distinct within a day, month or part that is read at once: one that returns counts again.
     The new ones had `n_tokens` tokens and took `seconds`. From `n_skipped` reviews no attributes
     were read, `skipped` counts them by reason; `languages` counts reviews by ISO 639-1 code ("und"
     when unsure). This night `n_read_new` reviews were read for attributes in `read_seconds`, with

@@ -463,3 +463,4 @@ def test_warnings_of_a_drop_that_was_stopped_are_not_called_published(
 ) -> None:
     page = render_html(held_night)
     assert "1 warning:</strong> worth a look; it stops nothing." in page
+    assert "1,790 of them distinct within the days, months or parts" in page, "not of all texts"
