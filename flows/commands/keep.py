@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.options import Config, Json
+from flows.commands.options import Config, Json, refuse_options
 from flows.console import explain_errors, print_json, print_line, print_table
 from tasks.platform.errors import ConfigError, InputError
 
@@ -45,6 +45,7 @@ def tables(
 
     with explain_errors(is_json=is_json):
         if rows is not None:
+            refuse_options("of what tables hold, not of --rows; leave one out", markdown=markdown)
             show_rows(names or (), rows, config, is_json=is_json)
             return
         found = describe_tables(names or ())
@@ -128,6 +129,10 @@ def withdraw(
     from tasks.platform.settings import load_settings
 
     with explain_errors(is_json=is_json):
+        if undo:
+            refuse_options(
+                "kept of what is withdrawn; leave it out with --undo", reason=reason or None
+            )
         settings = load_settings(config)
         document = (
             module.undo(settings, source, delivery, is_dry_run=dry_run)

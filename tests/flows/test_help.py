@@ -43,3 +43,16 @@ def test_no_bracket_of_a_help_text_is_taken_for_markup(
         assert word in shown
     for word in re.findall(r"\[[a-z][a-z_. ]*\]", (command.help or "").split("\n\n")[0]):
         assert word in parent
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["withdraw", "shop", "2024-03-01", "--undo", "--reason", "why"], "--reason"),
+        (["tables", "marts.effects", "--rows", "2", "--markdown"], "--markdown"),
+    ],
+)
+def test_options_that_would_go_unheeded_are_refused(words: list[str], said: str) -> None:
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 2
+    assert f"{said}: " in found.stderr
