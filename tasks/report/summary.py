@@ -309,10 +309,14 @@ def _write_topline(report: NightReport, changes: Sequence[EffectChange]) -> str:
     flipped = [change for change in changes if change.kind == "verdict changed"]
     moved = [change for change in changes if change.word == "likely real"]
     revised = [change for change in changes if change.word == "revised"]
+    gone = [change for change in changes if change.kind == "gone"]
+    new = [change for change in changes if change.kind == "new"]
     told = (
         (flipped, _phrase_flip, "verdict", "changed"),
         (moved, _phrase_shift, "effect", "likely moved for real"),
         (revised, _phrase_shift, "figure", "was revised" if len(revised) == 1 else "were revised"),
+        (gone, _phrase_name, "effect", "is gone" if len(gone) == 1 else "are gone"),
+        (new, _phrase_name, "effect", "is new" if len(new) == 1 else "are new"),
     )
     parts = [
         f"{tell_plural(len(listed), noun)} {verb} ({_list_first(listed, phrase, report)})"
@@ -334,13 +338,17 @@ def _name_span(change: EffectChange) -> str:
     return "" if change.window == "all" else f" ({name_window_short(change.window)})"
 
 
+def _phrase_name(change: EffectChange, report: NightReport) -> str:
+    return f"{name_effect(change, report)}{_name_span(change)}"
+
+
 def _phrase_flip(change: EffectChange, report: NightReport) -> str:
-    name = f"{name_effect(change, report)}{_name_span(change)}"
+    name = _phrase_name(change, report)
     return f"{name}: {change.verdict_before} to {change.verdict_now}"
 
 
 def _phrase_shift(change: EffectChange, report: NightReport) -> str:
-    return f"{name_effect(change, report)}{_name_span(change)} {phrase_move(change, report)}"
+    return f"{_phrase_name(change, report)} {phrase_move(change, report)}"
 
 
 def _list_first(

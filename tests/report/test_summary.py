@@ -141,6 +141,16 @@ def test_a_task_that_failed_to_refuse_a_drop_is_told_as_a_failed_task() -> None:
     assert "the warehouse was busy" in summary.problems[0].text
 
 
+def test_effects_that_are_gone_or_new_are_no_night_without_a_change() -> None:
+    lost = summarise(make_night(effects=[], moved=[])).topline
+    assert lost == (
+        "Since 13 March 2024, 16 effects are gone (durability; ease of use; price; 13 more)."
+    )
+    one = {**make_effects()[0], "attribute": "battery", "contrast": "negative_to_positive"}
+    told = summarise(make_night(effects=[one], previous_effects=[], moved=[])).topline
+    assert told == "Since 13 March 2024, one effect is new (battery)."
+
+
 def test_a_failure_is_not_hidden_by_a_drop_that_the_gate_holds(held_night: NightReport) -> None:
     stopped = held_night.model_dump(by_alias=False)
     lost = {
