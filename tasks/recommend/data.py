@@ -197,7 +197,7 @@ def encode(values: "pl.Series", known: Sequence[str] = ()) -> tuple[Codes, tuple
 def one_hot(columns: "pl.DataFrame", *, min_rows: int = 20) -> tuple[Floats, list[str]]:
     """0/1 columns `name:level` of every column of strings; levels of fewer rows become one, `rare`.
 
-    An absent value is the level `absent`.
+    An absent value is the level `absent`; a colon in a column's own name becomes a blank.
     """
     import polars as pl
 
@@ -208,7 +208,7 @@ def one_hot(columns: "pl.DataFrame", *, min_rows: int = 20) -> tuple[Floats, lis
         kept = [level if counts[level] >= min_rows else "rare" for level in values.to_list()]
         codes, levels = encode(pl.Series(kept, dtype=pl.String))
         blocks.append(np.eye(len(levels))[codes])
-        names += [f"{name}:{level}" for level in levels]
+        names += [f"{name.replace(':', ' ')}:{level}" for level in levels]
     empty = np.zeros((columns.height, 0))
     return (np.hstack(blocks) if blocks else empty), names
 

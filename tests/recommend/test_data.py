@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from tasks.platform.errors import InputError
-from tasks.recommend.data import encode, from_frame, from_matrix, one_hot
+from tasks.recommend.data import encode, from_frame, from_matrix, name_groups, one_hot
 from tests.recommend.worlds import rich_ratings
 
 
@@ -100,3 +100,9 @@ def test_kept_users_keep_their_ratings_ids_and_features():
     assert part.user_ids == ("2", "7")
     assert part.user_features.tolist() == ratings.user_features[[2, 7]].tolist()
     assert part.ratings[part.users == 1].tolist() == ratings.ratings[ratings.users == 7].tolist()
+
+
+def test_traits_whose_names_hold_a_colon_are_told_apart():
+    columns = pl.DataFrame({"geo:city": ["B", "B", "P"], "geo:land": ["DE", "FR", "FR"]})
+    found = name_groups(*one_hot(columns, min_rows=1))
+    assert found == {"geo city": ("B", "B", "P"), "geo land": ("DE", "FR", "FR")}
