@@ -32,6 +32,7 @@ PAGE_JSON = "report.json"
 LINE = "line.json"
 RUN = "run.json"
 NIGHTS = "????-??-??"
+MONTHS = "nights-????-??.html"
 USUAL_DROPS = 28
 """Drops of a source that say what is usual."""
 
@@ -49,14 +50,18 @@ def lay_out(page: ReportRef, as_of: date, run: RunContext) -> None:
 def write_index(run: RunContext) -> None:
     """The pages that list all nights, newest first; a page whose content is the same is left alone.
 
-    A night's line lies beside its report (`line.json`), so that a year of nights is read in no time.
+    Pages of months that have no night any more go. A night's line lies beside its report (`line.json`), so that a year of nights is read in no time.
     """
     root = Path(run.site.reports_root)
     folders = sorted(
         {path.parent for name in (LINE, RUN) for path in root.glob(f"{NIGHTS}/{name}")}
     )
-    for name, content in render_pages(read_line(folder) for folder in folders).items():
+    pages = render_pages(read_line(folder) for folder in folders)
+    for name, content in pages.items():
         replace_file(root / name, content.encode(), run)
+    for place in root.glob(MONTHS):
+        if place.name not in pages:
+            place.unlink(missing_ok=True)
 
 
 def read_line(folder: Path) -> IndexNight:

@@ -1,11 +1,17 @@
 """The index of nights: the latest in full, all by month, no page ever long."""
 
 import json
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
+from tasks.platform.settings import Settings
+from tasks.platform.site import resolve_site
+from tasks.platform.task import RunContext
 from tasks.report.index import INDEX, INDEX_JSON, LATEST, render_pages
 from tasks.report.nights import IndexNight
 from tasks.report.render import make_index_night
+from tasks.report.task import write_index
 from tests.report.conftest import AS_OF, make_night
 from tests.report.page import Page
 
@@ -78,3 +84,21 @@ def test_a_line_says_what_the_report_says() -> None:
     first = make_index_night(make_night(previous_as_of=None), href="x/report.html")
     assert (first.n_flipped, first.n_real) == (None, None)
     assert "nothing to compare" in Page(render_pages([first])[INDEX]).text
+
+
+def test_the_page_of_a_month_goes_with_its_last_night(tmp_path: Path) -> None:
+    site = resolve_site(Settings(root=tmp_path))
+    run = RunContext(run_id="r", events=str(tmp_path / "e"), site=site, text=Settings().text)
+    lines = make_lines(40)
+    for line in lines:
+        site.night_folder(line.as_of).mkdir(parents=True)
+        (site.night_folder(line.as_of) / "line.json").write_text(line.model_dump_json())
+    write_index(run)
+    root, last = Path(site.reports_root), lines[-1].as_of
+    assert (root / f"nights-{last:%Y-%m}.html").is_file()
+    for line in lines:
+        if line.as_of.month == last.month:
+            shutil.rmtree(site.night_folder(line.as_of))
+    write_index(run)
+    assert not (root / f"nights-{last:%Y-%m}.html").exists()
+    assert (root / f"nights-{AS_OF:%Y-%m}.html").is_file()
