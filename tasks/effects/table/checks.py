@@ -49,7 +49,7 @@ def check_question(
     if question.n < THIN_ROWS:
         findings.append(("weak", f"only {question.n} rows"))
     findings += _check_clusters(question, options)
-    findings += [("weak", question.copies)] if question.copies else []
+    findings += [("weak", said) for said in (question.copies, question.dealt) if said]
     findings += _check_outcome(question)
     findings += _check_single_rows(question)
     if overlap is not None:

@@ -18,6 +18,7 @@ from tasks.effects.controls.columns import (
     read_column,
 )
 from tasks.effects.controls.copies import find_copies
+from tasks.effects.controls.dealt import find_dealt
 from tasks.effects.controls.words import Text
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
@@ -44,9 +45,9 @@ class Question:
     in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range,
     `doses` its distinct values in order; `gaps` say which controls are adjusted for in part, `hole`
     which is missing in most rows, and their share, `shared` which have levels that share a column (see
-    `columns.Controls`); `copies` says how many rows equal others, empty where that is no fault. `memo`
-    keeps what was learned, for the next who
-    asks.
+    `columns.Controls`); `copies` says how many rows equal others, and `dealt` which column tells groups
+    that were treated alike and go together, each empty where that is no fault. `memo` keeps what was
+    learned, for the next who asks.
     """
 
     outcome: FloatArray
@@ -67,6 +68,7 @@ class Question:
     doses: FloatArray
     gaps: tuple[str, ...] = ()
     copies: str = ""
+    dealt: str = ""
     hole: tuple[str, float] = ("", 0.0)
     shared: tuple[tuple[str, IntArray], ...] = ()
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -165,6 +167,12 @@ def ask(
         known=np.column_stack([d, built.matrix]),
         cluster=codes,
     )
+    dealt = ""
+    if cluster is None:
+        others = [name for name in frame.columns if name not in (outcome, treatment, _ROW)]
+        dealt = find_dealt(
+            kept, others, treatment=d, outcome=y, known=built.matrix, controls=controls
+        )
     question = Question(
         outcome=_standardise(y),
         treatment=_standardise(d),
@@ -177,6 +185,7 @@ def ask(
         notes=(*notes, *built.notes),
         gaps=(*built.gaps, *looks),
         copies=copies,
+        dealt=dealt,
         hole=built.hole,
         shared=built.shared,
         control_names=built.names,
