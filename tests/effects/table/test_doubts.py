@@ -192,3 +192,42 @@ def test_an_answer_that_hangs_on_one_row_names_it(side: str) -> None:
     assert answer["verdict"] != "credible"
     said = "outcome" if side == "y" else "treatment"
     assert says(answer, f"row 42 of the table holds 100% of all that the {said} varies")
+
+
+def draw_rare(seed: int, *, treated: float, bought: float, effect: float = 0.0) -> pl.DataFrame:
+    """2,000 rows of which the share `treated` are treated and `bought` buy; x moves both."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=2000)
+    d = (rng.random(2000) < treated * np.exp(0.3 * x)).astype(int)
+    y = (rng.random(2000) < bought * np.exp(0.3 * x) + effect * d).astype(int)
+    return pl.DataFrame({"x": x, "d": d, "y": y})
+
+
+def test_a_rare_treatment_of_a_rare_outcome_is_weak_where_it_cannot_be_told() -> None:
+    how = {"estimators": ["plr"], "is_checked": False}
+    answers = [ask(draw_rare(seed, treated=0.03, bought=0.02), ["x"], **how) for seed in range(20)]
+    found = [one for one in answers if one["estimates"][0]["ci_high"] < 0]
+    assert len(found) >= 4, "of no effect that many intervals are below zero: that is what is told"
+    for one in answers:
+        assert one["verdict"] == "weak"
+        assert says(one, "the upper end of its interval tends to lie too low")
+
+
+@pytest.mark.parametrize(
+    ("treated", "bought", "effect"), [(0.5, 0.02, 0.0), (0.03, 0.4, 0.3), (0.2, 0.2, 0.3)]
+)
+def test_a_rare_treatment_or_a_rare_outcome_alone_is_not_accused(
+    treated: float, bought: float, effect: float
+) -> None:
+    for seed in range(5):
+        frame = draw_rare(seed, treated=treated, bought=bought, effect=effect)
+        answer = ask(frame, ["x"], estimators=["plr"], is_checked=False)
+        assert not says(answer, "chance moves the estimate further to one side")
+
+
+def test_a_rare_treatment_of_an_outcome_with_a_long_tail_is_weak() -> None:
+    rng = np.random.default_rng(1)
+    x, d = rng.normal(size=2000), (rng.random(2000) < 0.03).astype(int)
+    frame = pl.DataFrame({"x": x, "d": d, "y": np.exp(0.3 * x + 1.5 * rng.normal(size=2000))})
+    for how in ({"estimators": ["plr"], "is_checked": False}, {"is_experiment": True}):
+        assert says(ask(frame, ["x"], **how), "chance moves the estimate further to one side")
