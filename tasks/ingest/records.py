@@ -239,7 +239,10 @@ def iter_parquet_batches(source: Source, *, columns: Sequence[str]) -> Iterator[
     first = 1
     try:
         with open_source(source) as handle:
-            for batch in pq.ParquetFile(handle).iter_batches(BATCH_ROWS, columns=list(columns)):
+            # Threads of Arrow that still hold a file of Python's when the process ends abort it
+            # (apache/arrow#33975); DuckDB's share the work that comes after.
+            file = pq.ParquetFile(handle)
+            for batch in file.iter_batches(BATCH_ROWS, columns=list(columns), use_threads=False):
                 yield _make_table_batch(batch, columns, first)
                 first += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -219,7 +219,10 @@ class EmbeddingStore:
             self._move_aside(name)
             self._forget()
             return None
-        column = pq.read_table(BytesIO(content), columns=["vector"]).column(0).combine_chunks()
+        # With threads Arrow lets go of what it reads when the process may be ending already, and aborts
+        # it (apache/arrow#33975); of a path it would not, but these are the bytes that were looked at.
+        table = pq.read_table(BytesIO(content), columns=["vector"], use_threads=False)
+        column = table.column(0).combine_chunks()
         flat = column.flatten().to_numpy(zero_copy_only=False)
         return np.asarray(flat, dtype=np.float32).reshape(len(column), self._encoder.dim)
 

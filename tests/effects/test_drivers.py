@@ -168,6 +168,7 @@ def test_labels_on_the_row_beside_their_own_are_seen():
         drive(frame, gold=inner.with_columns(row=pl.col("row") - 1))
 
 
+@pytest.mark.slow
 def test_labels_that_belong_to_other_rows_make_no_effect_credible():
     frame, gold = make_misread(np.random.default_rng(18))
     strays = gold.with_columns(row=pl.col("row").shuffle(seed=1))
@@ -216,6 +217,7 @@ def test_unread_rows_are_left_out_and_labels_keep_their_places():
     assert "gold: 1 labelled reviews are not among the rows that are used" in reasons
 
 
+@pytest.mark.slow
 def test_labels_of_a_part_of_the_reviews_make_no_effect_credible():
     frame, _ = make_misread(np.random.default_rng(23))
     true = make_table(np.random.default_rng(23), rows=1500).select(*TRUTH)

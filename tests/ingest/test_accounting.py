@@ -60,6 +60,7 @@ def stage_anywhere(*contents: bytes, name: str = "r{}.jsonl", kind: str = "sampl
         )
 
 
+@pytest.mark.slow
 @FEWER
 @given(st.lists(line, max_size=40), st.lists(line, min_size=8, max_size=40))
 def test_mixture_of_lines_is_sorted_as_a_plain_reading_sorts_it(

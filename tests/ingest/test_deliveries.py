@@ -50,6 +50,7 @@ def count_reviews(run: RunContext) -> int:
     return int(count)
 
 
+@pytest.mark.slow
 def test_files_of_one_name_in_two_places_both_stay(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     january = write(tmp_path / "jan" / "reviews.jsonl", *users(5))
@@ -61,6 +62,7 @@ def test_files_of_one_name_in_two_places_both_stay(tmp_path: Path) -> None:
     assert count_reviews(run) == 9
 
 
+@pytest.mark.slow
 def test_a_file_at_its_old_place_replaces_and_the_rows_that_leave_are_told(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     path = tmp_path / "reviews.jsonl"
@@ -81,6 +83,7 @@ def test_the_same_file_again_changes_nothing_and_says_nothing(tmp_path: Path) ->
     assert count_reviews(run) == 5
 
 
+@pytest.mark.slow
 def test_a_copy_elsewhere_is_all_duplicates_and_is_told(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     bring_in(run, write(tmp_path / "a.jsonl", *users(5)))
@@ -102,6 +105,7 @@ def test_of_two_imports_the_later_one_wins_whatever_days_they_hold(tmp_path: Pat
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("day", "rating"), [("2024-03-02", 1.0), ("2100-01-01", 5.0)])
 @pytest.mark.parametrize("import_first", [False, True])
 def test_an_import_counts_as_delivered_when_it_was_imported(
@@ -141,6 +145,7 @@ def test_a_night_amid_the_days_of_an_import_stands_on_what_it_holds(tmp_path: Pa
     assert amid[0][0] == date(2024, 1, 5)
 
 
+@pytest.mark.slow
 def test_an_import_of_an_earlier_version_is_replaced_only_by_the_file_of_its_place(
     tmp_path: Path,
 ) -> None:

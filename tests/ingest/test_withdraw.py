@@ -44,6 +44,7 @@ def find_stale(run: RunContext, *staged: StagedRef, is_forced: bool = False) -> 
     return [drop.drop_id for drop in stale]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", DAYS)
 def test_all_is_as_if_it_had_never_come(tmp_path: Path, gone: str) -> None:
     lines = {DAYS[0]: (SHARED, FIRST, b"{broken\n"), DAYS[1]: (SHARED, LAST, b"{broken\n")}

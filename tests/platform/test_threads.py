@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import threadpoolctl
 from tasks.platform.threads import hold_threads_for
@@ -22,6 +24,7 @@ def count_threads(rows: int) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_few_rows_are_learned_from_by_one_thread_whatever_is_loaded_later() -> None:
     assert count_threads(2_000) == "[('blas', 1), ('openmp', 1)]"
     assert count_threads(200_000) != "[('blas', 1), ('openmp', 1)]"

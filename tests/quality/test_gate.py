@@ -269,6 +269,7 @@ def test_missing_and_broken_files_are_named_with_what_to_do(tmp_path: Path) -> N
             )
 
 
+@pytest.mark.slow
 def test_two_threads_judge_many_files_and_agree_with_one(tmp_path: Path) -> None:
     """Good, bad and raising files in turn; every verdict is its own file's."""
     frames = {

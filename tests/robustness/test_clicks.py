@@ -48,6 +48,7 @@ def test_bots_click_the_target_always_and_are_new(log):
     assert fake.schema == log.schema
 
 
+@pytest.mark.slow
 def test_clickers_are_flagged_past_the_fence_that_is_asked_for(log):
     flagged = [
         sum(one["flagged"] for one in attack_exposures(log, Plan(fence=fence)))

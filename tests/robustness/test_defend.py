@@ -64,6 +64,7 @@ def test_without_flagged_rows_effects_are_back_inside_their_clean_intervals(shar
     assert all(one.is_back for one in defended)
 
 
+@pytest.mark.slow
 def test_shift_after_defence_is_in_clean_standard_errors():
     target = sample_target(5)
     clean = target.conclude()

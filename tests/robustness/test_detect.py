@@ -36,12 +36,14 @@ def test_accounts_of_planted_attacks_are_found_at_one_percent(name):
     assert found.false_alarm_rate < 0.05
 
 
+@pytest.mark.slow
 def test_a_large_attack_does_not_hide_behind_its_own_weight():
     found = score_detection(*plant("fake-reviews", 0.05))
     assert found.fakes / found.accounts > 0.1
     assert found.hits > 0.9 * found.fakes
 
 
+@pytest.mark.slow
 def test_where_nobody_attacks_few_are_flagged():
     assert suspect(sample_target(SEED).corpus).flags.mean() < 0.05
 

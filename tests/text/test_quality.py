@@ -54,6 +54,7 @@ def test_aspects_of_real_reviews_are_read_without_labels(
         assert score >= FLOOR[aspect], aspect
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_the_sample_world_s_opinions_are_read_nearly_perfectly(
     seed: int, embed: Callable[[Sequence[str]], npt.NDArray[np.float32]]

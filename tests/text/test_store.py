@@ -201,6 +201,7 @@ print("\\n".join(encoder.seen))
 """
 
 
+@pytest.mark.slow
 def test_processes_at_once_encode_each_text_once_and_agree(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", WORKER, str(tmp_path)]

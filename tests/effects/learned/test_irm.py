@@ -176,6 +176,7 @@ def test_folds_keep_clusters_whole_and_share_out_the_treated():
     assert all(len(np.unique(cluster[(fold == k) & (treated == 1)])) == 2 for k in range(5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surface", ["linear", "step"])
 def test_learned_nuisances_recover_the_truth_that_the_naive_difference_misses(surface):
     world = make_arms(

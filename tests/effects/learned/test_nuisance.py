@@ -38,6 +38,7 @@ def test_both_outcomes_and_the_propensity_are_close_to_the_truth(world, found):
     assert np.mean((found.propensity - world.e) ** 2) < 0.3 * np.var(world.e)
 
 
+@pytest.mark.slow
 def test_a_wave_that_learners_flatten_is_mended():
     """What is left of a confounding wave: trees, lines and kernels leave a quarter of it in each arm."""
     rng = np.random.default_rng(0)

@@ -41,6 +41,7 @@ def test_chances_that_are_no_rows_own_make_a_value_not_credible(kind: str, bette
     assert any(better in reason for reason in answer["reasons"])
 
 
+@pytest.mark.slow
 def test_right_propensities_are_seldom_doubted() -> None:
     assert sum(bool(check(draw(seed, rows=600))) for seed in range(60)) <= 1
 

@@ -131,6 +131,7 @@ def draw_together(seed: int, *, rows: int, is_together: bool = True) -> pl.DataF
     return pl.DataFrame({"x": x, "z": z, "d": d, "y": y})
 
 
+@pytest.mark.slow
 def test_a_dose_is_asked_of_learners_which_see_what_controls_do_together() -> None:
     answer = ask(draw_together(0, rows=800), ["x", "z"])
     by_name = {row["estimator"]: row for row in answer["estimates"]}

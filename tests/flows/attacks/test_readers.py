@@ -58,6 +58,7 @@ def attack(run: RunContext, task, name: str, **options) -> dict:
     return json.loads(run.site.lake.read_bytes(file))
 
 
+@pytest.mark.slow
 def test_the_night_s_own_extractor_is_attacked_the_same_under_a_seed(run: RunContext) -> None:
     tables = attack(run, attack_texts, "swaps", texts=5, queries=60)
     (row,) = tables["attacks"]

@@ -66,6 +66,7 @@ def test_what_was_measured_on_texts_cut_shorter_is_measured_again(
     assert keys[0][1] is None or keys[0][1] != keys[1][1] == keys[2][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "precision"), TIERS)
 def test_a_vector_is_the_same_in_any_company(backend: str, precision: str, cache: Path) -> None:
     encoder = open_tier(backend, precision, cache)
