@@ -29,7 +29,7 @@ class Serving:
     @property
     def ui(self) -> str:
         """Address of Prefect's UI, as seen from this machine."""
-        return f"http://{bracket(reachable(self.host))}:{self.port}"
+        return find_address(self.host, self.port)
 
     @property
     def api(self) -> str:
@@ -39,17 +39,13 @@ class Serving:
     @property
     def reports(self) -> str:
         """Address of the reports, as seen from this machine."""
-        return f"http://{bracket(reachable(self.host))}:{self.reports_port}"
+        return find_address(self.host, self.reports_port)
 
 
-def reachable(host: str) -> str:
-    """An address to connect to, for one to listen on."""
-    return "127.0.0.1" if host in ANY_ADDRESS else host
-
-
-def bracket(host: str) -> str:
-    """A host as it stands in an address: IPv6 in brackets."""
-    return f"[{host}]" if ":" in host else host
+def find_address(host: str, port: int) -> str:
+    """Where to reach, from this machine, what listens on `host`: IPv6 stands in brackets."""
+    reached = "127.0.0.1" if host in ANY_ADDRESS else host
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def find_prefect_home(home: Path) -> Path:

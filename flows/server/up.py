@@ -20,11 +20,10 @@ from typing import Any, Final
 
 from flows.running import (
     Serving,
-    bracket,
     claim_home,
+    find_address,
     find_prefect_home,
     find_ready,
-    reachable,
     read_ready,
 )
 from flows.server.api import ServerError, ask_server, is_healthy
@@ -48,7 +47,7 @@ Tell = Callable[[str], None]
 def make_environment(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
     """Environment of the server and of what runs flows; what `base` says of Prefect's place is replaced."""
     serve, home = settings.serve, find_home(settings)
-    own = f"http://{bracket(reachable(serve.host))}:{serve.port}"
+    own = find_address(serve.host, serve.port)
     site = resolve_site(settings)
     environment = {
         name: value
@@ -124,7 +123,7 @@ class Keeper:
     def api(self) -> str:
         """Address of the server's API."""
         serve = self.settings.serve
-        return f"http://{bracket(reachable(serve.host))}:{serve.port}/api"
+        return f"{find_address(serve.host, serve.port)}/api"
 
     def prepare(self) -> None:
         """Say how the server and the runner are started."""
