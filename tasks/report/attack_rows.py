@@ -1,6 +1,7 @@
 """Attacks of the week, as the night hands them over: damage, defences, accounts that look fake."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, TypeVar
@@ -109,7 +110,7 @@ class ExampleRow(Row):
 
 
 class FlaggedRow(Row):
-    """An account of the real data that detection would flag, and why."""
+    """An account of the real data that detection would flag, and why; one of `n_flagged` of its source."""
 
     source: Name
     user_id: Name
@@ -117,6 +118,7 @@ class FlaggedRow(Row):
     reviews: Count = 0
     mean_rating: Number = None
     reasons: Notes = ()
+    n_flagged: Count = 0
 
 
 class AttackBook(Row):
@@ -127,6 +129,12 @@ class AttackBook(Row):
     defences: tuple[DefenceRow, ...] = ()
     examples: tuple[ExampleRow, ...] = ()
     flagged: tuple[FlaggedRow, ...] = ()
+
+    def count_flagged(self) -> dict[str, int]:
+        """Accounts that look fake by source, those among them that are not listed too."""
+        listed = Counter(row.source for row in self.flagged)
+        told = {row.source: row.n_flagged for row in self.flagged}
+        return {source: max(count, told[source]) for source, count in listed.items()}
 
 
 def gather_attacks(documents: Iterable[Mapping[str, Any]]) -> AttackBook:

@@ -98,7 +98,7 @@ def _view_source(source: str, report: NightReport, shown: AttackBook) -> Attacks
         examples=tuple(examples[:MAX_EXAMPLES]),
         n_examples=sum(row.source == source for row in book.examples),
         flagged=tuple(flagged[:MAX_FLAGGED]),
-        n_flagged=sum(row.source == source for row in book.flagged),
+        n_flagged=book.count_flagged().get(source, 0),
     )
 
 

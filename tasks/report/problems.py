@@ -175,7 +175,7 @@ def _find_stale_sources(report: NightReport) -> Iterable[Item]:
         if is_stale(row, report):
             age = find_age(row, report)
             text = (
-                "No drop has ever arrived."
+                "No drop of it was ever published; see that its path is right in whyrec.toml."
                 if age is None
                 else f"The newest drop is {format_plural(age, 'day')} old, "
                 f"allowed is {format_plural(row.max_age_days or 0, 'day')}."

@@ -119,6 +119,7 @@ def gather_facts(
     deliver, `extra` further fields of the report.
     """
     scope = {"drops": sorted({str(drop["drop_id"]) for drop in drops})}
+    arrived = {drop["source"] for drop in drops}
     with run.site.warehouse.read_together() as connection:
         checks = fetch_dicts(connection, read_sql("marts/quality_select"), scope)
         bad = {
@@ -132,7 +133,8 @@ def gather_facts(
             {**scope, "limit": QUARANTINE_EXAMPLES, "tables": sorted(bad)},
         )
         previous = fetch_dicts(connection, read_sql("marts/effects_previous"), {"as_of": as_of})
-        freshness = fetch_dicts(connection, read_sql("raw/freshness_select"), {"as_of": as_of})
+        due = {"as_of": as_of, "sources": sorted(sources)}
+        freshness = fetch_dicts(connection, read_sql("raw/freshness_select"), due)
         usual = fetch_dicts(
             connection, read_sql("raw/drops_usual"), {"as_of": as_of, "most": USUAL_DROPS}
         )
@@ -145,7 +147,9 @@ def gather_facts(
         "checks": [_read_check(row) for row in checks],
         "quarantine": refused,
         "freshness": [
-            {**row, "max_age_days": max_age_days} for row in freshness if row["source"] in sources
+            {**row, "max_age_days": max_age_days}
+            for row in freshness
+            if row["newest_drop"] is not None or row["source"] not in arrived
         ],
         "previous_as_of": since["previous"],
         "previous_attacks": attacks,

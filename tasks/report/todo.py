@@ -1,6 +1,6 @@
 """At most three things to do this morning, the most urgent first, each of another kind."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tasks.report.changes import EffectChange
@@ -182,13 +182,8 @@ def _ask_about_warnings(report: NightReport) -> list[Item]:
 
 
 def _judge_accounts(report: NightReport) -> list[Item]:
-    flagged: dict[str, int] = {}
-    for row in report.attacks.flagged:
-        flagged[row.source] = flagged.get(row.source, 0) + 1
-    return list(_tell_accounts(flagged))
-
-
-def _tell_accounts(flagged: dict[str, int]) -> Iterable[Item]:
-    for source, count in flagged.items():
-        text = "They look fake; a person should judge before anything is taken out."
-        yield Item(f"Have {tell_plural(count, _ACCOUNTS)} of {source} looked at", text, "attacks")
+    text = "They look fake; a person should judge before anything is taken out."
+    return [
+        Item(f"Have {tell_plural(count, _ACCOUNTS)} of {source} looked at", text, "attacks")
+        for source, count in report.attacks.count_flagged().items()
+    ]

@@ -291,10 +291,13 @@ def make_victim(recommender: Recommender, corpus: Corpus, plan: Plan) -> Victim:
 def list_suspects(suspicion: Suspicion, *, most: int = 50) -> list[dict[str, object]]:
     """Flagged accounts, most suspicious first, for a person to judge.
 
-    Keys: user_id, score, reviews, items, first_date, last_date, mean_rating, reasons.
+    Keys: user_id, score, reviews, items, first_date, last_date, mean_rating, reasons, and n_flagged,
+    how many accounts are flagged in all.
     """
-    order = np.argsort(-suspicion.score, kind="stable")[:most]
-    return [describe_account(suspicion, int(code)) for code in order if suspicion.flags[code]]
+    order = np.argsort(-suspicion.score, kind="stable")
+    order = order[suspicion.flags[order]]
+    in_all = {"n_flagged": len(order)}
+    return [describe_account(suspicion, int(code)) | in_all for code in order[:most]]
 
 
 def describe_account(suspicion: Suspicion, code: int) -> dict[str, object]:

@@ -30,13 +30,14 @@ def make_defence(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def make_flagged(user: str = "u<b>1") -> dict[str, Any]:
+def make_flagged(user: str = "u<b>1", **more: Any) -> dict[str, Any]:
     note = {
         "user_id": user,
         "score": 3.1,
         "reviews": 4,
         "mean_rating": 5.0,
         "reasons": ["item burst +8.0"],
+        **more,
     }
     return {"source": "shop", "outcome": "flagged", "note": json.dumps(note)}
 
@@ -129,6 +130,12 @@ def test_accounts_to_judge_are_escaped_and_capped() -> None:
     assert "u<b>1" not in html
     assert "Showing 10 of 31" in Page(html).text
     assert "item burst +8.0" in Page(html).text
+
+
+def test_accounts_that_were_not_listed_are_counted() -> None:
+    examples = [make_flagged(f"u{k}", n_flagged=3_000) for k in range(50)]
+    html = render_html(make_night(attacks=gather(make_attack(), examples=examples)))
+    assert "Showing 10 of 3,000" in Page(html).text
 
 
 def test_a_night_without_attacks_says_so() -> None:

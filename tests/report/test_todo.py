@@ -94,9 +94,12 @@ def test_there_are_never_more_than_three(n: int) -> None:
 
 
 def test_accounts_that_look_fake_are_for_a_person_to_judge() -> None:
-    flagged = [{"source": "sample", "user_id": f"u{k}"} for k in range(12)]
-    subjects = list_subjects(make_calm(attacks={"flagged": flagged}))
-    assert subjects[-1] == "Have 12 accounts of sample looked at"
+    for n_flagged, told in ((0, 12), (3_000, 3_000)):
+        flagged = [
+            {"source": "sample", "user_id": f"u{k}", "n_flagged": n_flagged} for k in range(12)
+        ]
+        subjects = list_subjects(make_calm(attacks={"flagged": flagged}))
+        assert subjects[-1] == f"Have {told:,} accounts of sample looked at"
 
 
 def test_an_empty_night_asks_for_nothing(empty_night: NightReport) -> None:

@@ -150,6 +150,8 @@ def test_suspects_are_listed_for_a_person_most_suspicious_first():
     assert len(listed) == min(10, suspicion.flags.sum())
     assert scores == sorted(scores, reverse=True)
     assert all(one["reviews"] > 0 and one["reasons"] for one in listed)
+    (first,) = list_suspects(suspicion, most=1)
+    assert first["n_flagged"] == suspicion.flags.sum() > 1
 
 
 def test_unknown_attacks_and_sizes_are_refused():
