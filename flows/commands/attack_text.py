@@ -113,7 +113,7 @@ def attack_text(
             list_scores,
             tell_skipped,
         )
-        from flows.desk.reading import check_out, write_rows
+        from flows.desk.outputs import TABLES, check_output, write_table
         from flows.desk.texts import Teaching
         from tasks.robustness.text.recipes import EASY
         from tasks.robustness.text.run import Limits
@@ -125,7 +125,7 @@ def attack_text(
                 BESIDE_MODEL, harden=harden, fast=fast, extractor=extractor, columns=columns, id=key,
                 teacher=teacher, teacher_labels=teacher_labels,
             )  # fmt: skip
-        check_out(out)
+        target = None if out is None else check_output(out, endings=TABLES)
         order = Order(
             split_names(attacks) or EASY, Limits(budget, text_budget), max_texts, seed, lm,
             split_names(translate), misspellings, names, harden, fast,
@@ -141,8 +141,8 @@ def attack_text(
                 labels=labels, columns=split_names(columns), key=key, teaching=teaching,
                 order=order, config=config,
             )  # fmt: skip
-        if out is not None:
-            write_rows(attempts, out)
+        if target is not None:
+            write_table(attempts, target)
         if is_json:
             print_json(document)
             return

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,10 @@ import polars as pl
 
 from flows.console import print_note
 from flows.desk.agreement import show
+from flows.desk.outputs import check_output, write_output
 from flows.desk.texts import (
     Desk,
     Teaching,
-    check_folder,
     clear_desk,
     list_ids,
     list_reviews,
@@ -181,14 +180,14 @@ def discover_file(
     path: str, *, text: str, most: int, out: str | None, config: str | None
 ) -> dict[str, Any]:
     """Propose attributes from a file's texts, as a part of whyrec.toml in `out`; the JSON document."""
-    check_folder(out)
+    target = None if out is None else check_output(out)
     frame = read_texts(path)
     texts = [body for _, body in list_reviews(frame, text)]
     proposals = discover_attributes(texts, clear_desk(config).embed, most=most)
     n_read = len(choose_texts(texts))
     snippet = write_toml(proposals, n_texts=frame.height, n_read=n_read)
-    if out is not None:
-        Path(out).write_text(snippet, encoding="utf-8")
+    if target is not None:
+        write_output(target, lambda draft: draft.write_text(snippet, encoding="utf-8"))
     return {
         "texts": frame.height,
         "read": n_read,

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from flows.desk.outputs import check_output, write_output
 from flows.desk.sources import read_source
-from tasks.effects.graph.adjust import Adjustment, find_adjustment
+from tasks.effects.graph.adjust import find_adjustment
 from tasks.effects.graph.answer import draw_answer
 from tasks.effects.graph.data import assign_tiers
 from tasks.effects.graph.discover import discover_graph
 from tasks.effects.graph.drawing import Layout
-from tasks.effects.graph.model import Graph
 from tasks.effects.graph.prior import EdgePrior, read_prior, score_prior
 from tasks.effects.graph.search import Method
-from tasks.platform.errors import ConfigError, InputError, StorageError
+from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
 from tasks.text.extractors import MODELS, open_llm
@@ -51,7 +51,9 @@ def graph_file(
     """
     if bool(treatments) != bool(outcome):
         raise ConfigError("name --treatment and --outcome together, or neither")
-    check_out(out, layout)
+    if layout not in ("wide", "narrow"):
+        raise ConfigError(f"--layout {layout!r}: allowed are wide and narrow")
+    target = None if out is None else check_output(out, endings=(".svg",))
     frame = read_source(path, config)
     if not columns and not tiers:
         columns = [name for name in frame.columns if name != cluster]
@@ -68,25 +70,14 @@ def graph_file(
         for treatment in treatments
         if outcome is not None
     ]
-    if out is not None:
-        write_drawing(graph, adjustments, Path(out), layout=layout, source=Path(path).name)
+    if target is not None:
+        drawing = draw_answer(graph, adjustments, layout=layout, source=Path(path).name)
+        write_output(target, lambda draft: draft.write_text(str(drawing), encoding="utf-8"))
     return {
         **graph.to_dict(),
         "adjustments": [adjustment.to_dict() for adjustment in adjustments],
         "out": out,
     }
-
-
-def check_out(out: str | None, layout: str) -> None:
-    """Raise ConfigError for a drawing that could not be written, before the search is paid for."""
-    if layout not in ("wide", "narrow"):
-        raise ConfigError(f"--layout {layout!r}: allowed are wide and narrow")
-    if out is None:
-        return
-    if not out.lower().endswith(".svg"):
-        raise ConfigError(f"--out {out}: the drawing is SVG; write to a .svg file")
-    if not Path(out).resolve().parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no such folder; make it first")
 
 
 def load_prior(
@@ -118,14 +109,3 @@ def ask_model(
     roles = assign_tiers(columns, tiers, cluster=cluster)
     name = Path(settings.extract.llm.model).name
     return score_prior(reader.score_continuations, roles, suggested_by=name)
-
-
-def write_drawing(
-    graph: Graph, adjustments: Sequence[Adjustment], out: Path, *, layout: Layout, source: str
-) -> None:
-    """Draw the graph, with treatments, outcome and what to adjust for marked, and write it."""
-    drawing = draw_answer(graph, adjustments, layout=layout, source=source)
-    try:
-        out.write_text(str(drawing), encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"{out} could not be written ({error})") from error

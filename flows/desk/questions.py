@@ -10,6 +10,7 @@ from typing import Any, Final, TypedDict
 import numpy as np
 import polars as pl
 
+from flows.desk.outputs import check_output, write_output
 from flows.desk.sources import read_source
 from tasks.effects.basis import FloatArray
 from tasks.effects.controls.columns import check_columns, read_column
@@ -23,7 +24,7 @@ from tasks.effects.table.question import Question, ask
 from tasks.effects.table.refute import refute_question
 from tasks.effects.table.sample import check_sample
 from tasks.effects.table.segments import estimate_table_segments
-from tasks.platform.errors import ConfigError, StorageError
+from tasks.platform.errors import ConfigError
 from tasks.platform.settings import load_settings
 from tasks.platform.site import resolve_site
 from tasks.text.task import STORE, open_store
@@ -89,6 +90,7 @@ def estimate_source(
     **options: Any,
 ) -> dict[str, Any]:
     """Answer one causal question, with segments and effects of rows where they are asked for."""
+    target = None if cate_out is None else check_output(cate_out, option="--cate-out")
     frame = read_source(table, config)
     check_columns(frame, [*segments, *([tests] if tests is not None else [])])
     frame, controls = add_tones(frame, asked["controls"], text_controls)
@@ -96,15 +98,16 @@ def estimate_source(
     vectors = embed_columns(frame, text_controls, config)
     memo: dict[Any, Any] = {}
     answer = estimate_table(
-        frame, **asked, vectors=vectors, has_effects=cate_out is not None, memo=memo, **options
+        frame, **asked, vectors=vectors, has_effects=target is not None, memo=memo, **options
     )
     if tests is not None or segments:
         question = replace(make_question(frame, asked, vectors), memo=memo)
     if tests is not None:
         whole = weigh_whole(answer, question, frame[tests])
         answer = whole | estimate_tests(frame, tests, **asked, vectors=vectors, **options)
-    if cate_out is not None:
-        answer["cate_out"] = write_effects(answer.pop("cate"), cate_out)
+    if target is not None:
+        write_effects(answer.pop("cate"), target)
+        answer["cate_out"] = cate_out
     if segments:
         plain = make_options(options.get("estimand", "ate"), options.get("penalty", 1.0))
         answer["segments"] = [
@@ -124,18 +127,18 @@ def make_question(frame: pl.DataFrame, asked: Asked, vectors: Mapping[str, Float
     return ask(frame, **asked, folds=FOLDS, max_levels=MAX_LEVELS, vectors=vectors)
 
 
-def write_effects(effects: Sequence[Mapping[str, Any]], path: str) -> str:
+def write_effects(effects: Sequence[Mapping[str, Any]], target: Path) -> None:
     """Write `row,cate` in the order of the table; a row without an effect has an empty one."""
-    try:
-        with Path(path).open("w", encoding="utf-8", newline="") as file:
+
+    def write(place: Path) -> None:
+        with place.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["row", "cate"])
             writer.writerows(
                 [one["row"], "" if one["cate"] is None else repr(one["cate"])] for one in effects
             )
-    except OSError as error:
-        raise StorageError(f"{path} could not be written ({error})") from error
-    return path
+
+    write_output(target, write)
 
 
 def refute_source(

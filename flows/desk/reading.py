@@ -1,6 +1,7 @@
 """Commands on a file of texts: extract, drivers. No warehouse, no schedule."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -8,10 +9,10 @@ import polars as pl
 
 from flows.console import print_json, print_line, print_note
 from flows.desk.agreement import tell_agreement
+from flows.desk.outputs import TABLES, check_output, write_table
 from flows.desk.texts import (
     UNTAUGHT,
     Teaching,
-    check_folder,
     list_ids,
     list_reviews,
     open_desk,
@@ -23,7 +24,7 @@ from tasks.effects.controls.columns import check_columns
 from tasks.effects.controls.copies import MUCH, number_alike
 from tasks.effects.credibility import Finding, weigh_row
 from tasks.effects.drivers import CONFIDENCE, estimate_drivers
-from tasks.platform.errors import ConfigError, InputError, StorageError
+from tasks.platform.errors import InputError
 from tasks.platform.labels import read_labels
 from tasks.text.extract import Extraction, name_attributes
 from tasks.text.labelled import ID_KEY, ROW_KEY, check_column, find_places
@@ -64,27 +65,27 @@ def extract_file(
     is_json: bool,
 ) -> None:
     """Extract from a file, by an extractor that is taught first if it has to be, and write the rows."""
-    check_out(out)
+    target = None if out is None else check_output(out, endings=TABLES)
     frame = read_texts(path)
     desk = open_desk(attributes, config)
     reviews = list_reviews(frame, text)
     reader = open_reader(desk, extractor, reviews, list_ids(frame, key), teaching=teaching)
     found = read_attributes(desk, reader, reviews)
-    show_extraction(found, frame.height, desk.names, out=out, is_json=is_json)
+    show_extraction(found, frame.height, desk.names, out=target, is_json=is_json)
     if reader.probe is not None and out is not None and not is_json:
         print_line(tell_agreement(reader.probe.about))
 
 
 def show_extraction(
-    found: Extraction, n_texts: int, attributes: Sequence[str], *, out: str | None, is_json: bool
+    found: Extraction, n_texts: int, attributes: Sequence[str], *, out: Path | None, is_json: bool
 ) -> None:
     """Write what was read to `out`, else print it; say how much there is and what was left out."""
     rows = number_rows(found.frame).select(COLUMNS)
     skipped = number_rows(found.skipped)
     if out is not None:
-        write_rows(rows, out)
+        write_table(rows, out)
     if is_json and out is not None:
-        counts = {"texts": n_texts, "rows": rows.height, "out": out}
+        counts = {"texts": n_texts, "rows": rows.height, "out": str(out)}
         told = {"skipped": skipped.to_dicts(), "cut": found.n_cut, "tokens": found.n_tokens}
         print_json({**counts, **told})
     elif is_json:
@@ -113,21 +114,6 @@ def describe_left_out(found: Extraction) -> str:
     parts = [f"{count:,} skipped ({reason})" for reason, count in reasons.iter_rows()]
     parts += [f"{found.n_cut:,} cut, too long"] if found.n_cut else []
     return f"of the texts: {', '.join(parts)}" if parts else ""
-
-
-def check_out(out: str | None) -> None:
-    """Raise ConfigError for a file that cannot be written, before anything is read."""
-    if out is not None and not out.endswith((".parquet", ".csv")):
-        raise ConfigError(f"--out {out}: write to a .csv or .parquet file")
-    check_folder(out)
-
-
-def write_rows(rows: pl.DataFrame, out: str) -> None:
-    """Write CSV or Parquet, by the name's suffix."""
-    try:
-        rows.write_parquet(out) if out.endswith(".parquet") else rows.write_csv(out)
-    except OSError as error:
-        raise StorageError(f"{out} could not be written ({error})") from error
 
 
 def find_drivers(

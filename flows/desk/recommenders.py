@@ -1,7 +1,6 @@
 """Recommenders outside a night: fit one to a file or a source, list, explain."""
 
 import filecmp
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from flows.console import PROGRESS
-from tasks.platform.errors import ConfigError, InputError, StorageError
+from flows.desk.outputs import check_output, write_output
+from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import Settings, load_settings
 from tasks.platform.site import resolve_site
 from tasks.platform.sql import read_sql
@@ -59,7 +59,7 @@ def fit_file(
 
     Propensities are those that the source gives, if any. `log_folder` gets TensorBoard scalars.
     """
-    place = check_target(target)
+    place = check_output(target)
     check_sample(path, given.sample)
     ratings, propensities = load_training(kind, path, options=given.options)
     known = find_propensities(
@@ -67,25 +67,8 @@ def fit_file(
     )
     with Logbook(Path(log_folder)) if log_folder else nullcontext() as book:
         checkpoint = fit_recommender(ratings, plan, known=known, watch=watch_steps(plan, book))
-    try:
-        place.write_bytes(encode_checkpoint(checkpoint))
-    except OSError as error:
-        raise StorageError(f"{place} could not be written ({error})") from error
+    write_output(place, lambda draft: draft.write_bytes(encode_checkpoint(checkpoint)))
     return {**checkpoint.card, "path": str(place)}
-
-
-def check_target(target: str) -> Path:
-    """A file that can be written, its folder made; raises ConfigError before anything is fitted."""
-    place = Path(target).expanduser()
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {target}: its folder cannot be made ({error})") from error
-    if not os.access(place.parent, os.W_OK):
-        raise ConfigError(f"--out {target}: nothing can be written in {place.parent}")
-    if place.is_dir():
-        raise ConfigError(f"--out {target} is a folder; name a file in it")
-    return place
 
 
 def evaluate_file(

@@ -1,13 +1,14 @@
 """Predict ratings from a file of texts: read, encode, train, compare. No warehouse, no schedule."""
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from flows.desk.recommenders import check_target
+from flows.desk.outputs import check_output, write_output
 from flows.desk.texts import read_texts
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import load_settings
@@ -39,7 +40,7 @@ def compare_text_ratings(
     random; `out` gets a model of all rows as safetensors; `log_folder` TensorBoard scalars. Rows
     without a text or a number are left out and counted. Raises InputError, ConfigError.
     """
-    target = None if out is None else check_target(out)
+    target = None if out is None else check_output(out)
     frame, n_left_out = read_rows(path, text=text, rating=rating, propensity=propensity)
     if not frame.height:
         raise InputError(
@@ -67,7 +68,7 @@ def compare_text_ratings(
         )  # fmt: skip
     if target is not None:
         model = fit_text(stored, ratings, seed=0, propensities=chances, recipe=recipe)
-        save_text(model, target)
+        write_output(target, partial(save_text, model))
     where = None if target is None else str(target)
     return {**answer, "left_out": n_left_out, "encoder": encoder.model, "out": where}
 

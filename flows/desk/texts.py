@@ -85,12 +85,6 @@ def _find_bad_line(file: Path) -> str | None:
     return None
 
 
-def check_folder(out: str | None) -> None:
-    """Raise ConfigError for a file in a folder that is not there, before anything is read."""
-    if out is not None and not Path(out).parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {Path(out).parent}; make it first")
-
-
 def list_reviews(frame: pl.DataFrame, text: str) -> list[tuple[str, str]]:
     """(row number, text) of every row; raises InputError when there is no such column of texts."""
     check_column(frame, text)

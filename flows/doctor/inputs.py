@@ -8,12 +8,14 @@ from pathlib import Path
 
 from flows.doctor.setup import Finding
 from tasks.effects.gold import KEY, read_gold
+from tasks.ingest.drops import list_drops
 from tasks.ingest.sources import (
     GONE_ADVICE,
     find_gone,
     find_unread,
     list_delivered,
     list_drop_dates,
+    locate_source,
     tell_gone,
 )
 from tasks.platform.errors import ConfigError, InputError
@@ -104,10 +106,13 @@ def check_sources(settings: Settings, site: Site) -> Finding:
         if source.kind == "mapping" and (mapping is None or not mapping.is_file()):
             found = f"source {source.name}: there is no mapping file {mapping or '(none named)'}"
             return Finding("sources", False, found, "write one, see the README on 'Your data'")
+        if not list_drops(place := locate_source(source, settings)):
+            found = f"source {source.name}: no drop found in {place}"
+            advice = "expected folders <path>/YYYY-MM-DD/ with files in them"
+            return Finding("sources", False, found, advice)
     days = list_drop_dates(settings, until=date.max)
     if not days:
-        advice = "expected folders <path>/YYYY-MM-DD/ with files in them"
-        return Finding("sources", False, "no drop found", advice)
+        return Finding("sources", True, "all are switched off (is_enabled = false)")
     found = f"drops of {len(days)} days, {days[0]} to {days[-1]}"
     told = find_unread(settings)
     if unread := [sentence for day in sorted(told) for sentence in told[day]]:

@@ -1,6 +1,7 @@
 """`whyrec attack text` and `whyrec attack embedding` on a file of texts, with tiny models."""
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from flows.cli import app
 from tasks.platform.labels import NEUTRAL, UNDECIDED
 from tasks.robustness.embedding import LinearVictim
 from tasks.robustness.text.classifier import open_classifier
+from tasks.text.backends import choose
+from tasks.text.task import open_encoder
 from tests.text.conftest import build_tiny_llm, build_tiny_model
 
 GOOD = ["The food was great.", "Great food and good service.", "The food is very good."]
@@ -111,7 +114,20 @@ def test_texts_longer_than_the_language_model_looks_at_are_told(shop: Path) -> N
     assert "too long for the 400 tokens that --lm looks at: 1 without a paraphrase" in shown
 
 
-def test_a_fast_search_asks_no_model_twice(shop: Path) -> None:
+@pytest.fixture
+def be_processor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """A processor with instructions for these numbers, whatever the machine has."""
+
+    def be(*fast: str) -> None:
+        monkeypatch.setattr(choose, "has_fast", lambda numbers: numbers in fast)
+        open_encoder.cache_clear()
+
+    yield be
+    open_encoder.cache_clear()
+
+
+def test_a_fast_search_asks_no_model_twice(shop: Path, be_processor: Callable[..., None]) -> None:
+    be_processor("fp32")
     more = ["--attributes", "food", "--extractor", "clauses", "--attacks", "swaps", "--json"]
     plain, fast = attack(shop, "text", *more), attack(shop, "text", *more, "--fast")
     assert fast["attacks"] == plain["attacks"]
@@ -120,6 +136,20 @@ def test_a_fast_search_asks_no_model_twice(shop: Path) -> None:
     assert "--fast changed nothing" in fast["notes"][0]
     refused = attack(shop, "text", "--attributes", "food", "--extractor", "llm", "--fast", code=2)
     assert "the llm extractor reads no vectors" in " ".join(refused.split())
+
+
+def test_a_fast_search_on_a_processor_with_a_quicker_tier_finds_what_the_reader_confirms(
+    shop: Path, be_processor: Callable[..., None]
+) -> None:
+    be_processor("fp32", "bf16")
+    more = ["--attributes", "food", "--extractor", "clauses", "--attacks", "swaps", "--json"]
+    plain, fast = attack(shop, "text", *more), attack(shop, "text", *more, "--fast")
+    assert fast["notes"] == []
+    (wanted,), (found,) = plain["attacks"], fast["attacks"]
+    assert found["succeeded"] > 0
+    assert found["attempted"] == wanted["attempted"]
+    known = {one["perturbed"] for one in wanted["examples"]}
+    assert known & {one["perturbed"] for one in found["examples"]}
 
 
 def test_every_attempt_is_written_and_a_table_is_shown(shop: Path) -> None:
@@ -294,7 +324,7 @@ def test_a_probe_is_not_called_hardened_by_attacks_of_no_size(shop: Path, size: 
         (["--attacks", "back-translation"], "--translate"),
         (["--translate", "one", "--attacks", "swaps"], "two folders"),
         (["--misspellings", "nowhere"], "cannot read misspellings"),
-        (["--out", "nowhere/attempts.csv"], "there is no folder nowhere"),
+        (["--out", "/dev/null/attempts.csv"], "its folder cannot be made"),
         (["--out", "attempts.json"], "write to a .csv or .parquet file"),
     ],
 )  # fmt: skip

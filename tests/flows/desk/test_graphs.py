@@ -64,8 +64,7 @@ def test_words_and_a_drawing(table, tmp_path):
     ("arguments", "words"),
     [
         (["--treatment", "mail"], "together, or neither"),
-        (["--out", "graph.png"], "SVG"),
-        (["--out", "nowhere/at/all.svg"], "no such folder"),
+        (["--out", "graph.png"], "write to a .svg file"),
         (["--prior", "nowhere.json"], "no file nowhere.json"),
         (["--cluster", "agee"], "did you mean age"),
     ],

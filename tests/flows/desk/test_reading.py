@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from flows.desk.reading import (
-    check_out,
     find_drivers,
     find_repeated_texts,
     read_gold,
@@ -210,12 +209,3 @@ def test_a_column_without_texts_is_refused() -> None:
         with pytest.raises(InputError, match=f"column {name} holds .* and no texts"):
             list_reviews(frame, name)
     assert list_reviews(frame, "body") == [("0", "good")]
-
-
-def test_where_nothing_can_be_written_nothing_is_read(tmp_path: Path) -> None:
-    check_out(None)
-    check_out(str(tmp_path / "a.csv"))
-    with pytest.raises(ConfigError, match=r"there is no folder .*none; make it first"):
-        check_out(str(tmp_path / "none" / "a.csv"))
-    with pytest.raises(ConfigError, match=r"write to a .csv or .parquet file"):
-        check_out(str(tmp_path / "a.txt"))

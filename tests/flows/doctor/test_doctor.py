@@ -256,8 +256,19 @@ SOURCE = '[[sources]]\nname = "shop"\nkind = "{kind}"\npath = "drops"\n'
 def test_a_source_that_is_not_there_is_named(config: Path) -> None:
     wrong(look(config, "sources", SOURCE.format(kind="amazon-2018")), "source shop", "no folder")
     (config.parent / "drops").mkdir()
-    wrong(look(config, "sources"), "no drop found", "YYYY-MM-DD")
+    wrong(look(config, "sources"), "source shop: no drop found in", "YYYY-MM-DD")
     wrong(look(config, "sources", SOURCE.format(kind="mapping")), "source shop", "no mapping file")
+
+
+def test_a_source_without_a_drop_is_named_beside_one_that_delivers(config: Path) -> None:
+    for path in ("drops/2024-03-01", "typo"):
+        (config.parent / path).mkdir(parents=True)
+    (config.parent / "drops" / "2024-03-01" / "reviews.jsonl").write_text("{}")
+    one = SOURCE.format(kind="amazon-2018")
+    other = one.replace("shop", "second").replace("drops", "typo")
+    wrong(look(config, "sources", one + other), "source second: no drop found in", "YYYY-MM-DD")
+    off = look(config, "sources", (one + other).replace("path", "is_enabled = false\npath"))
+    assert (off.mark, off.found) == ("ok", "all are switched off (is_enabled = false)")
 
 
 def test_a_drop_of_which_nothing_is_read_is_named(config: Path) -> None:
