@@ -96,7 +96,7 @@ def make_deployment(offer: Offer, serve: ServeSettings, config: str | None) -> R
         schedule = Cron(offer.cron, timezone=serve.timezone) if offer.cron else None
     except ValueError as error:
         raise ConfigError(
-            f"[serve] cron {offer.cron!r} is no schedule; write five fields as '30 2 * * *' "
+            f"[serve] {offer.cron!r} for {offer.name} is no schedule; write five fields as '30 2 * * *' "
             "(minute, hour, day of the month, month, day of the week)"
         ) from error
     given = {"config": config} if config else {}

@@ -96,15 +96,15 @@ class Lake:
         Raises StorageError when it is missing or altered; an altered file is moved aside, so that
         the next run makes it again.
         """
+        path = self._find(ref)
+        if path.stat().st_size != ref.size or hash_file(path) != ref.sha256:
+            raise _put_aside(path, ref)
+        return path
+
+    def _find(self, ref: FileRef) -> Path:
         path = self.root / ref.path
         if not path.is_file():
             raise StorageError(f"{path} is missing from the lake; run again to make it anew")
-        if path.stat().st_size != ref.size or hash_file(path) != ref.sha256:
-            path.replace(path.with_suffix(path.suffix + ".damaged"))
-            raise StorageError(
-                f"{path} does not hold the bytes that were written (SHA-256 {ref.sha256}); "
-                "it was moved aside as .damaged, run again to make it anew"
-            )
         return path
 
     def read_frame(self, ref: FileRef) -> pl.DataFrame:
@@ -112,5 +112,18 @@ class Lake:
         return pl.read_parquet(self.locate(ref))
 
     def read_bytes(self, ref: FileRef) -> bytes:
-        """Read a file of the lake whole."""
-        return self.locate(ref).read_bytes()
+        """Read a file of the lake whole; raises StorageError as `locate` does."""
+        path = self._find(ref)
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != ref.sha256:
+            raise _put_aside(path, ref)
+        return data
+
+
+def _put_aside(path: Path, ref: FileRef) -> StorageError:
+    """Move an altered file out of the way; what to tell of it."""
+    path.replace(path.with_suffix(path.suffix + ".damaged"))
+    return StorageError(
+        f"{path} does not hold the bytes that were written (SHA-256 {ref.sha256}); "
+        "it was moved aside as .damaged, run again to make it anew"
+    )

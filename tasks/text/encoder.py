@@ -39,6 +39,7 @@ from tasks.text.backends.probe import Quality, hash_texts, measure_quality, read
 from tasks.text.batches import Rows, pad_batch, plan_batches, plan_packed
 from tasks.text.model_files import (
     PackagedModel,
+    count_places,
     find_model_folder,
     find_packaged_file,
     first_line,
@@ -300,10 +301,9 @@ class Encoder:
     @cached_property
     def allowed_tokens(self) -> int:
         """Tokens of a text that are read: what was asked for, as far as the network has places."""
-        positions = read_json(self.folder / "config.json").get("max_position_embeddings")
-        # RoBERTa-like models keep two positions for themselves.
-        limit = positions - 2 if isinstance(positions, int) and positions % 2**7 == 2 else positions
-        return min(self.max_tokens, limit) if isinstance(limit, int) else self.max_tokens
+        config = read_json(self.folder / "config.json")
+        places = count_places(config.get("max_position_embeddings"))
+        return self.max_tokens if places is None else min(self.max_tokens, places)
 
     @cached_property
     def _pad_id(self) -> int:

@@ -1,5 +1,6 @@
 """The lake keeps whole files or none, and notices when one was altered."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -44,13 +45,18 @@ def test_a_missing_or_short_file_is_not_intact(tmp_path: Path) -> None:
     assert not lake.is_intact(ref)
 
 
-def test_an_altered_file_is_refused_and_moved_aside(tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [Lake.read_bytes, Lake.locate])
+def test_an_altered_file_is_refused_and_moved_aside(
+    tmp_path: Path, read: Callable[[Lake, FileRef], object]
+) -> None:
     lake = Lake(tmp_path)
     ref = lake.put_bytes("x", ".bin", b"abcdef")
     (tmp_path / ref.path).write_bytes(b"abcdeX")
     with pytest.raises(StorageError, match="moved aside"):
-        lake.read_bytes(ref)
+        read(lake, ref)
     assert not lake.is_intact(ref)
+    with pytest.raises(StorageError, match="is missing from the lake"):
+        read(lake, ref)
 
 
 def test_files_are_found_however_deep_they_are_nested() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.platform.errors import ConfigError
 from tasks.robustness.text.victim import Floats
+from tasks.text.model_files import count_places
 
 _BATCH = 32
 
@@ -62,13 +63,6 @@ def open_classifier(folder: str, *, max_tokens: int = 256) -> Classifier:
         raise ConfigError(f"cannot load a text classifier from {folder}: {first}") from error
     names = network.config.id2label
     labels = tuple(str(names[at]) for at in range(network.config.num_labels))
-    return Classifier(tokenizer, network, labels, min(max_tokens, count_places(network)))
-
-
-def count_places(network: Any) -> int:
-    """Tokens of a text that a network has places for."""
-    places = getattr(network.config, "max_position_embeddings", None)
-    if not isinstance(places, int):
-        return 1 << 20
-    # RoBERTa-like models keep two places for themselves: 514.
-    return places - 2 if places % 128 == 2 else places
+    places = count_places(getattr(network.config, "max_position_embeddings", None))
+    limit = max_tokens if places is None else min(max_tokens, places)
+    return Classifier(tokenizer, network, labels, limit)
