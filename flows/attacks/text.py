@@ -201,8 +201,9 @@ def take_truths(frame: pl.DataFrame, column: str, labels: Sequence[str]) -> list
     """
     if column not in frame.columns:
         raise ConfigError(f"there is no column {column!r}; --labels names that of the right labels")
-    known = {name.lower(): at for at, name in enumerate(labels)}
-    known |= {str(at): at for at in range(len(labels))}
+    numbers = number_labels(labels)
+    known = {number: at for at, number in enumerate(numbers)}
+    known |= {name.strip().lower(): at for at, name in enumerate(labels)}
     values = frame[column]
     if values.dtype.is_float():
         values = values.cast(pl.Int64, strict=False)  # "1.0", as spreadsheets and pandas write it
@@ -211,9 +212,20 @@ def take_truths(frame: pl.DataFrame, column: str, labels: Sequence[str]) -> list
         held = ", ".join(map(str, values.drop_nulls().unique(maintain_order=True)[:3])) or "nothing"
         raise InputError(
             f"{column} holds none of the labels that the model gives, but {held}; it gives "
-            f"{', '.join(labels)}, and their numbers from 0 will do, too"
+            f"{', '.join(labels)}, and their numbers from {numbers[0]} will do, too"
         )
     return truths
+
+
+def number_labels(labels: Sequence[str]) -> list[str]:
+    """The number that stands for each label: the one that its name begins with, else from 0.
+
+    Of "1 star" to "5 stars", 1 is the first; only where each name begins with a number of its own.
+    """
+    first = [next(iter(name.split()), "") for name in labels]
+    if len(set(first)) == len(first) and all(word.isdecimal() for word in first):
+        return first
+    return [str(at) for at in range(len(labels))]
 
 
 def find_sides(labels: Sequence[str]) -> tuple[int, int]:

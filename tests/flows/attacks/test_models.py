@@ -106,6 +106,16 @@ def test_labels_of_a_classifier_are_known_by_name_or_number() -> None:
         take_truths(frame, "x", ("a", "b"))
 
 
+def test_labels_that_are_called_by_numbers_are_known_by_these() -> None:
+    stars = pl.DataFrame({"said": [1, 2, 5, 0, None]})
+    assert take_truths(stars, "said", ("1", "2", "3", "4", "5")) == [0, 1, 4, None, None]
+    named = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
+    assert take_truths(stars, "said", named) == [0, 1, 4, None, None]
+    words = pl.DataFrame({"said": ["5 Stars", "1 star"]})
+    assert take_truths(words, "said", named) == [4, 0]
+    assert take_truths(stars, "said", ("1 or 2", "1 at most")) == [1, None, None, 0, None]
+
+
 def test_words_of_an_attribute_are_single_and_a_missing_translator_is_named(tmp_path: Path) -> None:
     assert {"food", "meal"} <= list_terms((FOOD, SERVICE), 0)
     assert "waiter" not in list_terms((FOOD, SERVICE), 0)
