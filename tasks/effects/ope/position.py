@@ -137,11 +137,15 @@ def adjust_places(log: Log, names: Sequence[str], *, penalty: float = 1.0) -> Pl
 
 
 def _is_random(frame: pl.DataFrame, propensity: str | None) -> bool:
-    """Whether the log's propensities are all alike: a policy that drew at random."""
+    """Whether the log's propensities are all alike: a policy that drew at random.
+
+    Chances of 1 are those of a policy that never drew.
+    """
     if propensity is None or propensity not in frame.columns:
         return False
     values = read_numbers(frame[propensity])
-    return bool(len(values) and np.isfinite(values).all() and np.ptp(values) <= 1e-9)
+    is_chance = bool(len(values) and ((values > 0) & (values < 1)).all())
+    return is_chance and bool(np.ptp(values) <= 1e-9)
 
 
 def _encode_places(log: Log, names: Sequence[str]) -> IntArray:

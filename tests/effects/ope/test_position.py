@@ -67,6 +67,15 @@ def test_without_context_and_chance_it_is_weak():
     assert {row["verdict"] for row in rows} == {"weak"}
 
 
+def test_a_ranking_that_never_drew_is_not_called_random():
+    """A ranker without chance logs a propensity of 1 everywhere: alike, and not drawn."""
+    frame, _ = sort_log(3, rows=6_000)
+    for chance in (1.0, 100.0, 0.0):
+        for row in estimate_position_bias(frame.with_columns(propensity_score=pl.lit(chance))):
+            assert row["verdict"] == "weak"
+            assert not any("drawn at random" in reason for reason in row["reasons"])
+
+
 def test_without_overlap_it_is_not_credible():
     frame, _ = sort_log(5)
     own = frame.filter((pl.col("item_id") % 3 + 1) == pl.col("position"))
