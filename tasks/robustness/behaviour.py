@@ -116,7 +116,7 @@ class SegmentAttack:
 
 @dataclass(frozen=True)
 class NoiseAttack:
-    """Any items, any ratings: vandalism without a target."""
+    """Any items, any ratings that were ever given: vandalism without a target."""
 
     name: str = "noise"
 
@@ -125,7 +125,7 @@ class NoiseAttack:
         size = profile_size(corpus)
         size = min(size, len(corpus.items))
         account = np.arange(rows) // size
-        levels = np.arange(corpus.lowest, corpus.highest + 1)
+        levels = np.unique(corpus.rating)
         item = np.concatenate([draw_items(corpus, size, rng) for _ in range(account[-1] + 1)])
         return Draft(account, item[:rows], rng.choice(levels, rows), np.ones(rows, dtype=bool))
 

@@ -73,7 +73,7 @@ def poison_recommender(
     through the ridge solutions of the fake users' factors and then of the targets' (the alternating
     step of Li et al. 2016, "Data poisoning attacks on factorization-based collaborative
     filtering", differentiated by torch). Of `TRIED` profiles an account those are kept, with
-    ratings rounded to stars, by which the target gains most.
+    ratings rounded to stars within the scale, by which the target gains most.
     """
     if not aim.items:
         raise ConfigError("this attack needs target items; name some")
@@ -168,7 +168,7 @@ def _climb(corpus: Corpus, aim: Aim, draft: Draft, fitted: Factors, accounts: in
             step = STEP_SIZE * slope.sign()
             ratings += torch.where(is_filler, step, 0.0)
             ratings.clamp_(corpus.lowest, corpus.highest)
-    final = ratings.detach().round()
+    final = ratings.detach().round().clamp(corpus.lowest, corpus.highest)
     (worth,) = torch.autograd.grad(sign * _expect(final, weights, draft, fixed), weights)
     order = np.argsort(-worth.numpy(), kind="stable")[:accounts]
     place = np.full(tried, -1)

@@ -36,6 +36,18 @@ def test_fakes_are_rows_that_a_new_account_could_write(name):
     assert fakes["review_id"].n_unique() == ROWS
 
 
+@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("mode", ["push", "nuke"])
+def test_fakes_keep_to_a_scale_of_half_stars(name, mode):
+    frame = toy_corpus().frame.with_columns(pl.col("rating") - 0.5)
+    corpus = make_corpus(frame.with_columns(pl.col("rating").replace(4.5, 5.0)), ["price"])
+    aim = Aim(choose_targets(corpus, mode), mode, "price")
+    fakes = forge(ATTACKS[name], corpus, aim, ROWS, np.random.default_rng(0))
+    assert set(fakes["rating"]) <= {*np.arange(0.5, 5.1, 0.5)}
+    if name == "noise":
+        assert set(fakes["rating"]) == set(corpus.rating) == {0.5, 1.5, 2.5, 3.5, 5.0}
+
+
 @pytest.mark.parametrize(
     "name", ["random", "average", "bandwagon", "love-hate", "segment", "noise"]
 )

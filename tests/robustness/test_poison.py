@@ -6,7 +6,7 @@ import pytest
 
 from tasks.platform.errors import ConfigError
 from tasks.robustness.behaviour import ATTACKS, choose_targets, forge
-from tasks.robustness.corpus import SAYS
+from tasks.robustness.corpus import SAYS, make_corpus
 from tasks.robustness.effects import measure_damage
 from tasks.robustness.poison import ROOM, poison_conclusion, poison_recommender
 from tasks.robustness.profiles import Aim
@@ -66,6 +66,17 @@ def test_gradient_profiles_raise_a_target_further_than_random_ones():
         own = fakes.filter(pl.col("item_id") == corpus.items[targets[0]])
         assert set(own["rating"]) == {5.0}
     assert raised["gradient"] > raised["random"]
+
+
+@pytest.mark.parametrize(("mode", "extreme"), [("push", 5.0), ("nuke", 0.5)])
+def test_gradient_profiles_keep_to_a_scale_of_half_stars(mode, extreme):
+    frame = toy_corpus().frame.with_columns(pl.col("rating") - 0.5)
+    corpus = make_corpus(frame.with_columns(pl.col("rating").replace(4.5, 5.0)))
+    targets = choose_targets(corpus, mode)
+    fakes = poison_recommender(corpus, Aim(targets, mode), 40, np.random.default_rng(0))
+    assert fakes["rating"].is_between(0.5, 5.0).all()
+    own = fakes.filter(pl.col("item_id") == corpus.items[targets[0]])
+    assert set(own["rating"]) == {extreme}
 
 
 def test_what_is_missing_for_a_gradient_is_said():
