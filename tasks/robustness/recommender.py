@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import numpy as np
 import polars as pl
 
+from tasks.platform.errors import InputError
 from tasks.robustness.corpus import Corpus, Flags, Floats, Ints, join_rows
 
 K: Final = 10
@@ -127,6 +128,15 @@ def judge_standing(served: Served, split: Split, targets: tuple[int, ...]) -> St
         users=len(hits),
         ndcg_users=len(gains),
     )
+
+
+def check_open(served: Served, targets: tuple[int, ...]) -> None:
+    """Raise InputError where every genuine user has rated the targets: they are shown to nobody."""
+    if not np.isfinite(served.scores[:, list(targets)]).any():
+        raise InputError(
+            "every account has rated the item that it is for, so that it is shown to nobody; an attack "
+            "on a recommender needs accounts that have not"
+        )
 
 
 def compare(

@@ -41,6 +41,7 @@ from tasks.robustness.recommender import (
     RecommenderDamage,
     Served,
     Split,
+    check_open,
     compare,
     serve,
     split_ratings,
@@ -235,11 +236,12 @@ def attack_recommender(victim: Victim, name: str) -> RecommenderResult:
     targets = choose_targets(corpus, plan.mode)
     items = tuple(corpus.items[code] for code in targets)
     rows = size_of(corpus, plan.share)
+    clean = victim.clean
     try:
+        check_open(clean, targets)
         fakes = forge_at(corpus, name, targets, rows, plan)
     except WhyrecError as error:
         return RecommenderResult(name, items, plan.share, rows, "skipped", reason=str(error))
-    clean = victim.clean
     attacked = serve(victim.recommender, split, fakes)
     suspicion = suspect(join_rows(corpus, fakes), fence=plan.fence)
     kept = keep_unflagged(suspicion) > 0

@@ -3,15 +3,18 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tasks.platform.errors import ConfigError
 from tasks.robustness.behaviour import choose_targets
-from tasks.robustness.corpus import SAYS
+from tasks.robustness.corpus import SAYS, make_corpus
 from tasks.robustness.detect import suspect
 from tasks.robustness.effects import Conclusion
+from tasks.robustness.recommender import Split
 from tasks.robustness.scorecard import (
     Plan,
+    Victim,
     attack_conclusion,
     attack_recommender,
     choose_tale,
@@ -140,6 +143,16 @@ def test_a_pushed_item_that_is_shown_to_fewer_is_no_success():
     found = attack_recommender(make_victim(Tide(target, n_genuine), corpus, plan), "love-hate")
     assert found.damage.prediction_shift > 0 > found.damage.hit_rate_lift
     assert found.outcome == "failed"
+
+
+def test_an_item_that_everybody_has_rated_is_skipped_and_no_failure():
+    """Mean rating and hit rate are of users who have not rated it: of nobody they would be no number."""
+    frame = pl.DataFrame({"user_id": [f"u{at}" for at in range(30)], "item_id": "x", "rating": 4.0})
+    corpus = make_corpus(frame)
+    victim = Victim(RidgeFactors(), Split(corpus, np.ones(corpus.n, dtype=bool)), PLAN)
+    found = attack_recommender(victim, "noise")
+    assert (found.outcome, found.damage, found.curve) == ("skipped", None, ())
+    assert "every account has rated the item" in found.reason
 
 
 def test_suspects_are_listed_for_a_person_most_suspicious_first():
