@@ -156,7 +156,8 @@ def find_items(frame: pl.DataFrame, item: str) -> pl.DataFrame:
 
     Raises InputError for prices that are text.
     """
-    known = [name for name in ITEM_COLUMNS if name in frame.columns and name != item]
+    told = [name for name in ITEM_COLUMNS if name != "item_id"]
+    known = [name for name in told if name in frame.columns and name != item]
     for name in (name for name in known if ITEM_COLUMNS[name].is_numeric()):
         values = pl.Series(name, read_column(frame[name], name)).fill_nan(None)
         frame = frame.with_columns(values)

@@ -171,3 +171,12 @@ def test_a_clean_effect_that_holds_nothing_fixed_is_weak_and_says_why(tmp_path):
     assert {"day", "item_rating"} <= set(with_days["held_fixed"])
     assert with_days["clean"][0]["standing"] == "credible"
     assert "what kind of item" in with_days["caveats"][0]
+
+
+def test_items_may_be_named_by_another_column_than_item_id(tmp_path):
+    frame = make_frame().with_columns(sku="item_id", brand=pl.lit("Acme"), item_id=pl.lit("x"))
+    loaded = load_file(
+        keep(frame, tmp_path), Columns(item="sku"), attributes=("price",), config=None
+    )
+    assert set(loaded.target.items["item_id"]) == set(frame["sku"])
+    assert set(loaded.target.items["brand"]) == {"Acme"}
