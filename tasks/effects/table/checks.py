@@ -45,8 +45,7 @@ def check_question(
 ) -> list[Finding]:
     """Few rows or clusters, no overlap, no controls, controls adjusted for in part, odd treatments.
 
-    For an experiment whether it was one: arms of the expected size, covariates that agree. Raises
-    ConfigError for an expected share outside (0, 1).
+    For an experiment whether it was one. Raises ConfigError for an expected share outside (0, 1).
     """
     findings: list[Finding] = []
     if question.n < THIN_ROWS:
@@ -63,17 +62,24 @@ def check_question(
             findings.append(("not credible", f"only {arm} rows in the smaller arm"))
     else:
         findings += [*_check_doses(question), *_check_curve(question)]
-    if options.is_experiment and question.is_treated is not None:
-        arms, cluster = question.is_treated, question.cluster
-        findings += check_sample_ratio(arms, expected_share, cluster=cluster)
-        findings += check_balance(question.controls, arms, cluster=cluster)
-    elif question.controls.shape[1] == 0:
+    if options.is_experiment:
+        return [*findings, *_check_experiment(question, expected_share)]
+    if question.controls.shape[1] == 0:
         findings.append(
             ("weak", "no controls: this is causal only if the treatment was assigned at random")
         )
-    if not options.is_experiment:
-        findings += [("weak", gap) for gap in question.gaps]
-    return findings
+    return [*findings, *(("weak", gap) for gap in question.gaps)]
+
+
+def _check_experiment(question: Question, expected_share: float | None) -> list[Finding]:
+    """Whether an experiment of two arms was one: arms of the expected size, covariates that agree."""
+    if question.is_treated is None:
+        return []
+    arms, cluster = question.is_treated, question.cluster
+    return [
+        *check_sample_ratio(arms, expected_share, cluster=cluster),
+        *check_balance(question.controls, arms, cluster=cluster),
+    ]
 
 
 def _check_clusters(question: Question, options: Options) -> list[Finding]:

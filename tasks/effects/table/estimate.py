@@ -148,6 +148,11 @@ def estimate_table(
     }  # fmt: skip
     question = ask(frame, **asked)
     question = question if memo is None else replace(question, memo=memo)
+    if expected_share is not None and question.is_treated is None:
+        raise ConfigError(
+            f"--expected-share is of a treatment of two values, and this one has {len(question.doses):,}; "
+            "compare two of them, or leave it out"
+        )
     names = choose_estimators(estimators, question, options)
     replies = [reply(name, question, options) for name in names]
     naive = question.scale(fit_naive(question).interval(ONE, confidence=confidence))

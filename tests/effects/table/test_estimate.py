@@ -407,6 +407,19 @@ def test_flags_of_experiments_ask_for_one():
         ask(frame, estimators=["lin"])
 
 
+def test_doses_that_were_dealt_out_by_chance_need_no_controls():
+    rng = np.random.default_rng(0)
+    d = rng.integers(0, 3, 2_000)
+    frame = pl.DataFrame({"d": d, "y": 0.5 * d + rng.normal(size=2_000)})
+    asked = {"outcome": "y", "treatment": "d"}
+    answer = estimate_table(frame, **asked, is_experiment=True)
+    assert (answer["headline"], answer["verdict"]) == ("diff", "credible")
+    assert not any("no controls" in reason for reason in answer["reasons"])
+    assert any("no controls" in reason for reason in estimate_table(frame, **asked)["reasons"])
+    with pytest.raises(ConfigError, match="of two values, and this one has 3"):
+        estimate_table(frame, **asked, is_experiment=True, expected_share=0.5)
+
+
 def test_an_outcome_too_fine_for_arithmetic_is_refused():
     frame = make_table(np.random.default_rng(36), rows=100)
     with pytest.raises(EstimationError, match="in another unit"):
