@@ -204,7 +204,7 @@ def one_hot(columns: "pl.DataFrame", *, min_rows: int = 20) -> tuple[Floats, lis
     blocks, names = [], []
     for name in columns.columns:
         values = columns[name].cast(pl.String).fill_null("absent")
-        counts = dict(values.value_counts().iter_rows())
+        counts = dict(values.rename("level").value_counts().iter_rows())
         kept = [level if counts[level] >= min_rows else "rare" for level in values.to_list()]
         codes, levels = encode(pl.Series(kept, dtype=pl.String))
         blocks.append(np.eye(len(levels))[codes])

@@ -106,3 +106,8 @@ def test_traits_whose_names_hold_a_colon_are_told_apart():
     columns = pl.DataFrame({"geo:city": ["B", "B", "P"], "geo:land": ["DE", "FR", "FR"]})
     found = name_groups(*one_hot(columns, min_rows=1))
     assert found == {"geo city": ("B", "B", "P"), "geo land": ("DE", "FR", "FR")}
+
+
+def test_a_feature_may_be_called_count():
+    columns = pl.DataFrame({"count": ["a", "b", "a"]})
+    assert one_hot(columns, min_rows=1)[1] == ["count:a", "count:b"]

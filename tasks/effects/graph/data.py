@@ -229,10 +229,11 @@ def _encode(series: pl.Series) -> FloatArray:
     if series.dtype != pl.String:
         values = series.to_numpy().astype(np.float64)
         return rank_scores(values)[:, None] if np.ptp(values) > 0 else np.zeros((len(values), 0))
-    counts = series.value_counts().sort(["count", series.name], descending=[True, False])
-    rest = counts.filter(pl.col("count") >= MIN_LEVEL_ROWS)[series.name].to_list()[1:]
+    counts = series.rename("level").value_counts()
+    counts = counts.sort(["count", "level"], descending=[True, False])
+    rest = counts.filter(pl.col("count") >= MIN_LEVEL_ROWS)["level"].to_list()[1:]
     if counts.height == 2:
-        rest = [counts[series.name].max()]
+        rest = [counts["level"].max()]
     columns = [(series == level).to_numpy().astype(np.float64) for level in rest]
     return _standardise(np.stack(columns, axis=1)) if columns else np.zeros((len(series), 0))
 

@@ -96,7 +96,7 @@ def find_positions(
     Numbers are ordered as numbers. Raises EstimationError when fewer than two have enough, or more
     than 50.
     """
-    counts = read_levels(series.drop_nulls()).value_counts()
+    counts = read_levels(series.drop_nulls()).rename("level").value_counts()
     found = [(str(name), int(count)) for name, count in counts.iter_rows()]
     number = dict(
         zip(

@@ -56,6 +56,12 @@ def lines(graph):
     return {edge.show() for edge in graph.edges}
 
 
+def test_a_text_column_may_be_called_count():
+    frame = make_chain(n=300).with_columns(pl.col("c").qcut(3, labels=["a", "b", "c"]).cast(str))
+    named = frame.rename({"c": "count"})
+    assert lines(find(named)) == {line.replace("c", "count") for line in lines(find(frame))}
+
+
 @pytest.mark.parametrize("method", ["pc", "ges"])
 def test_a_chain_keeps_its_directions_open(method):
     assert lines(find(make_chain(), method=method)) == {"a --- b", "b --- c"}

@@ -108,6 +108,7 @@ def test_ranks_are_ordered_as_numbers_and_thin_ones_set_aside():
     full, thin = find_positions(series)
     assert [name for name, _ in full] == ["1", "2", "10"]
     assert thin == [("11", 5)]
+    assert find_positions(series.rename("count"))[1] == thin
     frame, _ = sort_log(9, rows=1500)
     more = pl.concat([frame, frame[:5].with_columns(position=pl.lit(9, dtype=frame["position"].dtype))])  # fmt: skip
     last = estimate_position_bias(more)[-1]

@@ -360,6 +360,13 @@ def test_control_of_which_every_level_is_rare_is_said_to_adjust_for_nothing():
     assert any("id adjusts for nothing" in note and "300" in note for note in answer["reasons"])
 
 
+def test_a_control_may_be_called_count():
+    rng = np.random.default_rng(0)
+    frame = make_table(rng).with_columns(count=pl.Series([f"c{at}" for at in range(ROWS)]))
+    reasons = ask(frame, controls=["count"], estimators=["plr"])["reasons"]
+    assert any("control count adjusts for nothing" in reason for reason in reasons)
+
+
 def test_a_difference_beside_controls_is_no_credible_effect():
     plr, diff = ask(make_table(np.random.default_rng(31)))["estimates"]
     assert (plr["verdict"], diff["verdict"]) == ("credible", "weak")
