@@ -123,10 +123,13 @@ def predict_choice(
 ) -> FloatArray:
     """Chance of each of `count` choices by penalised multinomial logistic regression, (h, count).
 
-    `choice` (n,) are those made at the rows of `x`; one that was never made has the chance 0.
+    `choice` (n,) are those made at the rows of `x`; one that was never made has the chance 0. Without
+    columns the chances are their shares.
     """
     from sklearn.linear_model import LogisticRegression
 
+    if not x.shape[1]:
+        return np.tile(np.bincount(choice, minlength=count) / len(choice), (len(held), 1))
     model = LogisticRegression(C=1 / penalty, max_iter=300).fit(x, choice)
     chance = np.zeros((len(held), count))
     chance[:, model.classes_] = model.predict_proba(held)

@@ -93,6 +93,10 @@ def test_a_context_that_is_missing_or_constant_says_nothing() -> None:
         name=pl.concat_str(pl.lit("n"), pl.int_range(pl.len())),
     )  # fmt: skip
     assert check(frame, context=("none", "one", "most", "name")) == []
+    assert check(frame, context=("one",)) == []
+    learned, counted = (evaluate_unlogged(frame, context, "uniform") for context in (("one",), ()))
+    for one, other in zip(learned["estimates"], counted["estimates"], strict=True):
+        assert one["estimate"] == pytest.approx(other["estimate"], abs=one["std_error"])
 
 
 def test_without_the_context_an_average_cannot_be_told() -> None:
