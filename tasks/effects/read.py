@@ -24,7 +24,8 @@ def read_table(path: str | Path) -> pl.DataFrame:
 
     Raises InputError when there is no such file or it cannot be read as what it is called,
     ConfigError for another suffix. Of Stata's labelled columns, those with more than two values
-    become text, so that codes are not taken for amounts.
+    become text, so that codes are not taken for amounts. Lengths of time in Parquet files become
+    seconds.
     """
     path = Path(path)
     name = path.name.lower()
@@ -108,7 +109,9 @@ def _read_known(path: Path, name: str) -> pl.DataFrame:
     if name.endswith(".parquet"):
         frame = pl.read_parquet(path)
         return frame.with_columns(
-            _read_bytes(frame[c]) for c, kind in frame.schema.items() if kind == pl.Binary
+            _read_bytes(frame[c]) if kind == pl.Binary else frame[c].dt.total_microseconds() / 1e6
+            for c, kind in frame.schema.items()
+            if kind in (pl.Binary, pl.Duration)
         )
     if name.endswith(".dta"):
         return _read_stata(path)

@@ -554,3 +554,17 @@ def test_bytes_that_are_text_are_read_as_text_and_others_are_refused(tmp_path: P
     assert read["kind"].unique().sort().to_list() == ["bar", "café"]
     with pytest.raises(InputError, match="column blob holds Binary"):
         ask(read, controls=["blob"])
+
+
+@pytest.mark.parametrize("unit", ["us", "ms", "ns"])
+def test_lengths_of_time_are_seconds(tmp_path: Path, unit: str) -> None:
+    rng = np.random.default_rng(0)
+    d = rng.integers(0, 2, 400)
+    stay = 90.5 * d + rng.normal(600, 20, 400).round(1)
+    frame = pl.DataFrame({"d": d, "stay": stay})
+    whole = pl.col("stay").mul(1e6).round().cast(pl.Int64).cast(pl.Duration("us"))
+    frame.with_columns(whole.cast(pl.Duration(unit))).write_parquet(tmp_path / "a.parquet")
+    read = read_table(tmp_path / "a.parquet")
+    assert read["stay"].to_list() == pytest.approx(stay.tolist(), abs=1e-9)
+    naive = estimate_table(read, outcome="stay", treatment="d", estimators=["diff"])["naive"]
+    assert naive["ci_low"] < 90.5 < naive["ci_high"] < 100
