@@ -19,6 +19,7 @@ _KNOTS: Final = (0.02, 0.15, 0.35, 0.5, 0.65, 0.85, 0.98)
 _STEP_PENALTIES: Final = np.logspace(-1, 5, 13)
 _CURVE_PENALTIES: Final = np.logspace(-4, 3, 15)
 _HALVINGS: Final = 3
+_ROUNDING: Final = 1e-9
 _GAIN: Final = 1e-3
 """A round that lowers the squared error by a smaller share is the last."""
 
@@ -60,7 +61,8 @@ def fit_single_index(x: FloatArray, outcome: FloatArray) -> SingleIndex:
     from sklearn.linear_model import RidgeCV
 
     direction = RidgeCV(_STEP_PENALTIES).fit(x, outcome).coef_
-    if not float(np.abs(direction).max()) > 0:
+    # columns that do not vary in these rows have slopes of rounding alone
+    if not float((x @ direction).std()) > _ROUNDING * float(outcome.std()):
         return SingleIndex(
             np.zeros(x.shape[1]), Curve(np.zeros(3), float(outcome.mean()), np.zeros(2))
         )

@@ -39,6 +39,8 @@ def test_an_outcome_that_nothing_foretells_gets_its_mean():
     x, _, _ = draw(5, 100)
     fit = fit_single_index(x, np.full(100, 3.0))
     np.testing.assert_allclose(fit.predict(x), 3.0)
+    idle = fit_single_index(np.full((30, 1), 0.7), x[:30, 0])
+    np.testing.assert_allclose(idle.predict(x[:, :1]), x[:30, 0].mean())
 
 
 def test_curves_are_straight_beyond_their_outer_knots():
