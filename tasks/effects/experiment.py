@@ -186,6 +186,8 @@ def _test_scores(scores: FloatArray, cluster: IntArray) -> float:
     """
     from scipy.stats import f as f_distribution
 
+    if not scores.shape[1]:
+        return 1.0
     codes = np.unique(cluster, return_inverse=True)[1]
     sums = np.column_stack([np.bincount(codes, column) for column in scores.T])
     groups, p = len(sums), int(np.linalg.matrix_rank(sums)) if sums.size else 0

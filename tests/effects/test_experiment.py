@@ -130,6 +130,7 @@ def test_treatments_dealt_out_by_cluster_are_counted_by_cluster():
     assert check_sample_ratio(lost, 0.5, cluster=user)[0][0] == "not credible"
     by_x = (x[:, 0] > 0.2).astype(np.int64)
     assert check_balance(x, by_x, cluster=user)[0][0] == "not credible"
+    assert check_balance(x[:, :0], by_x, cluster=user) == []
 
 
 def test_pooling_weighs_precise_tests_and_sees_that_tests_differ():

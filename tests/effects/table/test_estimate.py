@@ -531,6 +531,16 @@ def test_an_experiment_on_users_is_not_called_broken_for_their_many_rows():
     assert answer["verdict"] == "credible"
 
 
+def test_an_experiment_on_users_needs_no_covariates():
+    rng = np.random.default_rng(0)
+    user = np.repeat(np.arange(60), 5)
+    d = rng.integers(0, 2, 60)[user]
+    frame = pl.DataFrame({"user": user, "d": d, "y": d + rng.normal(size=300)})
+    asked = {"outcome": "y", "treatment": "d", "cluster": "user", "is_experiment": True}
+    answer = estimate_table(frame, **asked)
+    assert (answer["headline"], answer["verdict"]) == ("lin", "credible")
+
+
 @pytest.mark.parametrize("role", ["controls", "cluster", "outcome", "treatment"])
 @pytest.mark.parametrize(
     "kind", [pl.List(pl.Float64), pl.Array(pl.Float64, 2), pl.Struct({"a": pl.Float64})]
