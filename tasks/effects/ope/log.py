@@ -275,16 +275,24 @@ def _drop_incomplete(frame: pl.DataFrame, columns: Columns) -> tuple[pl.DataFram
         is_there = frame[name].is_not_null().to_numpy()
         if role in ("reward", "propensity"):
             is_there = ~np.isnan(read_column(frame[name], name))
-        if not is_there.all():
-            gone = int((~is_there).sum())
-            note = f"{gone:,} of {rows:,} rows without {name} were dropped; the rest speaks for all only if they are missing by chance"
-            findings.append(("weak" if gone > 0.01 * rows else "credible", note))
-            frame = frame.filter(pl.Series(is_there))
+        findings += tell_dropped(name, int((~is_there).sum()), rows)
+        frame = frame.filter(pl.Series(is_there))
     if frame.height < MIN_ROWS:
         raise EstimationError(
             f"{frame.height} of {rows} rows are complete; at least {MIN_ROWS} are needed"
         )
     return frame, findings
+
+
+def tell_dropped(name: str, gone: int, rows: int) -> list[Finding]:
+    """That `gone` of `rows` were dropped for want of the column `name`; nothing where none was."""
+    if not gone:
+        return []
+    note = (
+        f"{gone:,} of {rows:,} rows without {name} were dropped; the rest speaks for all only if they are "
+        "missing by chance"
+    )
+    return [("weak" if gone > 0.01 * rows else "credible", note)]
 
 
 def _check_variety(reward: FloatArray, actions: Sequence[str], columns: Columns) -> None:

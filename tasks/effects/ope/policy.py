@@ -17,7 +17,7 @@ from tasks.effects.basis import FloatArray, read_levels
 from tasks.effects.controls.columns import check_columns, read_clusters, read_column
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import IntArray
-from tasks.effects.ope.log import Columns, Log, join_strata, read_propensity
+from tasks.effects.ope.log import Columns, Log, join_strata, read_propensity, tell_dropped
 from tasks.platform.errors import ConfigError, EstimationError
 
 UNIFORM: Final = "uniform"
@@ -117,8 +117,14 @@ def count_policy(
 ) -> Policy:
     """The policy that wrote `frame`: its counts by stratum, smoothed towards its overall shares."""
     kept = frame.filter(pl.col(columns.action).is_not_null())
+    findings = tell_dropped(
+        f"{columns.action} in the target's log", frame.height - kept.height, frame.height
+    )
     if columns.cluster is not None:
-        kept = kept.filter(pl.col(columns.cluster).is_not_null())
+        owned = kept.filter(pl.col(columns.cluster).is_not_null())
+        whose = f"{columns.cluster} in the target's log"
+        findings += tell_dropped(whose, kept.height - owned.height, frame.height)
+        kept = owned
     if kept.height < 2:
         raise EstimationError(
             f"{name} has {kept.height} rows with an action; at least 2 are needed"
@@ -142,7 +148,7 @@ def count_policy(
         smoothing=smoothing,
         reward=read_column(kept[columns.reward], columns.reward) if columns.reward else None,
     )
-    findings = _describe_source(log, source, smoothing)
+    findings += _describe_source(log, source, smoothing)
     return Policy(name, table[log.stratum, log.action], table, source, tuple(findings))
 
 

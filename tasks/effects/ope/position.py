@@ -16,12 +16,12 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from tasks.effects.basis import FloatArray, read_levels, read_numbers
+from tasks.effects.basis import MISSING, FloatArray, read_levels, read_numbers
 from tasks.effects.credibility import Finding, Verdict, decide_verdict
 from tasks.effects.intervals import Interval, effective_size
 from tasks.effects.moments import IntArray
 from tasks.effects.ope.checks import WeightRules, check_clusters
-from tasks.effects.ope.log import Log, find_columns, read_log
+from tasks.effects.ope.log import Log, find_columns, read_log, tell_dropped
 from tasks.effects.ope.reward import choose_levels, fit_linear, predict_choice, predict_linear
 from tasks.effects.ope.skew import skewed_interval
 from tasks.platform.errors import EstimationError, InputError
@@ -80,10 +80,11 @@ def estimate_position_bias(
     is_random = _is_random(frame, columns.propensity)
     names, thin = find_positions(frame[str(columns.position)])
     text = read_levels(frame[str(columns.position)])
+    lost = tell_dropped(str(columns.position), int((text == MISSING).sum()), frame.height)
     kept = frame.filter(text.is_in([name for name, _ in names]))
     log = read_log(kept, replace(columns, strata=()), folds=folds, is_weighted=False)
     places = adjust_places(log, [name for name, _ in names], penalty=penalty)
-    shared = [*log.findings, *_check_assumption(log, is_random)]
+    shared = [*lost, *log.findings, *_check_assumption(log, is_random)]
     rows = [_show(log, places, k, shared, confidence) for k in range(1, len(places.names))]
     return [*rows, *(_show_thin(name, count, places) for name, count in thin)]
 
@@ -96,8 +97,8 @@ def find_positions(
     Numbers are ordered as numbers. Raises EstimationError when fewer than two have enough, or more
     than 50.
     """
-    counts = read_levels(series.drop_nulls()).rename("level").value_counts()
-    found = [(str(name), int(count)) for name, count in counts.iter_rows()]
+    counts = read_levels(series).rename("level").value_counts()
+    found = [(str(name), int(count)) for name, count in counts.iter_rows() if name != MISSING]
     number = dict(
         zip(
             [name for name, _ in found],

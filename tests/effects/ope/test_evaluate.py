@@ -297,6 +297,23 @@ def test_the_targets_own_log_is_the_check():
     assert answer_of(frame, "o", target_log=same.drop("click"))["target_on_policy"] is None
 
 
+def test_rows_of_a_target_without_an_action_or_a_user_are_counted():
+    world, _ = some_log()
+    frame, other = (
+        draw_log(world, uniform(world), 4_000, np.random.default_rng(seed)) for seed in (1, 2)
+    )
+    rows = pl.int_range(pl.len())
+    target = other.with_columns(
+        item_id=pl.when(rows >= 400).then("item_id"), user_id=pl.when(rows < 3_600).then(rows)
+    )
+    log = frame.with_columns(user_id=rows)
+    answer = answer_of(log, "other", target_log=target, estimators=["ips"])
+    assert answer["verdict"] == "weak"
+    told = "\n".join(answer["reasons"])
+    assert "400 of 4,000 rows without item_id in the target's log were dropped" in told
+    assert "400 of 4,000 rows without user_id in the target's log were dropped" in told
+
+
 def test_clusters_widen_intervals_of_repeated_rows():
     _, frame = some_log(18, rows=1000)
     four = pl.concat([frame.with_row_index("user_id")] * 4)

@@ -115,6 +115,20 @@ def test_ranks_are_ordered_as_numbers_and_thin_ones_set_aside():
     assert (last["position"], last["verdict"], last["estimate"]) == ("9", "no result", None)
 
 
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_rows_without_a_position_are_counted_and_make_it_weak(missing):
+    world = make_world(np.random.default_rng(1), rate=0.2)
+    frame = draw_log(world, uniform(world), 4_000, np.random.default_rng(2))
+    place = pl.col("position").cast(pl.Float64)
+    cut = pl.when(pl.int_range(pl.len()) < 1_000).then(missing).otherwise(place)
+    rows = estimate_position_bias(frame.with_columns(position=cut), context=["segment"])
+    kept = estimate_position_bias(frame[1_000:], context=["segment"])
+    assert [row["position"] for row in rows] == ["2", "3"]
+    for row, other in zip(rows, kept, strict=True):
+        assert (row["n"], other["verdict"], row["verdict"]) == (other["n"], "credible", "weak")
+        assert row["reasons"][0].startswith("1,000 of 4,000 rows without position were dropped")
+
+
 def test_few_clicks_are_said():
     world = make_world(np.random.default_rng(10), rate=0.002)
     frame = draw_log(world, uniform(world), 6000, np.random.default_rng(11))
