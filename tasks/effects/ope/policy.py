@@ -91,9 +91,14 @@ def make_policy(
     """The policy called `target`; with `target_log`, the one that wrote it.
 
     `catalogue` is the number of actions that `uniform` chooses among (by default those logged).
-    Raises ConfigError for a policy of an unknown kind, EstimationError when the target shows
+    Raises ConfigError for a policy of an unknown kind or a catalogue of another, EstimationError when the target shows
     nothing that the log shows.
     """
+    if catalogue is not None and (target_log is not None or target != UNIFORM):
+        raise ConfigError(
+            f"a catalogue is of what {UNIFORM!r} chooses among, and the target is {target!r}; leave "
+            "--catalogue out"
+        )
     if target_log is not None and target_columns is not None:
         policy = count_policy(log, target, target_log, target_columns, smoothing=smoothing)
     elif target == UNIFORM:

@@ -189,6 +189,7 @@ def test_rows_without_a_propensity_are_dropped_and_counted():
         ({}, {"target": "column:q"}, InputError, "no column 'q'"),
         ({}, {"target": "column:position"}, InputError, "[0, 1]"),
         ({}, {"catalogue": 5}, ConfigError, "said to hold 5"),
+        ({}, {"catalogue": 50, "target": "always:1"}, ConfigError, "leave --catalogue out"),
         ({}, {"confidence": 95}, ConfigError, "between 0 and 1"),
         ({}, {"estimators": ["magic"]}, ConfigError, "allowed are ips"),
         ({"zero": pl.lit(0.0)}, {"target": "column:zero"}, EstimationError, "never shows"),
