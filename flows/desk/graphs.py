@@ -51,9 +51,12 @@ def graph_file(
     """
     if bool(treatments) != bool(outcome):
         raise ConfigError("name --treatment and --outcome together, or neither")
-    if layout not in ("wide", "narrow"):
-        raise ConfigError(f"--layout {layout!r}: allowed are wide and narrow")
-    target = None if out is None else check_output(out, endings=(".svg",))
+    if use_prior and not (treatments and (prior is not None or ask_llm)):
+        raise ConfigError(
+            "--use-prior lets what to adjust for believe suggested edges; it needs --treatment and "
+            "--outcome, and --prior or --ask-llm, or leave it out"
+        )
+    target = place_drawing(out, layout)
     frame = read_source(path, config)
     if not columns and not tiers:
         columns = [name for name in frame.columns if name != cluster]
@@ -78,6 +81,15 @@ def graph_file(
         "adjustments": [adjustment.to_dict() for adjustment in adjustments],
         "out": out,
     }
+
+
+def place_drawing(out: str | None, layout: str) -> Path | None:
+    """Where to draw to; raises ConfigError before the search is paid for."""
+    if layout not in ("wide", "narrow"):
+        raise ConfigError(f"--layout {layout!r}: allowed are wide and narrow")
+    if out is None and layout != "wide":
+        raise ConfigError(f"--layout {layout} is of a drawing; add --out, or leave it out")
+    return None if out is None else check_output(out, endings=(".svg",))
 
 
 def load_prior(

@@ -66,6 +66,9 @@ def test_words_and_a_drawing(table, tmp_path):
         (["--treatment", "mail"], "together, or neither"),
         (["--out", "graph.png"], "write to a .svg file"),
         (["--prior", "nowhere.json"], "no file nowhere.json"),
+        ([*QUESTION, "--use-prior"], "needs --treatment and --outcome, and --prior or --ask-llm"),
+        (["--prior", "nowhere.json", "--use-prior"], "needs --treatment and --outcome"),
+        (["--layout", "narrow"], "--layout narrow is of a drawing; add --out"),
         (["--cluster", "agee"], "did you mean age"),
     ],
 )
