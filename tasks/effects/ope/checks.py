@@ -48,7 +48,8 @@ class Weights:
     `mean_weight` would be 1 with right propensities and full support; `mean_low` and `mean_high`
     hold it with `mean_confidence`. `share_above_10` is the share of rows with a weight above 10,
     `heaviest_share` the heaviest row's share of all weight, `unsupported_share` the target's mass
-    on actions never logged in that stratum, None when its distribution is not known.
+    on actions never logged in that stratum, or where the log's policy was certain of another; the
+    latter is `certain_share`. None when the target's distribution is not known, and nothing certain.
     """
 
     effective_sample_size: float
@@ -61,6 +62,7 @@ class Weights:
     heaviest_share: float
     share_above_10: float
     unsupported_share: float | None
+    certain_share: float
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers."""
@@ -72,6 +74,7 @@ def measure_weights(log: Log, policy: Policy, rules: WeightRules) -> Weights:
     weights = policy.chance / log.propensity
     mean = _mean_weight(log, weights, rules.mean_confidence)
     size = effective_size(weights)
+    certain = _find_certain(log, policy)
     return Weights(
         effective_sample_size=size,
         effective_share=size / log.n,
@@ -82,7 +85,8 @@ def measure_weights(log: Log, policy: Policy, rules: WeightRules) -> Weights:
         mean_high=mean.ci_high,
         heaviest_share=float(weights.max() / weights.sum()),
         share_above_10=float((weights > 10).mean()),
-        unsupported_share=None if policy.table is None else _unsupported(log, policy.table),
+        unsupported_share=_find_unsupported(log, policy, certain),
+        certain_share=float(certain.mean()),
     )
 
 
@@ -92,7 +96,7 @@ def check_weights(log: Log, weights: Weights, rules: WeightRules) -> list[Findin
         *_check_size(log, weights, rules),
         *check_clusters(log, rules),
         *_check_events(log, weights, rules),
-        *_check_support(weights, rules),
+        *_check_support(log, weights, rules),
         *_check_mean(log, weights),
         *_check_variation(log),
     ]
@@ -144,11 +148,21 @@ def _mean_weight(log: Log, weights: FloatArray, confidence: float) -> Interval:
     return skewed_interval(mean, influence, confidence=confidence)
 
 
-def _unsupported(log: Log, table: FloatArray) -> float:
-    """Target mass on (stratum, action) cells without a row, strata weighted as logged."""
+def _find_certain(log: Log, policy: Policy) -> FloatArray:
+    """Target's chance of other actions where the log could show none, shape (n,).
+
+    Where even all of the rows would leave less than one row of other actions.
+    """
+    return np.where(log.propensity > 1 - 1 / log.n, 1 - policy.chance, 0.0)
+
+
+def _find_unsupported(log: Log, policy: Policy, certain: FloatArray) -> float | None:
+    """Target mass that no row speaks of: in (stratum, action) cells without a row, or `certain` (n,)."""
+    if policy.table is None:
+        return float(certain.mean()) if certain.any() else None
     is_empty = log.tabulate(np.ones(log.n)) == 0
-    rows = np.bincount(log.stratum, minlength=len(log.strata))
-    return float(rows @ (table * is_empty).sum(axis=1) / log.n)
+    mass = (policy.table * is_empty).sum(axis=1)
+    return float(np.maximum(mass[log.stratum], certain).mean())
 
 
 def _check_size(log: Log, weights: Weights, rules: WeightRules) -> list[Finding]:
@@ -189,14 +203,22 @@ def _check_events(log: Log, weights: Weights, rules: WeightRules) -> list[Findin
     ]
 
 
-def _check_support(weights: Weights, rules: WeightRules) -> list[Finding]:
+def _check_support(log: Log, weights: Weights, rules: WeightRules) -> list[Finding]:
     share = weights.unsupported_share
     if share is None or share < rules.weak_unsupported:
         return []
     text = (
         f"{share:.1%} of the target's mass is on actions that were never logged where it plays them"
     )
-    if weights.mean_low <= 1 <= weights.mean_high and weights.mean_high - share < weights.mean_low:
+    is_certain = weights.certain_share >= rules.weak_unsupported
+    if is_certain:
+        rows = int((log.propensity > 1 - 1 / log.n).sum())
+        text += (
+            f" ({rows:,} of {log.n:,} rows have the propensity 1: nothing else could stand there)"
+        )
+    elif (
+        weights.mean_low <= 1 <= weights.mean_high and weights.mean_high - share < weights.mean_low
+    ):
         return [("credible", f"{text}, by chance it seems: the weights still average 1")]
     verdict: Verdict = "not credible" if share > rules.max_unsupported else "weak"
     return [

@@ -250,3 +250,40 @@ def test_the_commands_speak_words_and_json(tmp_path: Path):
     assert "verdict" in run(app, ["ope", str(log), "--target-policy", "uniform"]).output
     assert run(app, ["ope", str(log), "--target-policy", "unifrom"]).exit_code == 2
     assert "ratio" in run(app, ["position", str(log), "--context", "segment"]).output
+
+
+def make_certain(seed: int, *, share: float = 0.16, rows: int = 2000) -> pl.DataFrame:
+    """Five actions, drawn unevenly but for a `share` of the rows, whose users all saw the best."""
+    rng = np.random.default_rng(seed)
+    chance = np.array([0.005, 0.045, 0.15, 0.3, 0.5])
+    is_certain = rng.random(rows) < share
+    action = np.where(is_certain, 4, rng.choice(5, rows, p=chance))
+    return pl.DataFrame(
+        {
+            "item_id": action,
+            "click": (rng.random(rows) < 0.05 + 0.05 * action).astype(int),
+            "propensity_score": np.where(is_certain, 1.0, chance[action]),
+            "target": np.full(rows, 0.2),
+        }
+    )
+
+
+@pytest.mark.parametrize("target", ["uniform", "column:target"])
+def test_where_the_log_was_certain_it_says_nothing_of_other_actions(target: str):
+    for seed in range(5):
+        frame = make_certain(seed)
+        answer = evaluate_policy(frame, target=target)
+        assert answer["overlap"]["certain_share"] == pytest.approx(0.16 * 0.8, abs=0.03)
+        assert answer["overlap"]["unsupported_share"] == answer["overlap"]["certain_share"]
+        assert answer["verdict"] == "not credible"
+        assert says(answer, "nothing else could stand there")
+        assert not says(answer, "do not fit the log"), "they do; the log has a gap"
+
+
+def test_a_log_that_was_certain_of_what_the_target_plays_is_fine():
+    frame = make_certain(1)
+    sure = pl.col("propensity_score") == 1
+    same = frame.with_columns(target=pl.when(sure).then(1.0).otherwise("propensity_score"))
+    answer = evaluate_policy(same, target="column:target")
+    assert answer["overlap"]["unsupported_share"] is None
+    assert answer["verdict"] == "credible"
