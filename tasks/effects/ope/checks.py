@@ -19,14 +19,16 @@ from tasks.effects.ope.skew import skewed_interval
 class WeightRules:
     """Thresholds of the alarm.
 
-    `weak_share`: effective sample size as a share of the rows. `weak_size`, `min_size`: the same in
-    rows. `weak_clusters`, `min_clusters`: effective number of clusters. `weak_events`, `min_events`: effective number of rewarded rows, for rewards of 0 and 1.
+    `weak_share`: effective sample size as a share of the rows, where the spread of the weights rests
+    on fewer rows than `weak_spread`: of an action that one row in fifty shows, alike everywhere, a
+    long log has rows enough. `weak_size`, `min_size`: the effective size in rows. `weak_clusters`, `min_clusters`: effective number of clusters. `weak_events`, `min_events`: effective number of rewarded rows, for rewards of 0 and 1.
     `weak_heaviest`: share of all weight on one row. `weak_unsupported`, `max_unsupported`: share of
     the target's mass on actions that were never logged where it plays them. `mean_confidence`: how
     sure it must be that the weights do not average what they should.
     """
 
     weak_share: float = 0.20
+    weak_spread: float = 100.0
     weak_size: float = 100.0
     min_size: float = 30.0
     weak_clusters: float = 20.0
@@ -45,7 +47,8 @@ class Weights:
 
     `effective_sample_size` is Kish's (sum w)^2 / sum w^2, `effective_share` that over n,
     `effective_events` the same over rows with a reward other than 0, each weighted by reward and w.
-    `mean_weight` would be 1 with right propensities and full support; `mean_low` and `mean_high`
+    `spread_rows` is (sum w^2)^2 / sum w^4, the same size of the squared weights: how many rows the
+    spread of the weights, and so an interval's width, rests on. `mean_weight` would be 1 with right propensities and full support; `mean_low` and `mean_high`
     hold it with `mean_confidence`. `share_above_10` is the share of rows with a weight above 10,
     `heaviest_share` the heaviest row's share of all weight, `unsupported_share` the target's mass
     on actions never logged in that stratum, or where the log's policy was certain of another; the
@@ -55,6 +58,7 @@ class Weights:
     effective_sample_size: float
     effective_share: float
     effective_events: float
+    spread_rows: float
     max_weight: float
     mean_weight: float
     mean_low: float
@@ -79,6 +83,7 @@ def measure_weights(log: Log, policy: Policy, rules: WeightRules) -> Weights:
         effective_sample_size=size,
         effective_share=size / log.n,
         effective_events=effective_size(weights * np.abs(log.reward)),
+        spread_rows=effective_size(weights**2),
         max_weight=float(weights.max()),
         mean_weight=mean.estimate,
         mean_low=mean.ci_low,
@@ -169,7 +174,8 @@ def _check_size(log: Log, weights: Weights, rules: WeightRules) -> list[Finding]
     size = weights.effective_sample_size
     advice = "log more rows, explore more, or ask for a target nearer to the logging policy"
     findings: list[Finding] = []
-    if size < rules.weak_size or weights.effective_share < rules.weak_share:
+    is_uneven = weights.spread_rows < rules.weak_spread
+    if size < rules.weak_size or (is_uneven and weights.effective_share < rules.weak_share):
         verdict: Verdict = "not credible" if size < rules.min_size else "weak"
         findings.append(
             (

@@ -287,3 +287,28 @@ def test_a_log_that_was_certain_of_what_the_target_plays_is_fine():
     answer = evaluate_policy(same, target="column:target")
     assert answer["overlap"]["unsupported_share"] is None
     assert answer["verdict"] == "credible"
+
+
+def test_a_long_log_has_rows_enough_of_one_action_in_twenty():
+    rng = np.random.default_rng(3)
+    frame = pl.DataFrame(
+        {"item_id": rng.integers(0, 20, 30_000), "click": rng.integers(0, 2, 30_000),
+         "propensity": np.full(30_000, 0.05)}
+    )  # fmt: skip
+    answer = evaluate_policy(frame, target="always:3")
+    assert answer["overlap"]["effective_share"] == pytest.approx(0.05, abs=0.005)
+    assert answer["verdict"] == "credible"
+    assert not says(answer, "weak overlap")
+    assert says(evaluate_policy(frame[:1500], target="always:3"), "weak overlap")
+
+
+def test_an_even_share_does_not_hide_weights_that_few_rows_carry():
+    rng = np.random.default_rng(5)
+    is_rare = rng.random(30_000) < 0.001
+    frame = pl.DataFrame(
+        {"item_id": np.where(is_rare, 1, 0), "click": rng.integers(0, 2, 30_000),
+         "propensity": np.where(is_rare, 0.001, 0.999)}
+    )  # fmt: skip
+    answer = evaluate_policy(frame, target="uniform")
+    assert answer["overlap"]["spread_rows"] < 100
+    assert says(answer, "weak overlap")
