@@ -388,3 +388,13 @@ def test_who_likes_what_is_learned_from_the_context():
     spread = {name: float(np.std(values)) for name, values in found.items()}
     assert abs(np.mean(found["dm"])) < 0.02
     assert spread["dr"] < 1.1 * spread["ips"]
+
+
+@pytest.mark.slow
+def test_the_interval_of_shrunk_weights_allows_for_the_choice_of_how_far():
+    held = []
+    for seed in range(60):
+        world, frame = some_log(seed, rows=3000, rate=0.1, greed=1.6, is_personal=True)
+        row = rows_of(answer_of(frame, estimators=["dros"]))["dros"]
+        held.append(row["ci_low"] <= world.value(uniform(world)) <= row["ci_high"])
+    assert np.mean(held) >= 0.93, "by the least variance and bias alone 0.88"
