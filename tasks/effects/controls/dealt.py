@@ -87,8 +87,6 @@ def _compare(
     column: pl.Series, treatment: FloatArray, pull: FloatArray, *, tries: int
 ) -> _Found | None:
     """Groups by `column`, where they were treated alike and pull together; rows without value stand alone."""
-    from scipy.special import ndtri
-
     if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         return None
     if not _GROUPS <= column.n_unique() <= len(column) / _ROWS_PER_GROUP:
@@ -99,6 +97,21 @@ def _compare(
     sizes = np.bincount(codes)
     if effective_size(sizes.astype(np.float64)) < _GROUPS or not _is_alike(treatment, codes, sizes):
         return None
+    factor = measure_widening(codes, pull, tries=tries)
+    if factor is None:
+        return None
+    groups = int((sizes > 0).sum()) - len(alone)
+    return _Found(column.name, factor, groups)
+
+
+def measure_widening(codes: IntArray, pull: FloatArray, *, tries: int) -> float | None:
+    """How many times wider errors are that count groups instead of rows; None where chance may tell it.
+
+    `codes` (n,) name the group of each row, `pull` (n,) is what the row moves an estimate by, and
+    `tries` how many groupings were looked at.
+    """
+    from scipy.special import ndtri
+
     squares = np.bincount(codes, pull**2)
     total = float(squares.sum())
     together = float((np.bincount(codes, pull) ** 2).sum())
@@ -107,8 +120,7 @@ def _compare(
         return None
     if together - total <= ndtri(1 - _CHANCE_P / tries) * np.sqrt(chance):
         return None
-    groups = int((sizes > 0).sum()) - len(alone)
-    return _Found(column.name, float(np.sqrt(together / total)), groups)
+    return float(np.sqrt(together / total))
 
 
 def _is_alike(treatment: FloatArray, codes: IntArray, sizes: IntArray) -> bool:

@@ -21,6 +21,7 @@ from tasks.effects.ope.propensities import check_propensities, learn_propensitie
 from tasks.effects.ope.reward import fit_rewards
 from tasks.effects.ope.scores import ESTIMATORS, MODELLED, Score, choose_estimators
 from tasks.effects.ope.skew import skewed_interval
+from tasks.effects.ope.together import check_together
 from tasks.platform.errors import InputError
 from tasks.platform.numbers import tell_signed
 
@@ -91,6 +92,8 @@ def evaluate_policy(
     findings = [*log.findings, *policy.findings, *check_weights(log, weights, rules)]
     findings += check_copies(log) or check_propensities(log)  # copies foretell one another
     findings += _check_agreement(estimates, on_policy)
+    if headline["estimator"] is not None:
+        findings += check_together(log, scores[headline["estimator"]].influence)
     if headline["value"] is None:
         findings += [("no result", reason) for row in estimates if (reason := row["reason"])]
     verdict, reasons = decide_verdict(findings)
