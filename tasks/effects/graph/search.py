@@ -123,10 +123,15 @@ def _check_able(evidence: Evidence, method: Method) -> None:
 
 
 def _run_pc(evidence: Evidence, alpha: float) -> tuple[Marks, int]:
+    """PC whose colliders are those of the likeliest separating set, not of the first one found.
+
+    Ramsey 2016, "Improving accuracy and scalability of the PC algorithm by maximizing P-value",
+    https://arxiv.org/abs/1610.00378 ("definite" in causal-learn: only where no neighbour disagrees).
+    """
     from causallearn.search.ConstraintBased.PC import pc
 
     graph = pc(
-        _blank(evidence), alpha, _register_test(), stable=True, uc_rule=0, uc_priority=2,
+        _blank(evidence), alpha, _register_test(), stable=True, uc_rule=2, uc_priority=2,
         background_knowledge=_knowledge(evidence.tiers), verbose=False, show_progress=False,
         evidence=evidence,
     )  # fmt: skip
