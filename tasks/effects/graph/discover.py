@@ -103,6 +103,7 @@ def discover_graph(
         left_out=left_out,
         set_aside=variables.set_aside,
         notes=(*notes, *prior_notes),
+        resamples=tuple(_list_edges(one, variables) for one in sightings.marks),
     )
 
 
@@ -187,6 +188,18 @@ def _soften(
     if first == CIRCLE and second == TAIL:
         second = CIRCLE
     return first, second
+
+
+def _list_edges(marks: Marks, variables: Variables) -> tuple[Edge, ...]:
+    """The edges of one search, with nothing known of how stable they are."""
+    unseen = Sightings(np.zeros((0, *marks.shape), dtype=np.int8))
+    return tuple(
+        _make_edge(
+            (int(a), int(b)), (int(marks[a, b]), int(marks[b, a])), unseen, variables,
+            is_softened=False,
+        )
+        for a, b in zip(*np.nonzero(np.triu(marks)), strict=True)
+    )  # fmt: skip
 
 
 def _make_edge(

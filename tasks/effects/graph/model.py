@@ -98,7 +98,8 @@ class Graph:
     """A graph that was searched for in `n` rows.
 
     `left_out` are edges that the search found in all rows but in too few bootstraps. They count as
-    joined wherever it matters that two columns are *not* joined.
+    joined wherever it matters that two columns are *not* joined. `resamples` are the edges that each
+    bootstrap found.
     """
 
     nodes: tuple[Node, ...]
@@ -108,6 +109,7 @@ class Graph:
     left_out: tuple[Edge, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     notes: tuple[str, ...] = ()
+    resamples: tuple[tuple[Edge, ...], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

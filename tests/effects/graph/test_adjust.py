@@ -1,14 +1,18 @@
 """Adjustment sets: by hand where the book says what is right, by numbers where a world knows it."""
 
+from dataclasses import replace
+
+import networkx as nx
 import numpy as np
 import pytest
 
-from tasks.effects.graph.adjust import find_adjustment
+from tasks.effects.graph.adjust import AGREED, find_adjustment
 from tasks.effects.graph.data import SetAside
+from tasks.effects.graph.discover import discover_graph
 from tasks.effects.graph.model import Edge
 from tasks.effects.graph.search import search
 from tasks.platform.errors import ConfigError
-from tests.effects.graph.worlds import draw_world, make_graph, parse_edges, read_marks
+from tests.effects.graph.worlds import draw_columns, draw_world, make_graph, parse_edges, read_marks
 
 EXACT = 1e-6
 """Population regressions against population effects: nothing but rounding lies between them."""
@@ -120,6 +124,58 @@ def test_a_suggested_edge_is_used_only_when_asked_to():
     graph = make_graph(edges)
     assert find_adjustment(graph, "t", "y").adjust_for == ()
     assert find_adjustment(graph, "t", "y", use_priors=True).adjust_for == ("c",)
+
+
+def test_how_many_bootstraps_call_the_set_valid_is_told():
+    sure, other = parse_edges("c --> t, c --> y, t --> y"), parse_edges("t --> c, c --> y, t --> y")
+    graph = make_graph(sure)
+    assert find_adjustment(graph, "t", "y").stability is None
+    open_ends = parse_edges("c --- t, c --> y, t --> y")
+    for resamples, agreeing in (([sure] * 4 + [other], 4), ([sure, sure, other, open_ends], 2)):
+        found = find_adjustment(replace(graph, resamples=tuple(map(tuple, resamples))), "t", "y")
+        assert (found.adjust_for, found.is_identified) == (("c",), True)
+        assert found.stability == agreeing / len(resamples)
+        assert f"; {agreeing} of {len(resamples)} bootstraps agree" in found.reason
+        assert ("too few to rest on" in found.reason) == (agreeing == 2)
+
+
+def test_a_suggested_edge_counts_in_every_bootstrap():
+    suggested = replace(parse_edges("c --> t")[0], origin="prior")
+    data = parse_edges("c --> y, t --> y")
+    graph = make_graph(
+        [*data, suggested], resamples=(tuple(data), tuple(parse_edges("t --> c, c --> y")))
+    )
+    found = find_adjustment(graph, "t", "y", use_priors=True)
+    assert (found.adjust_for, found.stability) == (("c",), 0.5)
+
+
+@pytest.mark.slow
+def test_sets_that_most_bootstraps_call_valid_are_right_and_the_others_often_not():
+    right: dict[bool, list[bool]] = {True: [], False: []}
+    for seed in range(16):
+        frame, arrows = draw_columns(seed)
+        names = frame.columns
+        graph = discover_graph(frame, columns=names, bootstraps=20, rng=np.random.default_rng(seed))
+        truth = nx.DiGraph(sorted(arrows))
+        truth.add_nodes_from(names)
+        for at, treatment in enumerate(names):
+            for outcome in names[at + 1 :]:
+                found = find_adjustment(graph, treatment, outcome)
+                if found.is_identified:
+                    is_right = blocks_back_doors(truth, treatment, outcome, set(found.adjust_for))
+                    right[found.stability >= AGREED].append(is_right)
+    assert min(map(len, right.values())) > 20
+    assert np.mean(right[True]) > 0.9
+    assert np.mean(right[False]) < 0.8
+
+
+def blocks_back_doors(truth, treatment, outcome, chosen):
+    """The criterion on a known graph, in networkx alone."""
+    upstream = nx.ancestors(truth, outcome) | {outcome}
+    cut = truth.copy()
+    cut.remove_edges_from([(treatment, b) for b in truth.successors(treatment) if b in upstream])
+    changed = nx.descendants(truth, treatment) & chosen
+    return not changed and nx.is_d_separator(cut, {treatment}, {outcome}, chosen)
 
 
 def test_no_path_is_called_no_proof():

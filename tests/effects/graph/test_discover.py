@@ -13,6 +13,7 @@ from tasks.effects.graph.discover import discover_graph
 from tasks.effects.graph.prior import EdgePrior, SuggestedEdge
 from tasks.effects.graph.search import block_p_value, correlate, count_effective_rows
 from tasks.platform.errors import ConfigError, EstimationError, InputError
+from tests.effects.graph.worlds import draw_columns
 
 N = 2_000
 FISHER = 2e-3
@@ -314,26 +315,10 @@ def test_the_graph_is_plain_json_and_nothing_is_printed(capsys):
     assert captured.err == ""
 
 
-def draw_world(seed: int, *, rows: int = 1000, size: int = 7):
-    """Columns of a random linear graph, in causal order, and its arrows."""
-    rng = np.random.default_rng(seed)
-    data: dict[str, np.ndarray] = {}
-    arrows = set()
-    for j in range(size):
-        column = noise(rng, rows)
-        for i in range(j):
-            if rng.random() < 2 / (size - 1):
-                arrows.add((f"v{i}", f"v{j}"))
-                past = data[f"v{i}"]
-                column = column + rng.choice([-1, 1]) * rng.uniform(0.4, 0.9) * past / past.std()
-        data[f"v{j}"] = column
-    return pl.DataFrame(data), arrows
-
-
 def test_without_tiers_most_arrows_point_the_right_way():
     right = wrong = 0
     for seed in range(16):
-        frame, arrows = draw_world(seed)
+        frame, arrows = draw_columns(seed)
         graph = discover_graph(
             frame, columns=frame.columns, bootstraps=0, rng=np.random.default_rng(seed)
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from tasks.effects.graph.model import Edge, Graph, Node
 from tasks.effects.graph.search import Evidence
@@ -70,6 +71,24 @@ def draw_world(seed: int, *, size: int, hidden: int, density: float = 0.45) -> L
         chosen = rng.choice(np.arange(hidden, total), 2, replace=False)
         weights[row, chosen] = strength[row, chosen]
     return LinearWorld(weights, hidden)
+
+
+def draw_columns(
+    seed: int, *, rows: int = 1000, size: int = 7
+) -> tuple[pl.DataFrame, set[tuple[str, str]]]:
+    """Columns of a random linear graph, in causal order, and its arrows."""
+    rng = np.random.default_rng(seed)
+    data: dict[str, np.ndarray] = {}
+    arrows = set()
+    for j in range(size):
+        column = rng.normal(size=rows)
+        for i in range(j):
+            if rng.random() < 2 / (size - 1):
+                arrows.add((f"v{i}", f"v{j}"))
+                past = data[f"v{i}"]
+                column = column + rng.choice([-1, 1]) * rng.uniform(0.4, 0.9) * past / past.std()
+        data[f"v{j}"] = column
+    return pl.DataFrame(data), arrows
 
 
 def make_graph(edges, *, names=None, method="pc", tiers=None, **more) -> Graph:
