@@ -1,4 +1,4 @@
-"""What a network runs on, and how it is told that something did not fit."""
+"""What a network runs on, what it has room for, and how it is told that something did not fit."""
 
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,14 @@ def has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def count_places(positions: object) -> int | None:
+    """Tokens of a text that a network of `max_position_embeddings` has places for, None if it says none."""
+    if not isinstance(positions, int):
+        return None
+    # RoBERTa-like models keep two for themselves: 514.
+    return positions - 2 if positions % 128 == 2 else positions
 
 
 def is_out_of_memory(error: BaseException) -> bool:

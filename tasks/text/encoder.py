@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tasks.platform.devices import Device, choose_device, is_out_of_memory
+from tasks.platform.devices import Device, choose_device, count_places, is_out_of_memory
 from tasks.platform.errors import ConfigError, OutOfMemoryError
 from tasks.text.backends import static
 from tasks.text.backends.base import (
@@ -39,7 +39,6 @@ from tasks.text.backends.probe import Quality, hash_texts, measure_quality, read
 from tasks.text.batches import Rows, pad_batch, plan_batches, plan_packed
 from tasks.text.model_files import (
     PackagedModel,
-    count_places,
     find_model_folder,
     find_packaged_file,
     first_line,

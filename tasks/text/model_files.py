@@ -131,14 +131,6 @@ def _hash_by_stat(path: str, _size: int, _mtime_ns: int, _inode: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def count_places(positions: object) -> int | None:
-    """Tokens of a text that a network of `max_position_embeddings` has places for, None if it says none."""
-    if not isinstance(positions, int):
-        return None
-    # RoBERTa-like models keep two for themselves: 514.
-    return positions - 2 if positions % 128 == 2 else positions
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file, empty for another value; raises ConfigError when unreadable."""
     try:

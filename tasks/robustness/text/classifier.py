@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tasks.platform.devices import count_places
 from tasks.platform.errors import ConfigError
 from tasks.robustness.text.victim import Floats
-from tasks.text.model_files import count_places
 
 _BATCH = 32
 
