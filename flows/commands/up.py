@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.options import Config, Json
+from flows.commands.options import Config, Json, refuse_options
 from flows.console import explain_errors, print_json, print_line
 from flows.running import (
     Serving,
@@ -66,6 +66,8 @@ def up(
         given = {
             "host": host, "port": port, "reports_port": reports_port, "cron": cron, "timezone": timezone,
         }  # fmt: skip
+        if status:
+            refuse_options("of what is to be served; leave that out, or --status", **given)
         choose_serving(given)
         settings = load_settings(config)
         home = find_home(settings)

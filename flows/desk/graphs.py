@@ -60,6 +60,7 @@ def graph_file(
     frame = read_source(path, config)
     if not columns and not tiers:
         columns = [name for name in frame.columns if name != cluster]
+    check_asked(assign_tiers(columns, tiers, cluster=cluster).columns, treatments, outcome)
     priors = [] if prior is None else [load_prior(prior, columns, tiers, cluster)]
     if ask_llm:
         priors.append(ask_model(columns, tiers, cluster, config))
@@ -81,6 +82,16 @@ def graph_file(
         "adjustments": [adjustment.to_dict() for adjustment in adjustments],
         "out": out,
     }
+
+
+def check_asked(names: Sequence[str], treatments: Sequence[str], outcome: str | None) -> None:
+    """Raise ConfigError for a question of other columns than the graph's, before it is searched."""
+    asked = [*treatments, *([] if outcome is None else [outcome])]
+    if absent := [name for name in asked if name not in names]:
+        raise ConfigError(
+            f"{', '.join(absent)} is not in the graph; it has {', '.join(names[:20])}. Mend the name, or "
+            "add it to the columns and tiers"
+        )
 
 
 def place_drawing(out: str | None, layout: str) -> Path | None:

@@ -70,6 +70,8 @@ def test_words_and_a_drawing(table, tmp_path):
         (["--prior", "nowhere.json", "--use-prior"], "needs --treatment and --outcome"),
         (["--layout", "narrow"], "--layout narrow is of a drawing; add --out"),
         (["--cluster", "agee"], "did you mean age"),
+        (["--treatment", "mial", "--outcome", "visits"], "mial is not in the graph; it has age"),
+        (["--treatment", "mail", "--outcome", "visit"], "visit is not in the graph"),
     ],
 )
 def test_wrong_arguments_end_with_2_and_a_sentence(table, arguments, words):

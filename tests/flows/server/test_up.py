@@ -139,6 +139,7 @@ def test_killed_or_stopped_it_leaves_no_process_and_no_port_behind(served: Serve
         ("--timezone", "Mars/Olympus", "is no time zone"),
         ("--port", "4201", "choose another for one"),
         ("--cron", "often", "is no schedule"),
+        ("--status", "--port=4321", "--port: of what is to be served; leave that out"),
     ],
 )
 def test_a_wrong_option_is_said_in_words(
