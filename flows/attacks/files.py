@@ -156,8 +156,9 @@ def find_items(frame: pl.DataFrame, item: str) -> pl.DataFrame:
 
     Raises InputError for prices that are text.
     """
-    told = [name for name in ITEM_COLUMNS if name != "item_id"]
-    known = [name for name in told if name in frame.columns and name != item]
+    known = [
+        name for name in ITEM_COLUMNS if name in frame.columns and name not in ("item_id", item)
+    ]
     for name in (name for name in known if ITEM_COLUMNS[name].is_numeric()):
         values = pl.Series(name, read_column(frame[name], name)).fill_nan(None)
         frame = frame.with_columns(values)

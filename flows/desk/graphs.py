@@ -9,7 +9,7 @@ import numpy as np
 
 from flows.desk.outputs import check_output, write_output
 from flows.desk.sources import read_source
-from tasks.effects.graph.adjust import find_adjustment
+from tasks.effects.graph.adjust import check_asked, find_adjustment
 from tasks.effects.graph.answer import draw_answer
 from tasks.effects.graph.data import assign_tiers
 from tasks.effects.graph.discover import discover_graph
@@ -60,7 +60,10 @@ def graph_file(
     frame = read_source(path, config)
     if not columns and not tiers:
         columns = [name for name in frame.columns if name != cluster]
-    check_asked(assign_tiers(columns, tiers, cluster=cluster).columns, treatments, outcome)
+    names = assign_tiers(columns, tiers, cluster=cluster).columns
+    if outcome is not None:
+        for treatment in treatments:
+            check_asked(names, treatment, outcome)
     priors = [] if prior is None else [load_prior(prior, columns, tiers, cluster)]
     if ask_llm:
         priors.append(ask_model(columns, tiers, cluster, config))
@@ -82,16 +85,6 @@ def graph_file(
         "adjustments": [adjustment.to_dict() for adjustment in adjustments],
         "out": out,
     }
-
-
-def check_asked(names: Sequence[str], treatments: Sequence[str], outcome: str | None) -> None:
-    """Raise ConfigError for a question of other columns than the graph's, before it is searched."""
-    asked = [*treatments, *([] if outcome is None else [outcome])]
-    if absent := [name for name in asked if name not in names]:
-        raise ConfigError(
-            f"{', '.join(absent)} is not in the graph; it has {', '.join(names[:20])}. Mend the name, or "
-            "add it to the columns and tiers"
-        )
 
 
 def place_drawing(out: str | None, layout: str) -> Path | None:

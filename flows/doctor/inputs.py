@@ -14,7 +14,6 @@ from tasks.ingest.sources import (
     find_gone,
     find_unread,
     list_delivered,
-    list_drop_dates,
     locate_source,
     tell_gone,
 )
@@ -95,6 +94,7 @@ def check_sources(settings: Settings, site: Site) -> Finding:
     if not settings.sources:
         found = "none configured; 'whyrec import' and 'whyrec demo' need none"
         return Finding("sources", True, found)
+    days: set[date] = set()
     for source in (one for one in settings.sources if one.is_enabled):
         if "://" not in source.path and not (settings.root / source.path).is_dir():
             found = f"source {source.name}: there is no folder {settings.root / source.path}"
@@ -106,14 +106,15 @@ def check_sources(settings: Settings, site: Site) -> Finding:
         if source.kind == "mapping" and (mapping is None or not mapping.is_file()):
             found = f"source {source.name}: there is no mapping file {mapping or '(none named)'}"
             return Finding("sources", False, found, "write one, see the README on 'Your data'")
-        if not list_drops(place := locate_source(source, settings)):
+        listed = list_drops(place := locate_source(source, settings))
+        if not listed:
             found = f"source {source.name}: no drop found in {place}"
             advice = "expected folders <path>/YYYY-MM-DD/ with files in them"
             return Finding("sources", False, found, advice)
-    days = list_drop_dates(settings, until=date.max)
+        days.update(listed)
     if not days:
         return Finding("sources", True, "all are switched off (is_enabled = false)")
-    found = f"drops of {len(days)} days, {days[0]} to {days[-1]}"
+    found = f"drops of {len(days)} days, {min(days)} to {max(days)}"
     told = find_unread(settings)
     if unread := [sentence for day in sorted(told) for sentence in told[day]]:
         more = f"; so {len(unread) - 1:,} more" if len(unread) > 1 else ""

@@ -186,11 +186,11 @@ def _test_scores(scores: FloatArray, cluster: IntArray) -> float:
     """
     from scipy.stats import f as f_distribution
 
-    if not scores.shape[1]:
+    if not scores.size:
         return 1.0
     codes = np.unique(cluster, return_inverse=True)[1]
     sums = np.column_stack([np.bincount(codes, column) for column in scores.T])
-    groups, p = len(sums), int(np.linalg.matrix_rank(sums)) if sums.size else 0
+    groups, p = len(sums), int(np.linalg.matrix_rank(sums))
     if p == 0 or groups < 3 * (p + 1):
         return 1.0
     total = sums.sum(axis=0)

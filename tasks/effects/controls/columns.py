@@ -217,8 +217,7 @@ def _describe_rest(frame: pl.DataFrame, basis: Basis, least_rows: int) -> list[s
         rest = levels.filter(~levels.is_in(list(term.levels)))
         if rest.len() <= MUCH * frame.height:
             continue
-        rows = levels.rename("level").value_counts()["count"].to_numpy()
-        if int(rows.max()) < least_rows:
+        if int(levels.unique_counts().to_numpy().max()) < least_rows:
             how = f"adjusts for nothing: none of its {levels.n_unique():,} levels has {least_rows} rows"
         else:
             how = (

@@ -91,17 +91,23 @@ def _compare(
         return None
     if not _GROUPS <= column.n_unique() <= len(column) / _ROWS_PER_GROUP:
         return None
-    codes, _ = factorise(column)
-    alone = np.flatnonzero(column.is_null().to_numpy())
-    codes[alone] = codes.max() + 1 + np.arange(len(alone))
+    codes = code_groups(column)
     sizes = np.bincount(codes)
     if effective_size(sizes.astype(np.float64)) < _GROUPS or not _is_alike(treatment, codes, sizes):
         return None
     factor = measure_widening(codes, pull, tries=tries)
     if factor is None:
         return None
-    groups = int((sizes > 0).sum()) - len(alone)
+    groups = int((sizes > 0).sum()) - column.null_count()
     return _Found(column.name, factor, groups)
+
+
+def code_groups(column: pl.Series) -> IntArray:
+    """The group of each row by its value, shape (n,); a row without one is a group of its own."""
+    codes, groups = factorise(column)
+    alone = np.flatnonzero(column.is_null().to_numpy())
+    codes[alone] = len(groups) + np.arange(len(alone))
+    return codes
 
 
 def measure_widening(codes: IntArray, pull: FloatArray, *, tries: int) -> float | None:

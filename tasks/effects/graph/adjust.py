@@ -7,7 +7,7 @@ Ancestral Graphs, JMLR 18, 2018. If any set is valid, the ancestors of treatment
 treatment does not change are one; from it we take away what is not needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -99,11 +99,7 @@ def find_adjustment(
             f"which allows more than {MAX_WORLDS:,} graphs; name tiers, or fewer columns"
         )
         return Adjustment(treatment, outcome, (), False, reason)
-    joined = find_joined(graph, edges)
-    views = [
-        _view(world, treatment, outcome, joined, allows_hidden=graph.allows_hidden)
-        for world in list_worlds(graph, edges)
-    ]
+    views = list(_iter_views(graph, edges, treatment, outcome))
     if not views:
         reason = "not identified: the edges contradict one another, they run in a circle"
         return Adjustment(treatment, outcome, (), False, reason)
@@ -111,18 +107,23 @@ def find_adjustment(
 
 
 def _find_absent(graph: Graph, treatment: str, outcome: str) -> str | None:
-    if treatment == outcome:
-        raise ConfigError(f"{outcome} is named both outcome and treatment; name two columns")
     aside = {one.column: one.reason for one in graph.set_aside}
+    check_asked([*graph.names, *aside], treatment, outcome)
     for name in (treatment, outcome):
         if name in aside:
             return f"not identified: {name} is not in the graph, {aside[name]}"
-        if name not in graph.names:
-            raise ConfigError(
-                f"{name} is not in the graph; it has {', '.join(graph.names[:20])}. Add it to the "
-                "columns"
-            )
     return None
+
+
+def check_asked(names: Sequence[str], treatment: str, outcome: str) -> None:
+    """Raise ConfigError unless treatment and outcome are two of the columns `names` of a graph."""
+    if treatment == outcome:
+        raise ConfigError(f"{outcome} is named both outcome and treatment; name two columns")
+    for name in (treatment, outcome):
+        if name not in names:
+            raise ConfigError(
+                f"{name} is not in the graph; it has {', '.join(names[:20])}. Add it to the columns"
+            )
 
 
 def _answer(
@@ -166,13 +167,12 @@ def _is_safe(graph: Graph, treatment: str, outcome: str, chosen: set[str]) -> bo
     """Whether a graph by itself calls `chosen` valid: one with too many worlds or none does not."""
     if count_choices(graph.edges) > _FEW_WORLDS:
         return False
-    joined = find_joined(graph, graph.edges)
-    worlds = list_worlds(graph, graph.edges)
-    for world in worlds:
-        view = _view(world, treatment, outcome, joined, allows_hidden=graph.allows_hidden)
+    has_worlds = False
+    for view in _iter_views(graph, graph.edges, treatment, outcome):
+        has_worlds = True
         if view.after & chosen or not _is_valid([view], treatment, outcome, chosen):
             return False
-    return bool(worlds)
+    return has_worlds
 
 
 def _tell_agreeing(agreeing: int, resamples: int) -> str:
@@ -180,6 +180,15 @@ def _tell_agreeing(agreeing: int, resamples: int) -> str:
         return ""
     said = f"; {agreeing} of {resamples} bootstraps agree"
     return said if agreeing >= AGREED * resamples else f"{said}, too few to rest on"
+
+
+def _iter_views(
+    graph: Graph, edges: Sequence[Edge], treatment: str, outcome: str
+) -> Iterator[View]:
+    """The worlds that `edges` of a graph allow, as one question sees them."""
+    joined = find_joined(graph, edges)
+    for world in list_worlds(graph, edges):
+        yield _view(world, treatment, outcome, joined, allows_hidden=graph.allows_hidden)
 
 
 def _view(

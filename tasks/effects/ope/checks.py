@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.effects.basis import FloatArray
 from tasks.effects.controls.copies import find_copies
@@ -154,11 +155,14 @@ def _mean_weight(log: Log, weights: FloatArray, confidence: float) -> Interval:
 
 
 def _find_certain(log: Log, policy: Policy) -> FloatArray:
-    """Target's chance of other actions where the log could show none, shape (n,).
+    """Target's chance of other actions where the log could show none, shape (n,)."""
+    return np.where(_is_certain(log), 1 - policy.chance, 0.0)
 
-    Where even all of the rows would leave less than one row of other actions.
-    """
-    return np.where(log.propensity > 1 - 1 / log.n, 1 - policy.chance, 0.0)
+
+def _is_certain(log: Log) -> NDArray[np.bool_]:
+    """Rows (n,) at which even as many as the log has would leave less than one of other actions."""
+    certain: NDArray[np.bool_] = log.propensity > 1 - 1 / log.n
+    return certain
 
 
 def _find_unsupported(log: Log, policy: Policy, certain: FloatArray) -> float | None:
@@ -218,7 +222,7 @@ def _check_support(log: Log, weights: Weights, rules: WeightRules) -> list[Findi
     )
     is_certain = weights.certain_share >= rules.weak_unsupported
     if is_certain:
-        rows = int((log.propensity > 1 - 1 / log.n).sum())
+        rows = int(_is_certain(log).sum())
         text += (
             f" ({rows:,} of {log.n:,} rows have the propensity 1: nothing else could stand there)"
         )

@@ -3,12 +3,9 @@
 import re
 from typing import Final
 
-import numpy as np
-
 from tasks.effects.basis import FloatArray
-from tasks.effects.controls.dealt import measure_widening
+from tasks.effects.controls.dealt import code_groups, measure_widening
 from tasks.effects.credibility import Finding
-from tasks.effects.moments import factorise
 from tasks.effects.ope.log import Log
 
 _DRAWN: Final = frozenset(
@@ -36,10 +33,7 @@ def check_together(log: Log, influence: FloatArray) -> list[Finding]:
         column = log.frame[name]
         if column.dtype.is_nested() or not _GROUPS <= column.n_unique() < log.n:
             continue
-        codes, groups = factorise(column)
-        alone = np.flatnonzero(column.is_null().to_numpy())
-        codes[alone] = len(groups) + np.arange(len(alone))
-        factor = measure_widening(codes, influence, tries=len(names))
+        factor = measure_widening(code_groups(column), influence, tries=len(names))
         if factor is not None:
             found.append((factor, name, column.drop_nulls().n_unique()))
     if not found:
