@@ -41,7 +41,9 @@ def effects_ope(
     log: LogFile,
     target_policy: Annotated[
         str,
-        typer.Option(help="uniform, always:ACTION, column:NAME or the path of another log."),
+        typer.Option(
+            help="uniform, always:ACTION, column:NAME (its chance of the logged action), columns:p_{} (of every action, a column each) or the path of another log."
+        ),
     ],
     action: Action = None,
     reward: Reward = None,
@@ -63,6 +65,8 @@ def effects_ope(
     """Estimate what another policy would have earned, from the log of the one that ran.
 
     Example: whyrec effects ope random/men.csv --target-policy bts/men.csv
+
+    Example: whyrec effects ope log.csv --target-policy "columns:new_{}" --context age,device
     """
     with explain_errors(is_json=is_json):
         from flows.desk.policies import evaluate_policy_file

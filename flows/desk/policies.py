@@ -8,7 +8,7 @@ import polars as pl
 
 from flows.desk.sources import WAREHOUSE_TABLES, read_source
 from tasks.effects.ope.evaluate import evaluate_policy
-from tasks.effects.ope.policy import ALLOWED, ALWAYS, COLUMN, UNIFORM
+from tasks.effects.ope.policy import ALLOWED, ALWAYS, COLUMN, COLUMNS, UNIFORM
 from tasks.effects.ope.position import estimate_position_bias
 from tasks.platform.errors import ConfigError
 
@@ -29,7 +29,7 @@ def evaluate_policy_file(
     confidence: float = 0.95,
     config: str | None = None,
 ) -> dict[str, Any]:
-    """Value of `target_policy` from the log at `path`: uniform, always:A, column:C, or a log."""
+    """Value of `target_policy` from the log at `path`: of a kind in ALLOWED."""
     return evaluate_policy(
         read_source(path, config),
         target=target_policy,
@@ -49,7 +49,7 @@ def evaluate_policy_file(
 
 def read_target(target_policy: str, config: str | None = None) -> pl.DataFrame | None:
     """The log that `target_policy` names, None when it is a policy by itself."""
-    if target_policy == UNIFORM or target_policy.startswith((ALWAYS, COLUMN)):
+    if target_policy == UNIFORM or target_policy.startswith((ALWAYS, COLUMN, COLUMNS)):
         return None
     if not Path(target_policy).exists() and target_policy not in WAREHOUSE_TABLES:
         raise ConfigError(

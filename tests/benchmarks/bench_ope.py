@@ -1,10 +1,11 @@
 """Coverage of off-policy 95% intervals, and the Open Bandit Dataset both ways.
 
 Run `python -m tests.benchmarks.bench_ope [WORLDS]`; 300 worlds take some minutes. Worlds are those
-of tests/effects/logged.py: few and many clicks, near and far targets, targets known and counted
-from another log, amounts as well as clicks. The bar is 93-97% for ips, snips and dr; over 300
-worlds a true 95% has a standard error of 1.3 points. `symmetric` is the plain 1.96 standard errors
-of dr, for comparison, and `width` the median length of an interval over that of the log's own mean.
+of tests/effects/logged.py: few and many clicks, near and far targets, targets known, given by
+columns that look at the segment, and counted from another log, amounts as well as clicks. The bar is
+93-97% for ips, snips and dr; over 300 worlds a true 95% has a standard error of 1.3 points.
+`symmetric` is the plain 1.96 standard errors of dr, for comparison, and `width` the median length of
+an interval over that of the log's own mean.
 dm and dros lean on the reward model, which here is wrong (additive on the logit scale, the truth is
 a product), and so may fall short.
 
@@ -36,11 +37,27 @@ GROUNDS = {
     "5,000 rows, 5%, personal": {"rows": 5000, "rate": 0.08, "greed": 0.7, "is_personal": True},
     "5,000 rows, 2%, counted": {"rows": 5000, "rate": 0.03, "greed": 0.7, "is_counted": True},
     "800 rows, 5%, counted": {"rows": 800, "rate": 0.08, "greed": 0.5, "is_counted": True},
+    "5,000 rows, 5%, columns": {
+        "rows": 5000,
+        "rate": 0.08,
+        "greed": 0.7,
+        "is_personal": True,
+        "is_named": True,
+    },
+    "800 rows, 5%, columns": {
+        "rows": 800,
+        "rate": 0.08,
+        "greed": 0.5,
+        "is_personal": True,
+        "is_named": True,
+    },
     "5,000 rows, amounts": {"rows": 5000, "rate": 0.08, "greed": 0.7, "scale": 10.0},
 }
 
 
-def try_ground(seed, *, rows, rate, greed, scale=0.0, is_personal=False, is_counted=False):
+def try_ground(
+    seed, *, rows, rate, greed, scale=0.0, is_personal=False, is_counted=False, is_named=False
+):
     """One world's answer, with the true value and the true lift."""
     rng = np.random.default_rng(seed)
     world = make_world(rng, rate=rate, greed=greed, is_personal=is_personal)
@@ -50,11 +67,21 @@ def try_ground(seed, *, rows, rate, greed, scale=0.0, is_personal=False, is_coun
     given = {"target": "uniform"}
     if is_counted:
         given = {"target": "other", "target_log": draw_log(world, other, rows, rng)}
+    if is_named:
+        other = make_world(rng, rate=rate, greed=greed, is_personal=True).logging
+        given, log = {"target": "columns:p_{}"}, add_chances(log, other)
     factor = scale or 1.0
-    truth = factor * world.value(other if is_counted else policy)
+    truth = factor * world.value(other if is_counted or is_named else policy)
     own = factor * world.value(policy if is_counted else world.logging)
     context = ["segment"] if is_personal else []
     return evaluate_policy(log, context=context, **given), truth, truth - own
+
+
+def add_chances(log, target):
+    """`log` with the chances (3, 4, A) of `target`, which looks at the segment, in columns p_0, p_1, …"""
+    segment = np.searchsorted(list("abcd"), log["segment"].to_numpy())
+    chances = target[log["position"].to_numpy() - 1, segment]
+    return log.with_columns(pl.Series(f"p_{a}", one) for a, one in enumerate(chances.T))
 
 
 def main(worlds: int = 300) -> None:

@@ -170,8 +170,8 @@ def _find_unsupported(log: Log, policy: Policy, certain: FloatArray) -> float | 
     if policy.table is None:
         return float(certain.mean()) if certain.any() else None
     is_empty = log.tabulate(np.ones(log.n)) == 0
-    mass = (policy.table * is_empty).sum(axis=1)
-    return float(np.maximum(mass[log.stratum], certain).mean())
+    mass = (policy.table * is_empty[policy.stratum]).sum(axis=1)
+    return float(np.maximum(mass[policy.place], certain).mean())
 
 
 def _check_size(log: Log, weights: Weights, rules: WeightRules) -> list[Finding]:

@@ -29,7 +29,7 @@ HEADLINES: Final = ("dr", "snips", "dros", "ips")
 """The first of these that was estimated is shown as the target's value; dm only when alone."""
 _NO_TABLE: Final = (
     "the target's chances are known for the logged actions only, and this estimator needs its whole "
-    "distribution; name another log or 'uniform' as target to have it"
+    "distribution; give a column of chances for each action (columns:p_{}), or name another log as target"
 )
 
 
@@ -55,7 +55,7 @@ def evaluate_policy(
 ) -> dict[str, Any]:
     """Value of the policy `target` from the log `frame`, by each of `estimators`.
 
-    `target` is uniform, always:ACTION or column:NAME; with `target_log` it is the name of that
+    `target` is uniform, always:ACTION, column:NAME or columns:p_{}; with `target_log` it is the name of that
     log, whose policy is counted by position and `target_context`. Columns that are not named are
     found by their usual names; "none" does without one, propensity "estimate" counts it, or learns it
     from `context`, which serves the reward model.
@@ -178,7 +178,7 @@ def _score(log: Log, policy: Policy, chosen: Sequence[str], penalty: float) -> d
     able = [name for name in chosen if explain_absence(name, log, policy) is None]
     rewards = None
     if policy.table is not None and any(name in MODELLED for name in able):
-        rewards = fit_rewards(log, policy.table, penalty=penalty)
+        rewards = fit_rewards(log, policy.table, policy.place, penalty=penalty)
     return {name: ESTIMATORS[name](log, policy, rewards) for name in able}
 
 

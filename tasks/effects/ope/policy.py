@@ -1,8 +1,9 @@
 """Target policies: with what chance would another policy have shown each action?
 
-`uniform` shows every action alike, `always:ACTION` one of them, `column:NAME` reads the target's
-chance of the logged action from the log itself, and `log` is whatever policy wrote another log: its
-chances are counted there, and that they are counted from so many rows widens every interval.
+`uniform` shows every action alike, `always:ACTION` one of them. `column:NAME` reads the target's chance
+of the logged action from the log itself, `columns:p_{}` those of all actions, each from the column that
+is called after it: a target may look at whatever it likes there. `log` is whatever policy wrote another
+log: its chances are counted there, and that they are counted from so many rows widens every interval.
 """
 
 from collections.abc import Sequence
@@ -18,13 +19,23 @@ from tasks.effects.controls.columns import check_columns, read_clusters, read_co
 from tasks.effects.credibility import Finding
 from tasks.effects.moments import IntArray
 from tasks.effects.ope.log import Columns, Log, join_strata, read_propensity, tell_dropped
-from tasks.platform.errors import ConfigError, EstimationError
+from tasks.platform.errors import ConfigError, EstimationError, InputError
 
 UNIFORM: Final = "uniform"
 ALWAYS: Final = "always:"
 COLUMN: Final = "column:"
-ALLOWED: Final = "uniform, always:ACTION, column:NAME or the path of another log"
+COLUMNS: Final = "columns:"
+HOLE: Final = "{}"
+ALLOWED: Final = (
+    "uniform, always:ACTION, column:NAME (its chance of the logged action), columns:p_{} (its chances of "
+    "all actions, a column each) or the path of another log"
+)
+_ROUNDED: Final = 0.005
+_SUM_OFF: Final = 0.05
+"""How far chances of a row may sum from 1: as far as two digits each can take them, at most so far."""
 _MAX_CELLS: Final = 50_000_000
+_BELOW_ZERO: Final = -1e-300
+"""A chance of 0 is one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +78,17 @@ class Source:
 class Policy:
     """A target policy on a log of n rows, S strata and A actions.
 
-    `chance` (n,) is its probability of the logged action. `table` (S, A + 1) holds its whole
-    distribution, each row summing to 1, the last column being actions that were never logged; None
-    when only `chance` is known.
+    `chance` (n,) is its probability of the logged action. `table` (T, A + 1) holds its whole
+    distributions, each row summing to 1, the last column being actions that were never logged; None
+    when only `chance` is known. `place` (n,) is the row of the table that a row of the log goes by,
+    `stratum` (T,) the stratum that a row of the table speaks of.
     """
 
     name: str
     chance: FloatArray
     table: FloatArray | None
+    place: IntArray
+    stratum: IntArray
     source: Source | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -107,6 +121,8 @@ def make_policy(
         policy = _fix(log, target)
     elif target.startswith(COLUMN):
         policy = _read_chances(log, target)
+    elif target.startswith(COLUMNS):
+        policy = _read_table(log, target)
     else:
         raise ConfigError(f"target policy {target!r} is unknown; allowed are {ALLOWED}")
     if not policy.chance.any():
@@ -154,7 +170,7 @@ def count_policy(
         reward=read_column(kept[columns.reward], columns.reward) if columns.reward else None,
     )
     findings += _describe_source(log, source, smoothing)
-    return Policy(name, table[log.stratum, log.action], table, source, tuple(findings))
+    return _by_stratum(log, name, table, source, tuple(findings))
 
 
 def _spread(log: Log, catalogue: int | None) -> Policy:
@@ -167,7 +183,7 @@ def _spread(log: Log, catalogue: int | None) -> Policy:
     _check_size((len(log.strata), seen + 1))
     table = np.full((len(log.strata), seen + 1), 1.0 / total)
     table[:, -1] = 1.0 - seen / total
-    return Policy(UNIFORM, np.full(log.n, 1.0 / total), table)
+    return _by_stratum(log, UNIFORM, table)
 
 
 def _fix(log: Log, target: str) -> Policy:
@@ -181,13 +197,83 @@ def _fix(log: Log, target: str) -> Policy:
     at = log.actions.index(wanted)
     table = np.zeros((len(log.strata), len(log.actions) + 1))
     table[:, at] = 1.0
-    return Policy(target, (log.action == at).astype(np.float64), table)
+    return _by_stratum(log, target, table)
+
+
+def _by_stratum(
+    log: Log,
+    name: str,
+    table: FloatArray,
+    source: Source | None = None,
+    findings: tuple[Finding, ...] = (),
+) -> Policy:
+    """The policy whose chances (S, A + 1) differ between strata only."""
+    chance = table[log.stratum, log.action]
+    return Policy(name, chance, table, log.stratum, np.arange(len(table)), source, findings)
 
 
 def _read_chances(log: Log, target: str) -> Policy:
     name = target.removeprefix(COLUMN).strip()
+    if HOLE in name:
+        raise ConfigError(
+            f"target policy {target!r}: for a column each of all actions say {COLUMNS}{name}"
+        )
     check_columns(log.frame, [name])
-    return Policy(target, read_propensity(log.frame[name], lowest=-1e-300), None)
+    chance = read_propensity(log.frame[name], lowest=_BELOW_ZERO)
+    return Policy(target, chance, None, log.stratum, np.arange(len(log.strata)))
+
+
+def _read_table(log: Log, target: str) -> Policy:
+    """The policy whose chance of each action stands in the column called after it, row by row."""
+    pattern = target.removeprefix(COLUMNS).strip()
+    if pattern.count(HOLE) != 1:
+        raise ConfigError(
+            f"target policy {target!r}: {HOLE} must stand in it once, where the columns' names hold the "
+            f"action, as in {COLUMNS}p_{HOLE}"
+        )
+    columns = _find_columns(log, pattern)
+    shape = (log.n, len(log.actions) + 1)
+    _check_size(shape)
+    table = np.zeros(shape)
+    codes = {name: code for code, name in enumerate(log.actions)}
+    for column, action in columns.items():
+        chance = read_propensity(log.frame[column], lowest=_BELOW_ZERO)
+        table[:, codes.get(action, len(log.actions))] += chance
+    total = table.sum(axis=1)
+    is_off = abs(total - 1) > min(_ROUNDED * len(columns), _SUM_OFF)
+    if is_off.any():
+        lacking = [name for name in log.actions if name not in columns.values()]
+        hint = f"; no column is called after {_tell_some(lacking)}" if lacking else ""
+        raise InputError(
+            f"the chances of {int(is_off.sum()):,} of {log.n:,} rows do not sum to 1 over the {len(columns):,} "
+            f"columns that {pattern!r} names (from {total.min():.3g} to {total.max():.3g}){hint}: the target's "
+            "chances of all actions are needed, as shares"
+        )
+    table /= total[:, None]
+    rows = np.arange(log.n)
+    return Policy(target, table[rows, log.action], table, rows, log.stratum)
+
+
+def _find_columns(log: Log, pattern: str) -> dict[str, str]:
+    """Columns that `pattern` names, with the action that each is called after."""
+    before, after = pattern.split(HOLE)
+    least = len(before) + len(after)
+    found = {
+        name: name[len(before) : len(name) - len(after)]
+        for name in log.frame.columns
+        if len(name) > least and name.startswith(before) and name.endswith(after)
+    }
+    if not set(found.values()) & set(log.actions):
+        raise InputError(
+            f"no column that {pattern!r} names is called after a logged action, such as "
+            f"{before}{log.actions[0]}{after}; the table has {log.frame.columns[:20]}"
+        )
+    return found
+
+
+def _tell_some(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{rest}"
 
 
 def _encode(values: pl.Series, names: Sequence[str], otherwise: int) -> IntArray:
@@ -201,8 +287,8 @@ def _encode(values: pl.Series, names: Sequence[str], otherwise: int) -> IntArray
 def _check_size(shape: tuple[int, int]) -> None:
     if shape[0] * shape[1] > _MAX_CELLS:
         raise EstimationError(
-            f"{shape[0]:,} strata times {shape[1]:,} actions are more than {_MAX_CELLS:,} chances; "
-            "use fewer --target-context columns"
+            f"{shape[0]:,} strata or rows times {shape[1]:,} actions are more than {_MAX_CELLS:,} chances; "
+            "use fewer --target-context columns, or a part of the rows"
         )
 
 

@@ -60,17 +60,21 @@ class Rewards:
         return moved
 
 
-def fit_rewards(log: Log, table: FloatArray, *, penalty: float = 1.0) -> Rewards:
+def fit_rewards(
+    log: Log, table: FloatArray, place: IntArray | None = None, *, penalty: float = 1.0
+) -> Rewards:
     """Fit on the other folds, predict each row's own action and its target distribution.
 
-    `table` (S, A + 1) is the target's distribution by stratum.
+    `table` (T, A + 1) holds the target's distributions, `place` (n,) the one that each row goes by:
+    that of its stratum where it is None.
     """
+    place = log.stratum if place is None else place
     level, n_levels = choose_levels(log)
     base = np.column_stack([np.ones(log.n), log.features])
     design = _build_design(log, base, level[log.action], n_levels)
-    shares = np.zeros((len(log.strata), n_levels))
+    shares = np.zeros((len(table), n_levels))
     np.add.at(shares.T, level, table.T)
-    found = _predict_folds(log, base, design, shares, penalty)
+    found = _predict_folds(log, base, design, (shares, place), penalty)
     logged, target, by_level, target_slope = found
     slope = logged * (1 - logged) if log.is_binary else np.ones(log.n)
     hessian = (design * slope[:, None]).T @ design
@@ -171,21 +175,30 @@ def _spread(beta: FloatArray, width: int, n_levels: int) -> FloatArray:
 
 
 def _predict_folds(
-    log: Log, base: FloatArray, design: FloatArray, shares: FloatArray, penalty: float
+    log: Log,
+    base: FloatArray,
+    design: FloatArray,
+    chances: tuple[FloatArray, IntArray],
+    penalty: float,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """What `Rewards` calls logged, target, by_level and target_slope.
+
+    `chances`: the target's chance of each level (T, L), and the row of it (n,) that each row goes by.
+    """
+    shares, place = chances
     n_levels, width = shares.shape[1], base.shape[1]
     logged, target = np.zeros(log.n), np.zeros(log.n)
     slopes = np.zeros((n_levels, width))
-    by_level = np.zeros_like(shares)
+    by_level = np.zeros((len(log.strata), n_levels))
     for k in np.unique(log.fold):
         held: NDArray[np.bool_] = log.fold == k
         rest = ~held
         beta = fit_linear(design[rest], log.reward[rest], is_binary=log.is_binary, penalty=penalty)
         logged[held] = predict_linear(design[held] @ beta, is_binary=log.is_binary)
-        stratum, own = log.stratum[held], base[held]
+        stratum, goes_by, own = log.stratum[held], place[held], base[held]
         coefficients = _spread(beta, width, n_levels)
         for one in range(n_levels):
-            share = shares[stratum, one]
+            share = shares[goes_by, one]
             value = predict_linear(own @ coefficients[:, one], is_binary=log.is_binary)
             slope = share * (value * (1 - value) if log.is_binary else 1.0)
             target[held] += share * value

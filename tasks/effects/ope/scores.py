@@ -145,7 +145,7 @@ def choose_estimators(names: Sequence[str]) -> list[str]:
 def _need(rewards: Rewards | None) -> Rewards:
     if rewards is None:
         raise ConfigError(
-            "dm, dr and dros need the target's whole distribution over the actions; name another "
-            "log or 'uniform' as target, or ask for ips and snips"
+            "dm, dr and dros need the target's whole distribution over the actions; give a column of "
+            "chances for each action (columns:p_{}), or ask for ips and snips"
         )
     return rewards
