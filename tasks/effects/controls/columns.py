@@ -39,6 +39,11 @@ _LEVEL_ROWS: Final = 20
 """So many rows of a table allow one level of a category a column of its own."""
 _MOST_LEVELS: Final = 200
 _SHOWN: Final = 8
+_ANSWERS: Final = (
+    ("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"),
+    ("control", "treatment"), ("control", "treated"), ("untreated", "treated"),
+)  # fmt: skip
+"""Words for 0 and 1."""
 
 
 def check_names(frame: pl.DataFrame, names: Sequence[str]) -> None:
@@ -73,6 +78,8 @@ def drop_incomplete(
         is_there = ~np.isnan(read_column(frame[name], name))
         if not is_there.all():
             notes.append(_tell_dropped(frame[name], int((~is_there).sum())))
+        if answers := _find_answers(frame[name]):
+            notes.append(f"of {name}, {answers[1]!r} is read as 1 and {answers[0]!r} as 0")
         frame = frame.filter(pl.Series(is_there))
     if cluster is not None and frame[cluster].dtype.is_float():
         frame = frame.with_columns(pl.col(cluster).fill_nan(None))
@@ -90,7 +97,14 @@ def _tell_dropped(series: pl.Series, count: int) -> str:
 
 
 def read_column(series: pl.Series, name: str) -> FloatArray:
-    """`series` as numbers with NaN for missing; raises InputError when it holds text."""
+    """`series` as numbers with NaN for missing; raises InputError when it holds text.
+
+    Of a text column that holds but the words of a pair (no and yes, control and treatment, …; capitals do
+    not count) the first is 0 and the second 1.
+    """
+    if answers := _find_answers(series):
+        words = series.str.strip_chars().str.to_lowercase()
+        series = words.replace({answers[0]: "0", answers[1]: "1"})
     values = read_numbers(series)
     if series.dtype == pl.String or not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
         is_said = series.is_not_null() & (series.cast(pl.String).str.to_lowercase() != NO_MAJORITY)
@@ -102,6 +116,15 @@ def read_column(series: pl.Series, name: str) -> FloatArray:
                 "for instance as 0 and 1"
             )
     return values
+
+
+def _find_answers(series: pl.Series) -> tuple[str, str] | None:
+    """The pair that all words of a text column are of; None where it holds others, or none."""
+    if series.dtype != pl.String:
+        return None
+    words = set(series.drop_nulls().str.strip_chars().str.to_lowercase().unique())
+    words -= {"", NO_MAJORITY}
+    return next((pair for pair in _ANSWERS if words and words <= set(pair)), None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -578,3 +578,37 @@ def test_lengths_of_time_are_seconds(tmp_path: Path, unit: str) -> None:
     assert read["stay"].to_list() == pytest.approx(stay.tolist(), abs=1e-9)
     naive = estimate_table(read, outcome="stay", treatment="d", estimators=["diff"])["naive"]
     assert naive["ci_low"] < 90.5 < naive["ci_high"] < 100
+
+
+@pytest.mark.parametrize(
+    ("zero", "one"),
+    [("no", "yes"), ("N", "Y"), (" False", "TRUE "), ("control", "Treatment"), ("f", "t")],
+)
+def test_words_for_nought_and_one_are_read_as_such(zero: str, one: str):
+    frame = make_table(np.random.default_rng(9), 500).with_columns(
+        buy=(pl.col("y") > 1).cast(pl.Int64)
+    )
+    said = frame.with_columns(
+        pl.when(pl.col(name) == 1).then(pl.lit(one)).otherwise(pl.lit(zero)).alias(name)
+        for name in ("t", "buy")
+    )
+    answer, known = ask(said, outcome="buy"), ask(frame, outcome="buy")
+    assert [row["estimate"] for row in answer["estimates"]] == [
+        row["estimate"] for row in known["estimates"]
+    ]
+    told = f"of t, {one.strip().lower()!r} is read as 1 and {zero.strip().lower()!r} as 0"
+    assert told in answer["reasons"]
+
+
+@pytest.mark.parametrize("words", [("no", "yes", "maybe"), ("control", "yes"), ("red", "blue")])
+def test_other_words_are_refused(words: tuple[str, ...]):
+    frame = make_table(np.random.default_rng(9), 500)
+    said = frame.with_columns(t=pl.Series([words[row % len(words)] for row in range(500)]))
+    with pytest.raises(InputError, match="must be numbers or ISO dates"):
+        ask(said)
+
+
+def test_one_word_of_a_pair_is_a_treatment_that_does_not_vary():
+    frame = make_table(np.random.default_rng(9), 500).with_columns(t=pl.lit("yes"))
+    with pytest.raises(EstimationError, match="t is 1"):
+        ask(frame)
