@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypedDict
@@ -96,12 +95,15 @@ def estimate_source(
     frame, controls = add_tones(frame, asked["controls"], text_controls)
     asked = {**asked, "controls": controls}
     vectors = embed_columns(frame, text_controls, config)
-    memo: dict[Any, Any] = {}
+    question = make_question(frame, asked, vectors)
     answer = estimate_table(
-        frame, **asked, vectors=vectors, has_effects=target is not None, memo=memo, **options
+        frame,
+        **asked,
+        vectors=vectors,
+        has_effects=target is not None,
+        question=question,
+        **options,
     )
-    if tests is not None or segments:
-        question = replace(make_question(frame, asked, vectors), memo=memo)
     if tests is not None:
         whole = weigh_whole(answer, question, frame[tests])
         answer = whole | estimate_tests(frame, tests, **asked, vectors=vectors, **options)

@@ -10,7 +10,7 @@ listed with verdict "no result" and the reason; another question is never answer
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
@@ -114,7 +114,7 @@ def estimate_table(
     vectors: Mapping[str, FloatArray] | None = None,
     has_effects: bool = False,
     is_checked: bool = True,
-    memo: dict[Any, Any] | None = None,
+    question: Question | None = None,
     seed: int = 0,
     rules: Rules | None = None,
 ) -> dict[str, Any]:
@@ -129,8 +129,8 @@ def estimate_table(
     `estimators` None chooses by the question. `is_experiment` says that the treatment was
     randomised, `expected_share` what share was meant to be treated. `vectors` are embeddings of
     text controls, shape (rows, dim) by name. `is_checked` holds an adjusted answer that nothing speaks
-    against beside learners of the controls, where none of `estimators` has them: some seconds. `memo` is filled with
-    what was learned, for whoever asks the same of the same table.
+    against beside learners of the controls, where none of `estimators` has them: some seconds. `question` is
+    this one where `ask` made it of the table before; what is learned stays with it.
 
     Raises ConfigError for contradictory arguments, InputError for columns that are absent or not
     numbers, EstimationError when the data cannot answer.
@@ -146,8 +146,7 @@ def estimate_table(
         "outcome": outcome, "treatment": treatment, "controls": controls, "cluster": cluster,
         "folds": folds, "max_levels": max_levels, "vectors": vectors,
     }  # fmt: skip
-    question = ask(frame, **asked)
-    question = question if memo is None else replace(question, memo=memo)
+    question = question or ask(frame, **asked)
     if expected_share is not None and question.is_treated is None:
         raise ConfigError(
             f"--expected-share is of a treatment of two values, and this one has {len(question.doses):,}; "

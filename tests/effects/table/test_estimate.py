@@ -12,6 +12,7 @@ import statsmodels.api as sm
 
 from tasks.effects.read import read_table
 from tasks.effects.table.estimate import estimate_table
+from tasks.effects.table.question import ask as make_question
 from tasks.platform.errors import ConfigError, EstimationError, InputError
 
 ROWS = 3000
@@ -508,7 +509,10 @@ def test_untreated_who_never_are_treated_do_not_speak_against_the_effect_on_the_
     x = np.r_[rng.normal(size=550), rng.normal(-8, 0.5, 550)]  # over 1,000 rows are dealt once
     t = (rng.random(1100) < 1 / (1 + np.exp(-x))).astype(int)
     frame = pl.DataFrame({"x": x, "t": t, "y": x + t + rng.normal(size=1100)})
-    asked = {"estimators": ["irm", "forest", "ipw"], "max_levels": 20, "memo": {}}
+    question = make_question(
+        frame, outcome="y", treatment="t", controls=["x"], cluster=None, folds=5, max_levels=20
+    )
+    asked = {"estimators": ["irm", "forest", "ipw"], "question": question}
     for one in ask(frame, estimand="att", **asked)["estimates"]:
         assert not any("chance of treatment" in reason for reason in one["reasons"])
         assert one["clipped"] == 0

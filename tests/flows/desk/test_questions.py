@@ -1,9 +1,14 @@
 """Text columns as controls of a table: what they praise and blame stands beside their embeddings."""
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import polars as pl
 import pytest
 
-from flows.desk.questions import add_tones
+from flows.desk.questions import add_tones, estimate_source
+from tasks.effects.controls.dealt import find_dealt
 from tasks.platform.errors import InputError
 
 
@@ -26,3 +31,28 @@ def test_tones_of_no_rows_are_no_controls() -> None:
 def test_a_text_column_that_is_not_there_is_named_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean about"):
         add_tones(pl.DataFrame({"about": ["a"]}), [], ["abuot"])
+
+
+def test_segments_ask_the_table_no_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    x, shop = rng.normal(size=400), rng.integers(0, 2, 400)
+    t = (x + rng.normal(size=400) > 0).astype(int)
+    table = pl.DataFrame({"x": x, "shop": shop, "t": t, "y": x + t + rng.normal(size=400)})
+    table.write_csv(tmp_path / "t.csv")
+    asked: list[int] = []
+
+    def count(frame: pl.DataFrame, *rest: Any, **given: Any) -> str:
+        asked.append(frame.height)
+        return find_dealt(frame, *rest, **given)
+
+    monkeypatch.setattr("tasks.effects.table.question.find_dealt", count)
+    answer = estimate_source(
+        str(tmp_path / "t.csv"),
+        {"outcome": "y", "treatment": "t", "controls": ["x"], "cluster": None},
+        segments=["shop"],
+        estimators=["plr"],
+    )
+    assert len(answer["segments"]) == 1
+    assert asked == [400]
