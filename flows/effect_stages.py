@@ -12,6 +12,7 @@ from tasks.effects.choose import (
     choose_attributes,
     choose_basis_periods,
     choose_labelled_periods,
+    choose_newest,
     choose_settled_periods,
     choose_weekly_periods,
     describe_contexts,
@@ -21,9 +22,11 @@ from tasks.effects.choose import (
     select_window,
     select_window_before,
 )
+from tasks.effects.gaps import list_shared
 from tasks.effects.mart_rows import has_unpublished
 from tasks.effects.refute import CHANGES, REFUTERS, Change
-from tasks.effects.stored import read_levels
+from tasks.effects.stored import read_basis, read_levels
+from tasks.effects.told_apart import ROWS as TOLD_ROWS
 from tasks.platform.code import hash_function_code
 from tasks.platform.refs import AttributesRef, EffectsRef, FileRef, PanelRef, PeriodRef, VerdictsRef
 
@@ -62,7 +65,8 @@ def conclude_effects(
     panels = make_panels(night, periods, attributes, texts)
     bases = freeze_bases(night, panels)
     moments = make_moments(night, panels, bases)
-    windows = estimate_windows(night, panels, bases, moments)
+    told = tell_levels_apart(night, panels, bases)
+    windows = estimate_windows(night, panels, bases, moments, told)
     beside = {
         "refutations": refute_windows(night, windows, panels, bases, moments),
         "opinions": (
@@ -190,11 +194,36 @@ def change_moments(
     return {period: done[f"{change} {label_period(period)}"] for period in panels}
 
 
+def tell_levels_apart(
+    night: Night, panels: Mapping[PeriodRef, PanelRef], bases: Mapping[str, FileRef]
+) -> dict[str, FileRef]:
+    """What levels that share a column would move, by source; twice a month, where there are such."""
+    calls: dict[str, dict[str, Any]] = {}
+    for source, basis in bases.items():
+        own = {period: panel for period, panel in panels.items() if period.source == source}
+        chosen = choose_newest(
+            choose_settled_periods(list(own), as_of=night.as_of),
+            rows={period: panel.rows.rows for period, panel in own.items()},
+            least=TOLD_ROWS,
+        )
+        if chosen and list_shared(read_basis(night.run, basis)):
+            calls[source] = {
+                "panels": tuple(panels[period] for period in chosen),
+                "basis": basis,
+                "attribute_names": night.settings.extract.names,
+                "outcome": night.settings.effects.outcome,
+            }
+    done: dict[str, FileRef] = night.engine.require(effects.tell_levels_apart, calls)
+    night.keep(list(done.values()))
+    return done
+
+
 def estimate_windows(
     night: Night,
     panels: Mapping[PeriodRef, PanelRef],
     bases: Mapping[str, FileRef],
     moments: Mapping[PeriodRef, FileRef],
+    told: Mapping[str, FileRef],
 ) -> list[Windowed]:
     """Effects of every attribute, for each source and window, the longest window first."""
     settings, periods = night.settings.effects, list(panels)
@@ -219,6 +248,7 @@ def estimate_windows(
             "end": night.as_of,
             "moments": tuple(moments[period] for period in window),
             "basis": bases[source],
+            "told": told.get(source),
             "left_out": sum(period.rows - panels[period].rows.rows for period in window),
             "attribute_names": night.settings.extract.names,
             "settings": settings,

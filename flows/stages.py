@@ -58,6 +58,7 @@ CACHED_TASKS = (
     effects.make_panel,
     effects.freeze_basis,
     effects.make_moments,
+    effects.tell_levels_apart,
     effects.estimate_window,
     effects.compare_nights,
     effects.make_changed_moments,

@@ -124,6 +124,18 @@ def choose_settled_periods(periods: Sequence[PeriodRef], *, as_of: date) -> tupl
     return tuple(period for period in periods if period.end < anchor)
 
 
+def choose_newest(
+    periods: Sequence[PeriodRef], *, rows: Mapping[PeriodRef, int], least: int
+) -> tuple[PeriodRef, ...]:
+    """The newest of some periods that hold `least` rows together, in order of time; all if they hold fewer."""
+    chosen: list[PeriodRef] = []
+    for period in sorted(periods, key=lambda period: period.start, reverse=True):
+        if sum(rows[done] for done in chosen) >= least:
+            break
+        chosen.append(period)
+    return tuple(reversed(chosen))
+
+
 def choose_attributes(effects: EffectsRef, most: int, run: RunContext) -> tuple[str, ...]:
     """The attributes that reviews of a window speak of most, of those that have an estimate."""
     rows = read_rows(run, [effects.file])

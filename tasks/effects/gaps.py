@@ -1,5 +1,6 @@
 """What a window's frozen controls adjust for in part alone, read from its moments."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,35 +15,57 @@ MUCH: Final = 0.1
 """Share of rows in levels without a column of their own that speaks against an estimate."""
 
 
-def find_gaps(basis: Basis, moments: Moments) -> list[Finding]:
+@dataclass(frozen=True)
+class Gap:
+    """A categorical control of which a `share` of the rows lie in levels beyond its `columns` largest."""
+
+    name: str
+    share: float
+    columns: int
+
+    def __str__(self) -> str:
+        """How many reviews lie where."""
+        return (
+            f"{self.share:.0%} of the reviews lie in levels beyond the {self.columns} largest, which share one "
+            "column"
+        )
+
+    @property
+    def control(self) -> str:
+        """What the control is called in words."""
+        return f"control {call_control(self.name)}"
+
+
+def list_shared(basis: Basis) -> list[CategoricalTerm]:
+    """Categorical controls some levels of which share one column."""
+    return [
+        term
+        for term in basis.terms
+        if isinstance(term, CategoricalTerm) and f"{term.name}={OTHER}" in basis.names
+    ]
+
+
+def find_gaps(basis: Basis, moments: Moments) -> list[Gap]:
     """Categorical controls of which over a tenth of the rows lie in levels that share one column.
 
-    And those in which some numbers were read as missing, which is no fault.
     `moments` have the columns of `basis`.
     """
-    findings = [_tell_codes(term) for term in basis.terms if term.codes]
-    for term in basis.terms:
-        if not isinstance(term, CategoricalTerm) or f"{term.name}={OTHER}" not in basis.names:
-            continue
+    gaps = []
+    for term in list_shared(basis):
         share = measure_share(basis, moments, f"{term.name}={OTHER}")
-        if share <= MUCH:
-            continue
         columns = sum(level != OTHER for level in term.levels)
-        said = (
-            f"control {call_control(term.name)} is adjusted for in part: {share:.0%} of the "
-            f"reviews lie in levels beyond the {columns} largest, which share one column; raise "
-            "effects.max_levels, or group them"
-        )
-        findings.append(("weak", said))
-    return findings
+        gaps.append(Gap(term.name, share, columns))
+    return [gap for gap in gaps if gap.share > MUCH]
 
 
-def _tell_codes(term: Term) -> Finding:
+def tell_codes(basis: Basis) -> list[Finding]:
+    """Controls in which some numbers were read as missing, which is no fault."""
+    return [("credible", _tell_codes(term)) for term in basis.terms if term.codes]
+
+
+def _tell_codes(term: Term) -> str:
     codes = " and ".join(f"{code:g}" for code in term.codes)
-    return (
-        "credible",
-        f"control {call_control(term.name)}: {codes} lies far from all its other values and is read as missing",
-    )
+    return f"control {call_control(term.name)}: {codes} lies far from all its other values and is read as missing"
 
 
 def measure_share(basis: Basis, moments: Moments, name: str) -> float:

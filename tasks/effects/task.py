@@ -8,10 +8,8 @@ import numpy as np
 
 from tasks.effects.basis import fit_basis
 from tasks.effects.change import Batches, add_change_q_values, compare_windows
-from tasks.effects.credibility import weigh_row
 from tasks.effects.estimate import Method, Row, Window, estimate_effects
 from tasks.effects.exposures import estimate_positions
-from tasks.effects.gaps import find_gaps
 from tasks.effects.gold import Labelled, correct_panel, find_labels, refuse_window
 from tasks.effects.graph.panel import search_panel
 from tasks.effects.holes import find_holes, weigh_holes
@@ -46,6 +44,7 @@ from tasks.effects.stored import (
     read_rows,
     read_texts,
 )
+from tasks.effects.told_apart import tell_apart, weigh_gaps
 from tasks.effects.trend import estimate_trend
 from tasks.effects.window_segments import estimate_window_segments
 from tasks.platform.marts import commit_parts
@@ -142,6 +141,22 @@ def make_moments(
     return run.site.lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=moments.n)
 
 
+@stage_task("effects")
+def tell_levels_apart(
+    panels: tuple[PanelRef, ...],
+    basis: FileRef,
+    attribute_names: tuple[str, ...],
+    outcome: str,
+    run: RunContext,
+) -> FileRef:
+    """What telling apart the levels that share a column of the basis moves each effect by."""
+    frozen = read_basis(run, basis)
+    found = tell_apart(
+        read_panel(run, panels, frozen), frozen, attributes=attribute_names, outcome=outcome
+    )
+    return put_rows(run, "told", found)
+
+
 def make_method(settings: EffectsSettings) -> Method:
     """How the settings want effects estimated."""
     return Method(
@@ -160,6 +175,7 @@ def estimate_window(
     end: date,
     moments: tuple[FileRef, ...],
     basis: FileRef,
+    told: FileRef | None,
     left_out: int,
     attribute_names: tuple[str, ...],
     settings: EffectsSettings,
@@ -168,7 +184,7 @@ def estimate_window(
 ) -> EffectsRef:
     """Effects of every attribute over one window of one source, by re-summing stored moments.
 
-    `basis` is the one that they were made with. `left_out` reviews of the window were not read; the
+    `basis` is the one that they were made with, `told` what its shared levels were found to move. `left_out` reviews of the window were not read; the
     rows say so beside their `n`.
     """
     lake = run.site.lake
@@ -187,10 +203,8 @@ def estimate_window(
         )
 
     rows = weigh_holes(estimate(), find_holes(frozen, total), estimate)
-    gaps = find_gaps(frozen, total)
-    ref = put_rows(
-        run, "effects", [{**weigh_row(row, gaps), "n_left_out": left_out} for row in rows]
-    )
+    weighed = weigh_gaps(rows, frozen, total, read_rows(run, () if told is None else (told,)))
+    ref = put_rows(run, "effects", [{**row, "n_left_out": left_out} for row in weighed])
     return EffectsRef(source=source, window=window, file=ref, code=code, rows=len(rows))
 
 

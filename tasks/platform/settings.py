@@ -278,7 +278,10 @@ class EffectsSettings(Section):
         365, ge=1, le=3650, description="look-back of user and item history controls"
     )
     basis_min_rows: int = Field(2000, ge=10)
-    max_levels: int = Field(20, ge=1, le=500, description="one-hot levels per categorical control")
+    max_levels: int = Field(
+        20, ge=1, le=500,
+        description="one-hot levels per categorical control; the others share a column, told apart twice a month",
+    )  # fmt: skip
     item_text_components: int = Field(
         8, ge=0, le=64, description="controls made of the items' titles and descriptions; 0: none"
     )

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import Basis, BasisSpec, fit_basis
-from tasks.effects.gaps import find_gaps
+from tasks.effects.gaps import find_gaps, tell_codes
 from tasks.effects.moments import INTERCEPT, Moments, compute_moments
 
 SPEC = BasisSpec(numeric=("c__x",), categorical=("c__brand",), max_levels=3, min_level_rows=1)
@@ -27,10 +27,10 @@ def test_a_category_of_which_many_reviews_share_a_column_is_said_with_its_share(
     basis = fit_basis(fitted, SPEC)
     assert find_gaps(basis, sum_frame(fitted, basis)) == []  # 10 of 100
     later = make_frame(rng, {"a": 40, "b": 30, "d": 6, "f": 24})
-    ((verdict, said),) = find_gaps(basis, sum_frame(later, basis))
-    assert verdict == "weak"
-    assert "control brand is adjusted for in part: 30% of the reviews" in said
-    assert "beyond the 3 largest" in said
+    (gap,) = find_gaps(basis, sum_frame(later, basis))
+    assert (gap.name, round(gap.share, 3), gap.columns) == ("c__brand", 0.3, 3)
+    assert (gap.control, str(gap)[:18]) == ("control brand", "30% of the reviews")
+    assert "beyond the 3 largest" in str(gap)
 
 
 def test_a_category_whose_levels_all_have_columns_is_whole():
@@ -44,6 +44,7 @@ def test_numbers_that_stand_for_missing_are_said_and_are_no_fault():
     x[:40] = -999
     frame = pl.DataFrame({"c__user__age": x})
     basis = fit_basis(frame, BasisSpec(numeric=("c__user__age",), coded=("c__user__age",)))
-    ((verdict, said),) = find_gaps(basis, sum_frame(frame, basis))
+    assert find_gaps(basis, sum_frame(frame, basis)) == []
+    ((verdict, said),) = tell_codes(basis)
     assert verdict == "credible"
     assert said.startswith("control age: -999 lies far from all its other values")

@@ -80,7 +80,7 @@ def test_a_find_that_stands_among_all_of_a_night_is_not_weak_for_its_own_window(
     done = estimate_window.fn(
         source="s", window="7d", start=DAY, end=DAY,
         moments=(site.lake.put_bytes("moments", ".moments", moments.to_bytes(), rows=400),),
-        basis=site.lake.put_bytes("bases", ".json", basis, rows=2), left_out=0,
+        basis=site.lake.put_bytes("bases", ".json", basis, rows=2), told=None, left_out=0,
         attribute_names=("food",), settings=Settings().effects, code="", run=run,
     )  # fmt: skip
     rows = json.loads(site.lake.read_bytes(done.file))

@@ -23,7 +23,7 @@ from tasks.platform.numbers import tell_signed
 LEFT_OVER: Final = 0.25
 """Confounding left in, as a share of an interval's width, from which on it is no longer what it says."""
 _ROWS: Final = 20_000
-_SURE: Final = 2.81
+SURE: Final = 2.81
 """Standard errors that chance exceeds in 1 of 200 cases."""
 _MIN_LEVELS: Final = 10
 _ROUNDS: Final = 20
@@ -218,4 +218,4 @@ def _compare(plain: FloatArray, other: FloatArray, group: IntArray, unit: float)
     sums = np.bincount(np.unique(group, return_inverse=True)[1], pulls[1] - pulls[0])
     gap = slopes[1] - slopes[0]
     error = float(np.sqrt(sums @ sums))
-    return Move(slopes[1] * unit, gap * unit, abs(gap) > _SURE * error)
+    return Move(slopes[1] * unit, gap * unit, abs(gap) > SURE * error)
