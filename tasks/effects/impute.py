@@ -147,15 +147,21 @@ def _add_known(base: FloatArray, known: Labels, outcome: FloatArray) -> FloatArr
 
 
 def _learn(base: FloatArray, labels: Labels, outcome: FloatArray, order: IntArray) -> _Model:
-    """One model from the labels of all attributes; `base` (k, g, f), `labels` (g, k)."""
+    """One model from the labels of all attributes; `base` (k, g, f), `labels` (g, k).
+
+    Of labels that are all alike it draws that one.
+    """
     from sklearn.linear_model import LogisticRegression
 
     x = np.concatenate([
         _add_known(base[a], labels[:, order[:j]], outcome) for j, a in enumerate(order)
     ])  # fmt: skip
     y = np.concatenate([labels[:, a] for a in order])
-    fitted = LogisticRegression(C=STRENGTH, max_iter=500).fit(x, y)
     coef, intercept = np.zeros((x.shape[1], 3)), np.full(3, -np.inf)
+    if (y == y[0]).all():
+        intercept[CLASSES.index(int(y[0]))] = 0.0
+        return _Model(coef, intercept)
+    fitted = LogisticRegression(C=STRENGTH, max_iter=500).fit(x, y)
     weights, constants = fitted.coef_, fitted.intercept_
     if len(fitted.classes_) == 2:
         weights, constants = np.vstack([-weights, weights]) / 2, np.r_[-constants, constants] / 2

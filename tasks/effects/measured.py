@@ -103,6 +103,11 @@ def correct_effects(
             f"{len(gold.rows)} of the labelled reviews can be used; at least {MIN_GOLD} are needed"
         )
     group = _deal_groups(table.bucket[gold.rows], min(_GROUPS, len(gold.rows) // 5), rng)
+    if not group.any():
+        raise EstimationError(
+            f"all {len(gold.rows):,} labelled reviews are of one user or cluster, so that nothing can be "
+            "held against labels that were not learned from; label reviews of others as well"
+        )
     parts = _fill_in(table, reading, gold, group, rng)
     treatments = treatment_names(table.attributes)
     controls = [f"control {i}" for i in range(table.controls.shape[1])]

@@ -118,6 +118,29 @@ def test_too_few_or_uniform_labels_are_refused() -> None:
         correct(table, reading, np.zeros_like(labels), rng, 60)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_labels_that_but_for_a_few_are_alike_are_refused_in_words(count: int) -> None:
+    # without the group that the few are in, a model has one label to learn from
+    table, reading, _ = make_readings(np.random.default_rng(6), rows=600)
+    rows = np.arange(60)
+    few = np.zeros((60, 3), dtype=np.int8)
+    few[:count, 0] = 1
+    with pytest.raises(EstimationError, match=r"mentioned positively in .* 10 are needed"):
+        correct_effects(
+            table, reading, Gold(rows, few), method=METHOD, rng=np.random.default_rng(0)
+        )
+
+
+def test_labels_of_one_cluster_alone_are_refused_in_words() -> None:
+    table, reading, labels = make_readings(np.random.default_rng(6), rows=600)
+    rows = np.arange(0, 600, 5)
+    of_one = Table(table.controls, table.outcome, np.arange(600) % 5, 5, table.attributes)
+    with pytest.raises(EstimationError, match="are of one user or cluster"):
+        correct_effects(
+            of_one, reading, Gold(rows, labels[rows]), method=METHOD, rng=np.random.default_rng(0)
+        )
+
+
 def test_a_side_that_is_never_labelled_is_refused_by_name() -> None:
     rng = np.random.default_rng(10)
     table, reading, labels = make_readings(rng)
