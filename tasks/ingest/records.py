@@ -18,6 +18,7 @@ from tasks.ingest.files import Source, open_source
 from tasks.ingest.lines import (
     BAD_ENCODING,
     BATCH_SCHEMA,
+    RAW_BYTES,
     Chunk,
     clip_bytes,
     describe_encoding,
@@ -88,7 +89,8 @@ def iter_records(
     A record that does not close within `max_line_bytes`, or whose lines together are not well
     formed, is given up at its first line; reading goes on with the second.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), max_line_bytes))
+    # what is refused is parsed, too: as text an odd byte is four characters long
+    csv.field_size_limit(max(csv.field_size_limit(), max_line_bytes, 4 * RAW_BYTES))
     lines = _Lines(iter_chunks(blocks, max_line_bytes=max_line_bytes))
     width = 0
     while (line := lines.take()) is not None:

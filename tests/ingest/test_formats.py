@@ -1,5 +1,6 @@
 """Adapters: every shape of file becomes the same canonical rows."""
 
+import csv
 import gzip
 import json
 from collections import Counter
@@ -287,6 +288,19 @@ def test_long_csv_record_is_refused_and_the_rest_is_read(tmp_path: Path) -> None
     )
     assert result.rows[0]["user_id"] == "U2"
     assert result.staged.rows_read == result.staged.rows_quarantined + 1
+
+
+def test_a_csv_record_whose_one_text_is_too_long_is_refused_without_the_name(
+    tmp_path: Path,
+) -> None:
+    csv.field_size_limit(131_072)  # of a process that has read nothing yet
+    good = b"2,P1,U2,Bo,0,0,4,1303862400,ok,fine\n"
+    for text in (b"x" * 300_000, b"\xff" * 300_000):
+        row = b"1,P1,U1,Ann Lee,0,0,4,1303862400,ok," + text + b"\n"
+        result = stage_food(tmp_path, row + good, max_line_bytes=150_000)
+        assert [row["user_id"] for row in result.rows] == ["U2"]
+        assert result.reason.startswith("line too long")
+        assert "Ann" not in result.refused[0]["raw_text"]
 
 
 def test_text_longer_than_the_usual_limit_of_csv_fields_is_read(tmp_path: Path) -> None:
