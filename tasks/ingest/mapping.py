@@ -79,7 +79,8 @@ def _read_table(path: Path, table: TableName, entries: object) -> TableFormat:
         raise _refuse(path, f"[{table}] needs {', '.join(missing)}; add the columns that hold them")
     return TableFormat(
         columns=entries,
-        expected=frozenset(entries.values()) - {entries[name] for name in REQUIRED[table]},
+        expected=frozenset([*entries.values(), *packed])
+        - {entries[name] for name in REQUIRED[table]},
         time_format=layout,
         packed=packed,
         is_chosen=True,

@@ -262,6 +262,25 @@ context = ["hour", "device", "odd\\"name"]
     assert [row["is_clicked"] for row in result.rows] == [True, False]
 
 
+def test_a_column_of_the_context_that_a_file_lacks_is_told(tmp_path: Path) -> None:
+    text = """
+[exposures]
+user_id = "u"
+item_id = "i"
+exposed_at = "t"
+is_clicked = "click"
+context = ["hour", "device"]
+"""
+    adapter = read(tmp_path, text)
+    told = "optional column 'hour' is missing from {}: its values are empty"
+    content = b"u,i,t,click,device\nu,i,2024-03-01,1,phone\n"
+    result = stage(tmp_path, content, adapter=adapter, table="exposures", name="e{}.csv")
+    assert result.staged.drift == (told.format("e.csv"),)
+    line = b'{"u": "u", "i": "i", "t": "2024-03-01", "click": 1, "device": "phone"}\n'
+    result = stage(tmp_path, line, adapter=adapter, table="exposures", name="e{}.jsonl")
+    assert result.staged.drift == (told.format("e.jsonl"),)
+
+
 def test_users_pack_columns_into_their_features(tmp_path: Path) -> None:
     text = '[users]\nuser_id = "u"\nfeatures = ["age", "group"]\n[items]\nitem_id = "i"\n'
     adapter = read(tmp_path, text)
