@@ -52,7 +52,8 @@ def pick_random(exposures: pl.DataFrame) -> pl.DataFrame:
         pl.len().alias("n"),
         (pl.col("propensity").max() / pl.col("propensity").min()).alias("ratio"),
     )
-    even = spread.filter((pl.col("ratio") < _EVEN) & (pl.col("n") >= _MIN_RANDOM)).sort("n")
+    even = spread.filter((pl.col("ratio") < _EVEN) & (pl.col("n") >= _MIN_RANDOM))
+    even = even.sort("n", "policy")  # of two equally large ones always the same
     if even.height == 0:
         return exposures
     drawn = exposures.filter(pl.col("policy").eq_missing(even["policy"][-1]))

@@ -60,6 +60,16 @@ def test_the_random_slice_is_picked_and_without_one_all_are_used():
     assert pick_random(unknown).height == exposures.height
 
 
+def test_of_two_random_policies_with_as_many_exposures_always_the_same_is_picked():
+    parts = [
+        pl.DataFrame({"policy": [name] * 20_000, "propensity": [chance] * 20_000})
+        for name, chance in (("first", 0.1), ("second", 0.2))
+    ]
+    for _ in range(20):
+        for order in (parts, parts[::-1]):
+            assert pick_random(pl.concat(order))["policy"].unique().to_list() == ["second"]
+
+
 def test_exposures_without_positions_give_no_rows():
     exposures = make_exposures(np.random.default_rng(3), n=3000)
     gone = exposures.with_columns(position=pl.lit(None, dtype=pl.Int64))
