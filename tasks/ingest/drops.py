@@ -147,12 +147,12 @@ def _name_table(name: str, has_own_names: bool) -> TableName | None:
 
 def _read_date(name: str) -> date | None:
     """The date of a folder called YYYY-MM-DD, else None."""
-    if len(name) != len("2024-03-01") or name[4:5] != "-" or not name.isascii():
-        return None
     try:
-        return date.fromisoformat(name)
+        found = date.fromisoformat(name)
     except ValueError:
         return None
+    # ISO 8601 has other ways to write a date ("20240301", "2024-W09-5"), under which no drop is looked for
+    return found if found.isoformat() == name else None
 
 
 def _list_folder(path: Path | str) -> list[_Entry]:

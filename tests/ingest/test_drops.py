@@ -18,8 +18,17 @@ def make_files(folder: Path, *names: str) -> Path:
 
 
 def test_dated_folders_are_drops_and_the_rest_is_told(tmp_path: Path) -> None:
-    for name in ("2024-03-02", "2024-03-01", "2024-3-1", "2024-02-30", "20240301", "old", ".git"):
+    for name in (
+        "2024-03-02",
+        "2024-03-01",
+        "2024-3-1",
+        "2024-02-30",
+        "20240301",
+        "old",
+        "2024-W09-5",
+    ):
         (tmp_path / name).mkdir()
+    (tmp_path / ".git").mkdir()
     make_files(tmp_path, "README.md", "2024-03-05")
     assert list_drops(tmp_path) == [date(2024, 3, 1), date(2024, 3, 2)]
     assert list_drops(f"file://{tmp_path}") == [date(2024, 3, 1), date(2024, 3, 2)]
@@ -27,6 +36,7 @@ def test_dated_folders_are_drops_and_the_rest_is_told(tmp_path: Path) -> None:
         "2024-02-30",
         "2024-03-05",
         "2024-3-1",
+        "2024-W09-5",
         "20240301",
         "README.md",
         "old",
