@@ -48,12 +48,13 @@ MAX_ROWS: Final = 500_000
 def read_gold(path: Path, attributes: Sequence[str]) -> pl.DataFrame:
     """Labels of a file: `review_id` and, for each attribute, `label__<name>` (`platform.labels`).
 
-    Raises InputError when the file is absent, lacks a column, names a review twice or holds what is
-    no label.
+    A line without an id, as spreadsheets leave them at the end, is of no review. Raises InputError
+    when the file is absent, lacks a column, names a review twice or holds what is no label.
     """
     table = read_table(path)
     try:
         check_columns(table, [KEY, *attributes])
+        table = table.filter(pl.col(KEY).is_not_null())
         ids = table[KEY].cast(pl.String)
         if ids.is_duplicated().any():
             twice = ids.filter(ids.is_duplicated())[0]

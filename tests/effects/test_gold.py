@@ -287,6 +287,12 @@ def test_labels_are_read_in_all_their_spellings(tmp_path: Path) -> None:
     assert read_gold(path, ["food"]).rows() == [("7", 1), ("8", 9), ("9", 9), ("10", 99)]
 
 
+def test_lines_without_an_id_are_of_no_review(tmp_path: Path) -> None:
+    path = tmp_path / "gold.csv"
+    path.write_text("review_id,food\na,Positive\n,\n,\n")
+    assert read_gold(path, ["food"]).rows() == [("a", 1)]
+
+
 def make_periods(count: int) -> list[PeriodRef]:
     days = [DAY + timedelta(days=number) for number in range(count)]
     return [PeriodRef(source="shop", start=d, end=d, fingerprint="f", rows=50) for d in days]
