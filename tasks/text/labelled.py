@@ -97,7 +97,8 @@ def join_labels(
 def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64]:
     """The review that each line of `table` is about, -1 where there is none; shape (lines,).
 
-    A line without an id is of none, and so is a review.
+    A line without an id is of none, and so is a review. Ids of figures that were read as numbers on one
+    side ("007" is 7 in a CSV file of such ids alone) are found by their value.
     """
     column = ID_KEY if ID_KEY in table.columns else ROW_KEY
     if column not in table.columns:
@@ -111,10 +112,15 @@ def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64
     asked = table[column]
     if column == ROW_KEY and asked.dtype.is_float():
         asked = asked.cast(pl.Int64, strict=False)  # "487.0", as spreadsheets and pandas write it
-    known = ids if column == ID_KEY else [str(row) for row in range(len(ids))]
-    _check_ambiguous(asked.cast(pl.String), known)
+    known: list[str | None] = list(ids) if column == ID_KEY else list(map(str, range(len(ids))))
+    wanted = asked.cast(pl.String).to_list()
+    short = [_drop_zeros(value) for value in wanted]
+    is_apart = len(set(short)) == len(set(wanted))
+    if asked.dtype.is_integer() or (is_apart and not any(map(_has_zeros, known))):
+        known, wanted = [_drop_zeros(value) for value in known], short
+    _check_ambiguous(wanted, known)
     rows = {value: row for row, value in enumerate(known) if value is not None}
-    places = [rows.get(value, -1) for value in asked.cast(pl.String).to_list()]
+    places = [rows.get(value, -1) for value in wanted]
     if not any(place >= 0 for place in places):
         raise InputError(
             f"none of the {table.height} labelled lines is of a review that is read; "
@@ -123,10 +129,21 @@ def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64
     return np.array(places, dtype=np.int64)
 
 
-def _check_ambiguous(asked: pl.Series, known: Sequence[str]) -> None:
+def _has_zeros(value: str | None) -> bool:
+    """Whether an id of figures begins with zeros, which a number would not."""
+    return value != _drop_zeros(value)
+
+
+def _drop_zeros(value: str | None) -> str | None:
+    """An id of figures as a number is written; any other as it is."""
+    is_figures = value is not None and value.isascii() and value.isdigit()
+    return (value.lstrip("0") or "0") if value is not None and is_figures else value
+
+
+def _check_ambiguous(asked: Sequence[str | None], known: Sequence[str | None]) -> None:
     """Raise InputError when a labelled review's id stands for several texts."""
     counts = Counter(known)
-    shared = [value for value in asked.drop_nulls().to_list() if counts[value] > 1]
+    shared = [value for value in asked if value is not None and counts[value] > 1]
     if shared:
         raise InputError(
             f"{len(shared)} of the {len(asked)} labelled ids stand for several texts, such as "

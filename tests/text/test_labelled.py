@@ -30,3 +30,15 @@ def test_a_label_without_an_id_is_of_no_review_not_of_one_without() -> None:
     assert find_places(table, ["a", None, "c", None]).tolist() == [0, -1, -1]  # type: ignore[list-item]
     found = join_labels(table, ["a", None, "c"], names=["food"])  # type: ignore[list-item]
     assert found["food"].tolist() == [1, UNDECIDED, UNDECIDED]
+
+
+def test_ids_with_zeros_before_them_are_found_where_a_table_read_them_as_numbers() -> None:
+    ids = ["007", "012", "107"]
+    assert find_places(pl.DataFrame({"review_id": [107, 7]}), ids).tolist() == [2, 0]
+    texts = pl.DataFrame({"review_id": ["012", "b", "107"]})
+    assert find_places(texts, ["12", "107"]).tolist() == [0, -1, 1]
+    assert find_places(texts, ["12", "012"]).tolist() == [1, -1, -1]
+    with pytest.raises(InputError, match="'7' for 2"):
+        find_places(pl.DataFrame({"review_id": [7, 12]}), ["007", "7", "12"])
+    both = pl.DataFrame({"review_id": ["7", "007"]})
+    assert find_places(both, ["7", "8"]).tolist() == [0, -1]
