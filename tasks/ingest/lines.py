@@ -252,14 +252,17 @@ def clip_bytes(data: bytes) -> str:
 
 
 def _rewrite_literal(text: str) -> str:
-    """A Python literal as JSON; any other text as it is."""
+    """A Python literal as JSON; any other text, and one that JSON has no form for, as it is."""
     if not text.startswith("{'") and not text.startswith('{"'):
         return text
     try:
         json.loads(text)
     except (ValueError, RecursionError):
         found = read_literal(text)
-        return text if found is None else json.dumps(found, default=str)
+        try:
+            return text if found is None else json.dumps(found, default=str)
+        except (TypeError, ValueError, RecursionError):
+            return text
     return text
 
 

@@ -180,6 +180,16 @@ def test_metadata_of_2014_written_as_python_literals_is_read(tmp_path: Path) -> 
     assert result.reason.startswith("not valid JSON")
 
 
+@pytest.mark.parametrize("odd", ["('a',): 1", "'n': 0x" + "f" * 5000, "'n': {('a',): 1}"])
+def test_a_python_literal_that_json_has_no_form_for_is_refused_alone(
+    tmp_path: Path, odd: str
+) -> None:
+    content = f"{{'asin': 'B1'}}\n{{'asin': 'B2', {odd}}}\n{{'asin': 'B3'}}\n".encode()
+    result = stage(tmp_path, content, adapter=get_adapter("amazon-2014"), table="items")
+    assert [row["item_id"] for row in result.rows] == ["B1", "B3"]
+    assert result.reason.startswith("not valid JSON")
+
+
 def test_metadata_of_2014_as_csv_is_told_by_its_columns(tmp_path: Path) -> None:
     content = b'Product ID,Description,price,Category\nB1,"Mic, small",7.09,Mics\nB2,Cable,,\n'
     result = stage(
