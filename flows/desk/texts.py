@@ -25,7 +25,13 @@ from tasks.text.extractors import (
     learn_extractor,
     make_extractor,
 )
-from tasks.text.labelled import ID_KEY, check_column, match_lesson, read_label_file
+from tasks.text.labelled import (
+    ID_KEY,
+    check_column,
+    match_lesson,
+    read_json_lines,
+    read_label_file,
+)
 from tasks.text.language import OneLanguageExtractor
 from tasks.text.probe import Probe
 from tasks.text.task import STORE, open_store
@@ -55,7 +61,7 @@ def read_texts(path: str) -> pl.DataFrame:
         raise InputError(f"there is no file {file}; check the path")
     check_encoding(file)
     try:
-        return pl.read_ndjson(file, infer_schema_length=None)
+        return read_json_lines(file)
     except Exception as error:
         check_utf8(file, stray=0.0)
         told = _find_bad_line(file) or str(error).splitlines()[0][:200]

@@ -1,7 +1,9 @@
 """Labels in a table, and the reviews that they are of."""
 
+import codecs
 from collections import Counter
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -31,12 +33,23 @@ def read_label_file(path: Path, *, name: str | None = None) -> pl.DataFrame:
             return pl.read_parquet(path)
         if called.endswith(".csv"):
             return pl.read_csv(path, infer_schema_length=None)
-        return pl.read_ndjson(path, infer_schema_length=None)
+        return read_json_lines(path)
     except Exception as error:  # polars raises a dozen classes
         first = str(error).splitlines()[0][:200]
         raise InputError(
             f"{path} could not be read ({first}); labels are a .csv, .parquet or .jsonl file"
         ) from error
+
+
+def read_json_lines(path: Path) -> pl.DataFrame:
+    """Rows of a file of JSON lines, without the mark of UTF-8 that Windows sets before the first.
+
+    Raises what polars does.
+    """
+    with path.open("rb") as file:
+        is_marked = file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+        content = BytesIO(file.read()) if is_marked else None
+    return pl.read_ndjson(content or path, infer_schema_length=None)
 
 
 def check_column(frame: pl.DataFrame, name: str, *, file: str = "the file") -> None:

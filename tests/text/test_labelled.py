@@ -1,11 +1,13 @@
 """Labels find the one text that they are of."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from tasks.platform.errors import InputError
 from tasks.platform.labels import UNDECIDED
-from tasks.text.labelled import find_places, join_labels
+from tasks.text.labelled import find_places, join_labels, read_json_lines, read_label_file
 
 
 def test_a_label_whose_id_two_texts_share_is_refused() -> None:
@@ -42,3 +44,13 @@ def test_ids_with_zeros_before_them_are_found_where_a_table_read_them_as_numbers
         find_places(pl.DataFrame({"review_id": [7, 12]}), ["007", "7", "12"])
     both = pl.DataFrame({"review_id": ["7", "007"]})
     assert find_places(both, ["7", "8"]).tolist() == [0, -1]
+
+
+def test_json_lines_behind_the_mark_that_windows_sets_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"row": 0, "food": "Positive"}\n{"row": 1}\n', encoding="utf-8-sig")
+    wanted = [(0, "Positive"), (1, None)]
+    assert read_label_file(path).rows() == wanted
+    assert read_json_lines(path).rows() == wanted
+    path.write_text('{"row": 0, "food": "Positive"}\n{"row": 1}\n', encoding="utf-8")
+    assert read_json_lines(path).rows() == wanted

@@ -180,6 +180,11 @@ def test_files_that_cannot_be_read_say_where_and_what_to_do(
         read_texts(str(tmp_path / name))
 
 
+def test_json_lines_behind_the_mark_that_windows_sets_are_read(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text('{"body": "fine"}\n', encoding="utf-8-sig")
+    assert read_texts(str(tmp_path / "r.jsonl"))["body"].to_list() == ["fine"]
+
+
 def test_a_few_stray_bytes_are_told_and_the_rest_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
