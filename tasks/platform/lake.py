@@ -6,10 +6,10 @@ nothing, whenever the writer dies. Its name is the hash of its bytes: writing it
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 
@@ -47,9 +47,8 @@ class Lake:
         """Keep what `write(path)` writes (it returns the number of rows) as `<kind>/<hash><suffix>`."""
         folder = self.root / kind
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".tmp-", suffix=suffix)
-        os.close(handle)
-        draft = Path(name)
+        # what tempfile makes is its maker's alone, and would stay so under its final name
+        draft = folder / f".tmp-{uuid4().hex}{suffix}"
         try:
             rows = write(draft)
             return self._keep(draft, kind, suffix, rows)

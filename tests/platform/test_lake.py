@@ -1,5 +1,6 @@
 """The lake keeps whole files or none, and notices when one was altered."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def test_a_frame_comes_back_as_it_was(tmp_path: Path) -> None:
     ref = Lake(tmp_path).put_frame("frames", frame)
     assert ref.rows == 2
     assert Lake(tmp_path).read_frame(ref).equals(frame)
+
+
+def test_files_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        refs = [
+            Lake(tmp_path).put_bytes("summaries", ".json", b"{}"),
+            Lake(tmp_path).put_frame("panels", pl.DataFrame({"a": [1]})),
+        ]
+    finally:
+        os.umask(before)
+    assert [(tmp_path / ref.path).stat().st_mode & 0o777 for ref in refs] == [0o640, 0o640]
 
 
 def test_a_writer_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
