@@ -32,6 +32,13 @@ from tasks.platform.errors import InputError
 BATCH_ROWS: Final = 20_000
 _NO_CLOSE: Final = "not valid CSV: a quote opened on this line is never closed"
 
+_BY_VALUE: Final = (
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+    pa.types.is_nested,
+)
+"""Kinds of columns that are written as text value by value."""
 _LONE_RETURN: Final = (
     "a carriage return alone ends a line: save the file with line ends of LF or CRLF"
 )
@@ -303,13 +310,15 @@ def _repair_cells(
 
 
 def format_cells(values: pa.Array) -> pa.StringArray:
-    """A column of any type as text: times as ISO 8601 in UTC, nested values as JSON."""
+    """A column of any type as text: times as ISO 8601 in UTC, nested values as JSON, UUIDs as usual."""
     kind = values.type
+    if isinstance(kind, pa.UuidType):
+        return pa.array([value and str(value) for value in values.to_pylist()], pa.string())
     if pa.types.is_dictionary(kind):
         return format_cells(values.dictionary_decode())
     if pa.types.is_timestamp(kind):
         return _format_times(values)
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_nested(kind):
+    if any(is_kind(kind) for is_kind in _BY_VALUE):
         return pa.array([_format_object(value) for value in values.to_pylist()], pa.string())
     return values.cast(pa.string())
 

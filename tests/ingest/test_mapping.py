@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -209,6 +210,25 @@ def test_parquet_of_any_column_types_is_mapped(tmp_path: Path) -> None:
     assert (second["text"], second["is_verified"], first["is_verified"]) == ("", None, True)
     assert result.refused[0]["line"] == 3
     assert json.loads(result.refused[0]["raw_text"])["who"] == "3"
+
+
+def test_ids_of_parquet_may_be_uuids_or_bytes_of_one_length(tmp_path: Path) -> None:
+    one = UUID("20946ad4-87eb-41b9-a60a-dcaee106e407")
+    table = pa.table(
+        {
+            "who": pa.ExtensionArray.from_storage(
+                pa.uuid(), pa.array([one.bytes, None], pa.binary(16))
+            ),
+            "what/part": pa.array([b"ab\xff", b"abc"], pa.binary(3)),
+            "when": pa.array([datetime(2024, 3, 1)] * 2),
+            "stars": [5, 4],
+        }
+    )
+    path = tmp_path / "r.parquet"
+    pq.write_table(table, path)
+    result = stage_paths(tmp_path, [path], adapter=read(tmp_path, REVIEWS))
+    assert [(row["user_id"], row["item_id"]) for row in result.rows] == [(str(one), "ab\\xff")]
+    assert result.reason == "missing user_id: every row needs one"
 
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("s"), pa.timestamp("us", "UTC")])
