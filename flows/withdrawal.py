@@ -1,7 +1,7 @@
 """What `whyrec withdraw` does and says: a delivery taken back, and the nights that stood on it."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from tasks.ingest import withdraw as ingest
@@ -83,10 +83,13 @@ def _open_site(settings: Settings) -> Site:
 
 
 def _list_nights(site: Site, plan: ingest.Withdrawal) -> list[str]:
-    """Dates of reports that could see a row of the delivery."""
-    if not plan.dates:
-        return []
-    scope = {"first_date": min(plan.dates)}
+    """Dates of reports that could see a row of the delivery.
+
+    Items and users have no date of their own: those of a drop are seen from its date on, those of an
+    import always.
+    """
+    days = [*plan.dates, *([date.fromisoformat(plan.drop_id)] if plan.is_dated else [])]
+    scope = {"first_date": min(days, default=date.min)}
     with site.warehouse.connect() as connection:
         rows = fetch_dicts(connection, read_sql("marts/nights_since"), scope)
     return [str(row["as_of"]) for row in rows]
