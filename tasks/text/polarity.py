@@ -88,6 +88,7 @@ _NUMBERS: Final = {
 _NO_MARK_BEFORE: Final = word_set("on by until since from before after")
 _NO_MARK_AFTER: Final = word_set("times of people days visits dishes meals nights of us them")
 _STARS_OF: Final = 5
+_STAR_WORDS: Final = word_set("star stars")
 _MARK_MIDDLE: Final = 0.6
 """3 of 5: the middle of a scale from 1 to 5."""
 _MARK_WEIGHT: Final = 7.5
@@ -233,19 +234,25 @@ def _find_settled(
 
 
 def _read_mark(forms: Sequence[str], first: int, index: int, last: int) -> tuple[int, float] | None:
-    """Length and valence of a mark that is given ("4/5", "two out of ten"); dates are none."""
-    is_split = index + 3 < last and forms[index + 1] == "out"
+    """Length and valence of a mark that is given ("4/5", "two out of ten", "2.5 stars"); dates are none."""
     form = forms[index]
-    if not is_split and form.isascii() and "/" not in form:
+    is_split = index + 3 < last and forms[index + 1] in ("out", "of")
+    is_starred = "." in form and index + 1 < last and forms[index + 1] in _STAR_WORDS
+    if not (is_split or is_starred) and form.isascii() and "/" not in form:
         return None
     if index > first and forms[index - 1] in _NO_MARK_BEFORE:
         return None
     mark = find_mark(forms[index])
     if mark is not None:
         length, (given, scale) = 1, mark
-    elif is_split and forms[index + 2] == "of":
-        length, given = 4, _read_number(forms[index])
+    elif is_starred:
+        length, given, scale = 2, _read_number(form), float(_STARS_OF)
+    elif is_split and (forms[index + 1], forms[index + 2]) == ("out", "of"):
+        length, given = 4, _read_number(form)
         scale = _MARK_SCALES.get(forms[index + 3], 0.0)
+    elif is_split and (forms[index + 1], forms[index + 3]) == ("of", "stars"):
+        length, given = 4, _read_number(form)
+        scale = _MARK_SCALES.get(forms[index + 2], 0.0)
     else:
         return None
     is_count = index + length < last and forms[index + length] in _NO_MARK_AFTER
@@ -265,8 +272,9 @@ def find_mark(form: str) -> tuple[float, float] | None:
 
 
 def _read_number(form: str) -> float:
-    """A number in figures or words up to ten; -1 for anything else."""
-    return float(form) if form.isascii() and form.isdigit() else _NUMBERS.get(form, -1.0)
+    """A number in figures, or in words up to ten; -1 for anything else."""
+    is_figures = form.isascii() and form.replace(".", "", 1).isdigit()
+    return float(form) if is_figures else _NUMBERS.get(form, -1.0)
 
 
 def is_noncommittal(forms: Sequence[str]) -> bool:

@@ -48,6 +48,13 @@ _UNREADABLE: Final = re.compile(
 )
 _GRADE: Final = r"(?<![\d/.])\d{1,3}(?:\.\d)?/(?:5|10|100)(?![\d/])"
 """A mark that is given, as one word."""
+_OF_SCALE: Final = r"(?i:\s+(?:out\s+)?of\s+(?:5|10|100)(?:\.0)?\b|\s+(?:out\s+)?of\s+(?:five|ten)\b|[\s-]*stars?\b)"
+_SCORE: Final = (
+    rf"(?<![\d/.,])(?:\d{{1,3}}[.,]\d{{1,2}}|\d{{1,2}}(?:[ -]1/2|\u00bd))(?={_OF_SCALE})"
+)
+"""What is given in parts of a point, as one word: "2.5 out of 5", "4 1/2 stars"."""
+_SCALE: Final = r"(?<=of )(?:5|10|100)\.0(?!\d)"
+_HALF: Final = re.compile(r"[ -]1/2|\u00bd")
 _SENTENCE_END: Final = re.compile(
     r"[.!?\u2026]+[\"'\)\]\u201d]*(?=\s|$)"  # ends before a blank
     r"|(?<=[a-z\)])[.!?]+(?=[A-Z])"  # "good.The"
@@ -222,13 +229,18 @@ def _is_abbreviation(view: str, dot: int) -> bool:
 def _find_words(view: str, start: int, end: int) -> Iterator[Word]:
     for match in _compile_word().finditer(view, start, end):
         form = compose_letters(match.group()).lower()
+        if match.lastgroup == "score":
+            form = _HALF.sub(".5", form).replace(",", ".")
+        elif match.lastgroup == "scale":
+            form = form.removesuffix(".0")
         yield Word(form, match.start(), match.end())
 
 
 @cache
 def _compile_word() -> re.Pattern[str]:
     letters = rf"[^\W_]+(?:(?:{spell_marks()}|{PAD})[^\W_]*)*"
-    return re.compile(rf"{_GRADE}|{letters}(?:(?:'{PAD}*|{WIDTHLESS}){letters})*|{spell_symbols()}")
+    given = rf"{_GRADE}|(?P<scale>{_SCALE})|(?P<score>{_SCORE})"
+    return re.compile(rf"{given}|{letters}(?:(?:'{PAD}*|{WIDTHLESS}){letters})*|{spell_symbols()}")
 
 
 def _cut_sentence(

@@ -115,3 +115,32 @@ def test_signs_agree_with_vader_on_the_words_both_know() -> None:
             text = template.format(word)
             compound = analyzer.polarity_scores(text)["compound"]
             assert compound * score(text) > 0, text
+
+
+@pytest.mark.parametrize(
+    ("text", "valence"),
+    [
+        ("5.0 out of 5 stars", 3.0),
+        ("1.0 out of 5.0 stars", -3.0),
+        ("I give it 2.5 out of 5", -0.75),
+        ("1,5 out of five", -2.25),
+        ("1.5 stars", -2.25),
+        ("a 4.5-star place", 2.25),
+        ("4 1/2 stars", 2.25),
+        ("2\u00bd Stars", -0.75),
+        ("2 of 5 stars", -1.5),
+        ("10 out of 10", 3.0),
+    ],
+)
+def test_a_mark_is_read_to_its_part_of_a_point(text: str, valence: float) -> None:
+    parsed = parse_text(text)
+    forms = [word.form for word in parsed.words]
+    (opinion,) = find_opinions(forms, 0, len(forms))
+    assert opinion.valence == pytest.approx(valence)
+
+
+@pytest.mark.parametrize(
+    "text", ["it cost 2.5 dollars", "1,500 out of 10", "on 4.5 stars", "3 of 5 stars"]
+)
+def test_amounts_counts_and_the_middle_of_a_scale_say_nothing(text: str) -> None:
+    assert score(text) == 0
