@@ -89,6 +89,10 @@ _NO_MARK_BEFORE: Final = word_set("on by until since from before after")
 _NO_MARK_AFTER: Final = word_set("times of people days visits dishes meals nights of us them")
 _STARS_OF: Final = 5
 _STAR_WORDS: Final = word_set("star stars")
+_LOWEST_MARKS: Final = frozenset(
+    {("one", "star"), ("1", "star"), ("zero", "stars"), ("no", "stars")}
+)
+"""What is denied even these ("does not deserve one star") is no better for it."""
 _MARK_MIDDLE: Final = 0.6
 """3 of 5: the middle of a scale from 1 to 5."""
 _MARK_WEIGHT: Final = 7.5
@@ -344,7 +348,7 @@ def _modify(
     if any(rule(forms, first, index) for rule in (_is_unexpected, _is_unheard, _is_exclaimed)):
         return valence
     before = forms[max(first, index - _EXPECTATION_REACH) : index]
-    if (
+    if tuple(forms[index : index + length]) not in _LOWEST_MARKS and (
         _is_lessened(forms, first, index)
         or _is_negated(lexicon, forms, first, index)
         or _is_of_none(forms, first, index)

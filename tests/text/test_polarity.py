@@ -144,3 +144,18 @@ def test_a_mark_is_read_to_its_part_of_a_point(text: str, valence: float) -> Non
 )
 def test_amounts_counts_and_the_middle_of_a_scale_say_nothing(text: str) -> None:
     assert score(text) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "does not even deserve one star",
+        "didn't deserve 1 star",
+        "not even one star",
+        "I would give it less than 1 star",
+        "I can't give zero stars",
+    ],
+)
+def test_what_is_denied_the_lowest_mark_is_blamed(text: str) -> None:
+    assert score(text) < -CLEAR
+    assert score("it does not deserve five stars") < -CLEAR
