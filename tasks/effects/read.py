@@ -40,7 +40,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
         return _read_known(path, name)
     except InputError as error:
         raise InputError(f"{path} could not be read: {error}") from None
-    except Exception as error:
+    except (Exception, pl.exceptions.PanicException) as error:  # polars panics on some files
         first = next(iter(str(error).splitlines()), "")
         told = _find_ragged(path, name) or f"{type(error).__name__}: {first}"[:200]
         raise InputError(f"{path} could not be read ({told}); is it whole?") from error

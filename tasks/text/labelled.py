@@ -34,7 +34,7 @@ def read_label_file(path: Path, *, name: str | None = None) -> pl.DataFrame:
         if called.endswith(".csv"):
             return pl.read_csv(path, infer_schema_length=None)
         return read_json_lines(path)
-    except Exception as error:  # polars raises a dozen classes
+    except (Exception, pl.exceptions.PanicException) as error:  # polars raises a dozen classes
         first = str(error).splitlines()[0][:200]
         raise InputError(
             f"{path} could not be read ({first}); labels are a .csv, .parquet or .jsonl file"

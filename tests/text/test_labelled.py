@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -54,3 +55,10 @@ def test_json_lines_behind_the_mark_that_windows_sets_are_read(tmp_path: Path) -
     assert read_json_lines(path).rows() == wanted
     path.write_text('{"row": 0, "food": "Positive"}\n{"row": 1}\n', encoding="utf-8")
     assert read_json_lines(path).rows() == wanted
+
+
+def test_labels_that_polars_panics_on_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "labels.parquet"
+    duckdb.sql(f"COPY (SELECT 1 AS row, INTERVAL 1 DAY AS took) TO '{path}'")
+    with pytest.raises(InputError, match="could not be read"):
+        read_label_file(path)

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -616,3 +617,10 @@ def test_one_word_of_a_pair_is_a_treatment_that_does_not_vary():
     frame = make_table(np.random.default_rng(9), 500).with_columns(t=pl.lit("yes"))
     with pytest.raises(EstimationError, match="t is 1"):
         ask(frame)
+
+
+def test_a_parquet_file_that_polars_panics_on_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    duckdb.sql(f"COPY (SELECT 1 AS d, INTERVAL 1 DAY AS stay) TO '{path}'")
+    with pytest.raises(InputError, match=r"a\.parquet could not be read"):
+        read_table(path)
