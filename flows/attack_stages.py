@@ -93,10 +93,13 @@ def list_attacked(
     attributes: Mapping[PeriodRef, AttributesRef],
     prepared: Mapping[str, Prepared],
 ) -> list[Attacked]:
-    """The sources with reviews enough up to last Sunday."""
+    """The sources with reviews enough up to last Sunday, if they are read."""
     until = find_refit_day(night.as_of)
     found = []
+    is_taught = text.is_taught(night.settings.extract)
     for source in sorted({period.source for period in periods}):
+        if is_taught and source not in night.probes:
+            continue
         own = [p for p in periods if p.source == source and p.end <= until]
         if sum(period.rows for period in own) >= night.settings.robustness.min_reviews:
             corpus = gather_corpus(night, source, own, attributes, until)

@@ -361,7 +361,8 @@ def embed_items(night: Night, periods: Sequence[PeriodRef]) -> dict[PeriodRef, F
 def fit_probes(night: Night, periods: Iterable[PeriodRef]) -> dict[str, FileRef]:
     """A probe a source, taught on the periods that its control basis is fitted on; {} when none is used.
 
-    It is fitted again only when these periods, what teaches it or its settings change.
+    It is fitted again only when these periods, what teaches it or its settings change. Of a source with
+    too few labels it is empty, and the night says so.
     """
     extract = night.settings.extract
     if not text.is_taught(extract):
@@ -386,7 +387,12 @@ def fit_probes(night: Night, periods: Iterable[PeriodRef]) -> dict[str, FileRef]
     }
     done: dict[str, FileRef] = night.engine.require(text.fit_probe, calls)
     night.keep([labels, *done.values()])
-    about = {source: text.describe_probe(ref, night.run) for source, ref in done.items()}
+    refused = {source: text.find_refusal(ref, night.run) for source, ref in done.items()}
+    night.notes += [
+        f"No reviews of {source} are read: {why}." for source, why in refused.items() if why
+    ]
+    night.probes = {source: ref for source, ref in done.items() if not refused[source]}
+    about = {source: text.describe_probe(ref, night.run) for source, ref in night.probes.items()}
     night.text_cost = {**(night.text_cost or {}), "probes": about}
     return done
 
@@ -398,7 +404,7 @@ def extract_attributes(
 
     `joined` maps periods to the longer ones that they are read in.
     """
-    night.probes = fit_probes(night, joined)
+    probes = fit_probes(night, joined)
     periods = list(dict.fromkeys(joined.values()))
     extract = text.trim_settings(night.settings.extract)
     shared = {
@@ -407,7 +413,7 @@ def extract_attributes(
         "extractor": choose_extractor(night),
     }
     calls = {
-        label_period(period): {"period": period, "probe": night.probes.get(period.source), **shared}
+        label_period(period): {"period": period, "probe": probes.get(period.source), **shared}
         for period in periods
     }
     done: dict[str, AttributesRef] = night.engine.require(text.extract_attributes, calls)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tasks.platform.errors import ConfigError, InputError
+from tasks.platform.errors import ConfigError
 from tasks.platform.labels import ABSENT, UNDECIDED
 from tasks.text.evaluate import read_answers
 from tasks.text.extract import (
@@ -26,6 +26,7 @@ from tasks.text.extract import (
     Extraction,
     Extractor,
 )
+from tasks.text.labelled import UntaughtError
 from tasks.text.probe import (
     FOLDS,
     Labels,
@@ -206,10 +207,10 @@ def fit_distilled(
 ) -> DistilledExtractor:
     """Fit the probe to a lesson; how well it agrees stands in `probe.about`.
 
-    Raises InputError when too few reviews are labelled.
+    Raises UntaughtError when too few reviews are labelled.
     """
     if len(lesson.texts) < MIN_LABELLED:
-        raise InputError(
+        raise UntaughtError(
             f"{len(lesson.texts)} labelled reviews were found, at least {MIN_LABELLED} are needed; "
             "label more, or give a larger sample"
         )

@@ -55,6 +55,15 @@ class Extraction:
     languages: tuple[str, ...] = ()
 
 
+def skip_all(reviews: Sequence[tuple[str, str]], reason: str) -> Extraction:
+    """What an extractor that cannot read finds: nothing, and every review is named with the reason."""
+    rows = [(review_id, reason) for review_id, _ in reviews]
+    return Extraction(
+        pl.DataFrame(schema=EXTRACTION_SCHEMA),
+        pl.DataFrame(rows, schema=SKIPPED_SCHEMA, orient="row"),
+    )
+
+
 class AttributeLike(Protocol):
     """A name and words that mean it."""
 

@@ -20,6 +20,10 @@ TEXT: Final = "text"
 Labels = npt.NDArray[np.int64]
 
 
+class UntaughtError(InputError):
+    """There are too few labels of these reviews to learn from; of others there may be enough."""
+
+
 def read_label_file(path: Path, *, name: str | None = None) -> pl.DataFrame:
     """The table of a CSV, Parquet or JSON-lines file; `name` is what it was called, with its suffix.
 
@@ -135,7 +139,7 @@ def find_places(table: pl.DataFrame, ids: Sequence[str]) -> npt.NDArray[np.int64
     rows = {value: row for row, value in enumerate(known) if value is not None}
     places = [rows.get(value, -1) for value in wanted]
     if not any(place >= 0 for place in places):
-        raise InputError(
+        raise UntaughtError(
             f"none of the {table.height} labelled lines is of a review that is read; "
             f"their {column} should say which"
         )

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from tasks.platform.errors import InputError
 from tasks.platform.labels import ABSENT, NEGATIVE, NEUTRAL, POSITIVE
+from tasks.text.labelled import UntaughtError
 from tasks.text.readings import Floats, Readings, pool_clauses
 
 CLASSES: Final = (POSITIVE, NEGATIVE, NEUTRAL, ABSENT)
@@ -137,7 +138,7 @@ def fit_probe(
     """
     classes = tuple(c for c in CLASSES if (labels[is_used] == c).any())
     if len(classes) < 2:
-        raise InputError(
+        raise UntaughtError(
             f"the labels hold {len(classes)} different answers; a probe needs at least two, "
             "label more reviews or let extract.distilled.sample be larger"
         )

@@ -23,6 +23,7 @@ from tasks.text.attribution import open_gradients
 from tasks.text.distilled import take_labels
 from tasks.text.encoder import Encoder
 from tasks.text.explain import explain_examples
+from tasks.text.extract import skip_all
 from tasks.text.extractors import (
     BY_LABELS,
     DISTILLED,
@@ -32,7 +33,7 @@ from tasks.text.extractors import (
     make_extractor,
     revise_extractor,
 )
-from tasks.text.labelled import match_lesson, read_label_file
+from tasks.text.labelled import UntaughtError, match_lesson, read_label_file
 from tasks.text.language import identify_languages
 from tasks.text.probe import decode_probe, encode_probe
 from tasks.text.store import EmbeddingStore
@@ -40,6 +41,8 @@ from tasks.text.summary import merge_summaries, summarise_attributes
 
 STORE = "embeddings"
 """Folder of the lake that holds the vectors."""
+UNTAUGHT = "too few labels to learn from"
+"""Why reviews of a source are unread for which no probe could be taught."""
 CANDIDATES = 4
 """Sentences kept per period, attribute and polarity, for the report to choose from."""
 
@@ -219,26 +222,37 @@ def fit_probe(
     labels: FileRef | None,
     run: RunContext,
 ) -> FileRef:
-    """Teach the probe of one source on the reviews of some periods; ratings are not looked at."""
+    """Teach the probe of one source on the reviews of some periods; ratings are not looked at.
+
+    Where there are too few labels of these reviews it is the reason in words, of no rows.
+    """
     frames = [read_reviews(period, run.site).select("review_id", "text") for period in periods]
     reviews = list(pl.concat(frames).iter_rows())
     store = open_store(_store_root(run), run.text)
     lesson = None
-    if labels is not None:
-        table = read_label_file(run.site.lake.locate(labels))
-        lesson = take_labels(*match_lesson(table, reviews, names=extract.names), name=BY_LABELS)
-    fitted = learn_extractor(
-        extract,
-        [text for _, text in reviews],
-        extract.attributes,
-        lambda texts: store.embed(texts).vectors,
-        lesson=lesson,
-        kept=run.site.lake.root / MODELS,
-    )
+    try:
+        if labels is not None:
+            table = read_label_file(run.site.lake.locate(labels))
+            lesson = take_labels(*match_lesson(table, reviews, names=extract.names), name=BY_LABELS)
+        fitted = learn_extractor(
+            extract,
+            [text for _, text in reviews],
+            extract.attributes,
+            lambda texts: store.embed(texts).vectors,
+            lesson=lesson,
+            kept=run.site.lake.root / MODELS,
+        )
+    except UntaughtError as error:
+        return run.site.lake.put_bytes("probes", ".txt", str(error).encode(), rows=0)
     return run.site.lake.put_bytes(
         "probes", ".safetensors", encode_probe(fitted.probe),
         rows=int(fitted.probe.about["n_labelled"]),
     )  # fmt: skip
+
+
+def find_refusal(probe: FileRef, run: RunContext) -> str | None:
+    """Why a source has no probe; None where it has one."""
+    return None if probe.rows else run.site.lake.read_bytes(probe).decode()
 
 
 def describe_probe(probe: FileRef, run: RunContext) -> dict[str, Any]:
@@ -255,17 +269,22 @@ def extract_attributes(
     probe: FileRef | None,
     run: RunContext,
 ) -> AttributesRef:
-    """Read the configured attributes out of a period's reviews; ratings are not looked at."""
+    """Read the configured attributes out of a period's reviews; ratings are not looked at.
+
+    By a `probe` that could not be taught none is read.
+    """
     reviews = read_reviews(period, run.site).select("review_id", "event_date", "text", "rating")
     store = open_store(_store_root(run), run.text)
     fitted = None if probe is None else run.site.lake.read_bytes(probe)
     kept = run.site.lake.root / MODELS
+    asked = list(zip(reviews["review_id"], reviews["text"], strict=True))
     started = time.monotonic()
-    found = make_extractor(extract, extractor.name, kept=kept, probe=fitted).extract(
-        list(zip(reviews["review_id"], reviews["text"], strict=True)),
-        attributes=extract.attributes,
-        embed=lambda texts: store.embed(texts).vectors,
-    )
+    if probe is not None and find_refusal(probe, run):
+        found = skip_all(asked, UNTAUGHT)
+    else:
+        found = make_extractor(extract, extractor.name, kept=kept, probe=fitted).extract(
+            asked, attributes=extract.attributes, embed=lambda texts: store.embed(texts).vectors
+        )
     seconds = round(time.monotonic() - started, 3)
     frame = (
         found.frame.filter(pl.col("is_mentioned"))

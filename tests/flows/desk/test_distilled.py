@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,9 @@ from flows.cli import app
 from flows.desk.texts import Teaching, check_teaching
 from tasks.platform.errors import ConfigError
 from tasks.platform.refs import FileRef
-from tasks.platform.settings import Settings, TextSettings
+from tasks.platform.settings import ExtractSettings, Settings, TextSettings
+from tasks.platform.site import resolve_site
+from tasks.platform.task import RunContext
 from tests.flows.conftest import CONFIG, Shop
 from tests.flows.nights import ran_stages, read_run, site_of
 from tests.text.conftest import build_tiny_model
@@ -75,6 +78,10 @@ def test_a_night_teaches_its_probe_once_and_anew_when_the_teacher_changes(
     assert probes(shop, by_labels)["teacher"].startswith("labels-")
     assert "text.explain_sentences" in ran_stages(by_labels)
     assert '<mark class="words">' in Path(by_labels["report"]).read_text()
+    write_labels(shop.folder, n=5)
+    few = shop.call("nightly")
+    assert any("No reviews of sample are read: 5 labelled" in said for said in few["messages"])
+    assert "probes" not in read_run(shop, few)["text"] or not read_run(shop, few)["text"]["probes"]
     write_labels(shop.folder, flip=-1)
     again = shop.call("nightly")
     assert {"text.fit_probe", "text.extract_attributes"} <= ran_stages(again)
@@ -206,6 +213,27 @@ def test_a_night_explains_no_words_where_no_network_reads() -> None:
         settings=Settings(text=TextSettings(precision="static")), probes={"shop": file}
     )
     assert stages.explain_sentences(night, {"shop": file}) == {}  # type: ignore[arg-type]
+
+
+def test_a_source_without_a_probe_is_told_and_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(root=tmp_path, extract=ExtractSettings(extractor="distilled"))
+    site = resolve_site(settings)
+    run = RunContext(run_id="r", events=str(tmp_path / "e"), site=site, text=settings.text)
+    fitted = FileRef(path="probe", sha256="0", size=1, rows=40)
+    refused = site.lake.put_bytes("probes", ".txt", b"2 labelled reviews were found", rows=0)
+    night = SimpleNamespace(
+        settings=settings, site=site, run=run, as_of=date(2024, 3, 5), notes=[], probes={},
+        text_cost=None, keep=lambda _: None,
+        engine=SimpleNamespace(require=lambda *_: {"shop": fitted, "mall": refused}),
+    )  # fmt: skip
+    monkeypatch.setattr(stages, "choose_extractor", lambda _: None)
+    monkeypatch.setattr(stages.text, "describe_probe", lambda ref, _: {"n_labelled": ref.rows})
+    assert stages.fit_probes(night, []) == {"shop": fitted, "mall": refused}  # type: ignore[arg-type]
+    assert night.probes == {"shop": fitted}
+    assert night.notes == ["No reviews of mall are read: 2 labelled reviews were found."]
+    assert night.text_cost == {"probes": {"shop": {"n_labelled": 40}}}
 
 
 def test_drivers_are_read_by_the_extractor_of_the_settings(
