@@ -7,11 +7,16 @@ candidates, and those are taken that predict the treatment or the outcome when w
 anyway has been accounted for: the union of two lassos (Belloni, Chernozhukov & Hansen 2014, "Inference
 on treatment effects after selection among high-dimensional controls"). Either one alone would leave
 out what the other calls for.
+
+A sign that is no letter (an emoji, a star) is a word of its own. Scripts that put no space between words
+are taken by letters and pairs of them (Manning, Raghavan & Schütze 2008, "Introduction to information
+retrieval", 2.2.1): an encoder of another language knows few of their signs, and tells none of the others.
 """
 
 import re
+import unicodedata
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +34,13 @@ MIN_SHARE: Final = 0.005
 MIN_NUMBERS: Final = 0.05
 """Numbers in fewer texts than this share are controlled for by the words beside them alone."""
 _NUMBER: Final = re.compile(r"(?<![\w.])\d{1,12}(?:\.\d{1,6})?(?![\w])")
+_UNSPACED: Final = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Thai and Lao, Burmese, Khmer; kana and Han."""
+_JOINER: Final = "\u200d"
+"""Between the parts of an emoji."""
 _ROWS_PER_COLUMN: Final = 15
 _CHOOSE_ROWS: Final = 10_000
 """Of longer tables a draw of so many rows chooses."""
@@ -84,6 +96,32 @@ def measure_numbers(texts: Sequence[str]) -> FloatArray:
     logs = np.where(has_any[:, None], logs, np.nanmean(logs, axis=0))
     columns = np.column_stack([has_any.astype(np.float64), logs])
     return _standardise(columns[:, np.ptp(columns, axis=0) > 0])
+
+
+def make_splitter(texts: Sequence[str]) -> Callable[[str], list[str]]:
+    """What takes any of `texts` apart into its words, in their order, repeated as they are.
+
+    Marks on letters belong to them: which there are is read off the texts.
+    """
+    seen = sorted(set().union(*texts))
+    marks = "".join(re.escape(sign) for sign in seen if unicodedata.category(sign).startswith("M"))
+    run = re.compile(
+        rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])\w[{marks}{_JOINER}]*)+|[^\w\s{marks}{_JOINER}]"
+    )
+    unspaced = re.compile(rf"[{_UNSPACED}]")
+
+    def split(text: str) -> list[str]:
+        words: list[str] = []
+        for found in run.findall(text):
+            words += _pair_letters(found) if unspaced.match(found) else [found]
+        return words
+
+    return split
+
+
+def _pair_letters(run: str) -> list[str]:
+    """The letters of a run, and each with the next."""
+    return [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
 
 
 def choose_columns(
@@ -149,7 +187,10 @@ def _mark_words(texts: Sequence[str]) -> tuple[FloatArray, list[str]]:
     from sklearn.feature_extraction.text import CountVectorizer
 
     least = max(MIN_TEXTS, int(np.ceil(MIN_SHARE * len(texts))))
-    reader = CountVectorizer(binary=True, min_df=least, max_df=1 - MIN_SHARE)
+    reader = CountVectorizer(
+        binary=True, min_df=least, max_df=1 - MIN_SHARE,
+        tokenizer=make_splitter([text.lower() for text in texts]), token_pattern=None,
+    )  # fmt: skip
     try:
         found: Any = reader.fit_transform(texts)
     except ValueError:  # no word is in enough texts

@@ -6,7 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.effects.controls.words import Text, choose_columns, measure_length, measure_numbers
+from tasks.effects.controls.words import (
+    Text,
+    choose_columns,
+    make_splitter,
+    measure_length,
+    measure_numbers,
+)
 from tasks.effects.table.estimate import estimate_table
 
 ROWS = 800
@@ -127,3 +133,32 @@ def test_a_number_in_a_text_that_confounds_is_controlled_for() -> None:
     )  # fmt: skip
     assert answer["estimates"][0]["ci_low"] < 1 < answer["estimates"][0]["ci_high"]
     assert answer["naive"]["ci_low"] > 2
+
+
+@pytest.mark.parametrize(
+    ("with_it", "without", "name"),
+    [
+        ("walks 😀 home", "walks 😡 home", "😀"),
+        ("gets grade a here", "gets grade b here", "a"),
+        ("毎日は筋肉です", "毎日は怠惰です", "筋肉"),
+        ("ผมฟิตแล้ว", "ผมขี้เกียจแล้ว", "ฟิ"),
+    ],
+)
+def test_sign_or_letters_that_confound_are_told_where_no_space_sets_them_apart(
+    with_it: str, without: str, name: str
+):
+    rng = np.random.default_rng(12)
+    said = rng.random(ROWS) < 0.5
+    texts = [with_it if one else without for one in said]
+    words = choose(texts, rng.normal(size=(ROWS, 20)), said + rng.normal(size=ROWS)).words
+    split = make_splitter(texts)
+    assert name in split(with_it)
+    assert set(words) & (set(split(with_it)) ^ set(split(without)))
+
+
+def test_marks_stay_with_their_letters_and_parts_of_an_emoji_make_no_empty_words():
+    texts = ["हिन्दी भाषा", "cafe\u0301 ❤️", "don't"]
+    split = make_splitter(texts)
+    assert [split(text) for text in texts] == [
+        ["हिन्दी", "भाषा"], ["cafe\u0301", "❤"], ["don", "'", "t"],
+    ]  # fmt: skip
