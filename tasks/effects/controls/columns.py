@@ -1,6 +1,6 @@
 """Columns of a table in memory, checked and made ready for an estimate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
@@ -25,6 +25,8 @@ from tasks.effects.controls.words import (
     Chosen,
     Text,
     choose_columns,
+    mark_empty,
+    measure_empty,
     measure_length,
     measure_numbers,
 )
@@ -190,11 +192,7 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
             *_describe_rest(frame, basis, spec.min_level_rows),
             *_describe_missing(holes, few=False),
         ),
-        hole=max(
-            (item for item in holes.items() if item[1] < 1),
-            key=lambda item: item[1],
-            default=("", 0.0),
-        ),
+        hole=_choose_hole(holes.items()),
         shared=_find_shared(frame, basis),
     )
 
@@ -203,6 +201,12 @@ def _count_missing(series: pl.Series) -> int:
     if series.dtype.is_numeric() or series.dtype.is_temporal():
         return int(np.isnan(read_numbers(series)).sum())
     return series.null_count()
+
+
+def _choose_hole(holes: Iterable[tuple[str, float]]) -> tuple[str, float]:
+    """The control that most rows lack, but not all."""
+    some = (item for item in holes if item[1] < 1)
+    return max(some, key=lambda item: item[1], default=("", 0.0))
 
 
 def _describe_missing(holes: Mapping[str, float], *, few: bool) -> list[str]:
@@ -256,14 +260,16 @@ def add_texts(
 ) -> Controls:
     """Each text column as further controls: its main directions, its length, and chosen words.
 
-    `targets` are treatment and outcome (n,), which the words are chosen by.
+    `targets` are treatment and outcome (n,), which the words are chosen by. Rows without a text are told
+    apart from the others, as those are that lack a number.
     """
     for name, part in parts.items():
         main = reduce_vectors(part.vectors)
         k = main.scores.shape[1]
         lesser = reduce_vectors(part.vectors, max_components=part.vectors.shape[1]).scores[:, k:]
         numbers = measure_numbers(part.texts)
-        scores = np.column_stack([main.scores, measure_length(part.texts), numbers])
+        lack, holes = mark_empty(part.texts), {name: measure_empty(part.texts)}
+        scores = np.column_stack([main.scores, measure_length(part.texts), lack, numbers])
         known = np.column_stack([controls.matrix, scores])
         chosen = choose_columns(part, main.scores, lesser, known, targets)
         columns = np.column_stack([scores, chosen.columns])
@@ -273,7 +279,15 @@ def add_texts(
             matrix=np.column_stack([controls.matrix, columns]),
             names=(*controls.names, *(f"{name}:text{i + 1}" for i in range(columns.shape[1]))),
             features=np.column_stack([controls.features, columns]),
-            notes=(*controls.notes, _describe_text(name, main, chosen, numbers)),
+            notes=(
+                *controls.notes,
+                _describe_text(name, main, chosen, numbers)
+                if columns.shape[1]
+                else f"control {name} does not vary",
+                *_describe_missing(holes, few=True),
+            ),
+            gaps=(*controls.gaps, *_describe_missing(holes, few=False)),
+            hole=_choose_hole([controls.hole, *holes.items()]),
         )
     return controls
 

@@ -81,6 +81,17 @@ def measure_length(texts: Sequence[str]) -> FloatArray:
     return _standardise(np.log1p(count_words(texts))[:, None])[:, 0]
 
 
+def measure_empty(texts: Sequence[str]) -> float:
+    """Share of the texts in which nothing but blanks stands, from 0 to 1; 0 of no texts."""
+    return sum(not text.strip() for text in texts) / max(len(texts), 1)
+
+
+def mark_empty(texts: Sequence[str]) -> FloatArray:
+    """Whether each text is empty, standardised, shape (n, 1), or (n, 0) where all are or none is."""
+    column = np.array([not text.strip() for text in texts], dtype=np.float64)[:, None]
+    return _standardise(column[:, np.ptp(column, axis=0) > 0])
+
+
 def measure_numbers(texts: Sequence[str]) -> FloatArray:
     """The first and the largest number that each text gives in digits, shape (n, 3) or (n, 0).
 
