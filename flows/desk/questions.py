@@ -63,11 +63,12 @@ def add_tones(
 ) -> tuple[pl.DataFrame, list[str]]:
     """The table and its controls with what each text column praises and blames, `<column>:praise` etc.
 
-    What is the same for all rows is left out: a text of another language, say.
+    What is the same for all rows is left out: a text of another language, say. A name that the table
+    has already gets a prime.
     """
     check_columns(frame, columns)
     found = {
-        f"{name}:{tone}": values
+        _find_free(f"{name}:{tone}", frame.columns): values
         for name in columns
         for tone, values in zip(
             TONES, measure_tones(frame[name].cast(pl.String).fill_null("").to_list()).T, strict=True
@@ -75,6 +76,12 @@ def add_tones(
         if len(np.unique(values)) > 1
     }
     return frame.with_columns(**found), [*controls, *found]
+
+
+def _find_free(name: str, taken: Sequence[str]) -> str:
+    while name in taken:
+        name += "'"
+    return name
 
 
 def estimate_source(

@@ -162,7 +162,7 @@ def ask(
     looks = find_codes(read_whole(kept, controls), built.matrix, d, y, codes)
     copies = find_copies(
         kept,
-        [treatment, *controls, *(vectors or {})],
+        list(dict.fromkeys([treatment, *controls, *(vectors or {})])),
         outcome=y,
         known=np.column_stack([d, built.matrix]),
         cluster=codes,

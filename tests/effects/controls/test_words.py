@@ -162,3 +162,17 @@ def test_marks_stay_with_their_letters_and_parts_of_an_emoji_make_no_empty_words
     assert [split(text) for text in texts] == [
         ["हिन्दी", "भाषा"], ["cafe\u0301", "❤"], ["don", "'", "t"],
     ]  # fmt: skip
+
+
+def test_a_column_may_be_a_category_and_a_text_at_once():
+    rng = np.random.default_rng(13)
+    said, noise = rng.random(ROWS) < 0.5, rng.normal(size=ROWS)
+    d = (rng.random(ROWS) < 0.3 + 0.4 * said).astype(int)
+    frame = pl.DataFrame(
+        {"city": np.where(said, "Lille", "Lyon"), "d": d, "y": d + 2 * said + noise}
+    )
+    found = estimate_table(
+        frame, outcome="y", treatment="d", controls=["city"], estimators=["plr"],
+        is_checked=False, vectors={"city": rng.normal(size=(ROWS, 5))},
+    )["estimates"][0]  # fmt: skip
+    assert found["ci_low"] < 1 < found["ci_high"]

@@ -22,6 +22,13 @@ def test_tones_of_a_text_column_become_controls_where_they_vary() -> None:
     assert table["about:tone"].to_list()[2] == 0
 
 
+def test_tones_leave_a_column_of_the_table_alone_that_is_called_as_they_are() -> None:
+    frame = pl.DataFrame({"about": ["Great.", "Terrible."], "about:praise": [7.0, 8.0]})
+    table, controls = add_tones(frame, ["about:praise"], ["about"])
+    assert table["about:praise"].to_list() == [7, 8]
+    assert controls[:2] == ["about:praise", "about:praise'"]
+
+
 def test_tones_of_no_rows_are_no_controls() -> None:
     frame = pl.DataFrame(schema={"about": pl.String, "x": pl.Int64})
     table, controls = add_tones(frame, ["x"], ["about"])
