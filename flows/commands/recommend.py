@@ -46,7 +46,9 @@ PART_WORDS = ("mean", "user", "item", "match", "features")
 
 def register(app: typer.Typer) -> None:
     """Add `recommend` and its commands to `whyrec`."""
-    room = typer.Typer(help="Recommend, free of selection bias.", no_args_is_help=True)
+    room = typer.Typer(
+        help="Recommend, corrected for selection as far as it is known.", no_args_is_help=True
+    )
     app.add_typer(room, name="recommend")
     room.callback()(describe)
     room.command("fit")(recommend_fit)
@@ -57,7 +59,7 @@ def register(app: typer.Typer) -> None:
 
 
 def describe() -> None:
-    """Recommend, free of selection bias."""
+    """Recommend, corrected for selection as far as it is known."""
 
 
 def recommend_fit(
@@ -92,7 +94,10 @@ def recommend_fit(
         if is_json:
             print_json(card)
         else:
+            doubts = card.pop("doubts")
             print_table(f"recommender in {card['path']}", ("of", "is"), list(card.items()))
+            for doubt in doubts:
+                print_line(doubt)
 
 
 def read_options(scale: str | None, relevant: float | None = None) -> Any:

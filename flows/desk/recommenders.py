@@ -18,8 +18,9 @@ from tasks.platform.site import resolve_site
 from tasks.platform.sql import read_sql
 from tasks.platform.warehouse import fetch_dicts
 from tasks.recommend.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from tasks.recommend.compare import doubt_propensities
 from tasks.recommend.data import Ratings
-from tasks.recommend.evaluate import evaluate_models
+from tasks.recommend.evaluate import NAIVE, evaluate_models
 from tasks.recommend.explain import split_prediction
 from tasks.recommend.fit import Plan, fit_recommender
 from tasks.recommend.logbook import Logbook
@@ -55,9 +56,10 @@ class Given:
 def fit_file(
     path: str, kind: str, plan: Plan, target: str, *, given: Given, log_folder: str | None = None
 ) -> dict[str, Any]:
-    """Fit a recommender to all ratings of a source but a random test, and write it; answers its card.
+    """Fit a recommender to all ratings of a source but a random test, and write it.
 
-    Propensities are those that the source gives, if any. `log_folder` gets TensorBoard scalars.
+    Answers its card, its `path`, and as `doubts` what it cannot correct, in words. Propensities are those
+    that the source gives, if any. `log_folder` gets TensorBoard scalars.
     """
     place = check_output(target)
     check_sample(path, given.sample)
@@ -68,7 +70,9 @@ def fit_file(
     with Logbook(Path(log_folder)) if log_folder else nullcontext() as book:
         checkpoint = fit_recommender(ratings, plan, known=known, watch=watch_steps(plan, book))
     write_output(place, lambda draft: draft.write_bytes(encode_checkpoint(checkpoint)))
-    return {**checkpoint.card, "path": str(place)}
+    card = checkpoint.card
+    doubts = doubt_propensities(card["propensities"]) if card["method"] != NAIVE else []
+    return {**card, "path": str(place), "doubts": doubts}
 
 
 def evaluate_file(

@@ -51,6 +51,21 @@ def can_tell(source: "Source") -> bool:
     return source.is_random_test and _say_few(source.test) is None
 
 
+def doubt_propensities(method: str) -> list[str]:
+    """What propensities by `method` (see `find_propensities`) do not correct for, in words.
+
+    Popularity and features foretell who rates what; a selection by the rating itself takes ratings that were
+    not selected to be seen (Schnabel et al. 2016, https://arxiv.org/abs/1602.05352, section 5).
+    """
+    if method not in ("popularity", "logistic"):
+        return []
+    by = "a logistic model of features" if method == "logistic" else "popularity"
+    return [
+        f"propensities by {by} do not see where ratings are given because they are high or low: "
+        "predictions stay as far off as that makes them; ratings exposed at random (--random-sample) would tell"
+    ]
+
+
 def list_doubts(
     source: "Source",
     propensities: Propensities,

@@ -11,7 +11,12 @@ import numpy as np
 
 from tasks.platform.errors import ConfigError, EstimationError
 from tasks.recommend import scores
-from tasks.recommend.compare import can_tell, compare_errors, list_doubts
+from tasks.recommend.compare import (
+    can_tell,
+    compare_errors,
+    doubt_propensities,
+    list_doubts,
+)
 from tasks.recommend.data import Codes, Floats, Ratings
 from tasks.recommend.debias import Recipe, fit_debiased
 from tasks.recommend.models import Recommender, choose_parts, make_inputs
@@ -26,6 +31,8 @@ MODELS: Final[Mapping[str, tuple[str, str]]] = {
     "dr": ("features", "dr"), "stabledr": ("features", "stabledr"),
 }  # fmt: skip
 """Names of the command: the parts of the model, and how it is trained."""
+NAIVE: Final = "naive"
+"""Trained without propensities."""
 
 
 @cache
@@ -181,17 +188,21 @@ def evaluate_models(
             for name in errors
             if (naive := find_naive(name)) in errors and naive != name
         ],
-        "doubts": list_doubts(
-            source, propensities, top_k=protocol["top_k"], n_sample=None if sample is None else len(sample),
-            lacks_features=not is_described(source.train)
-            and any(MODELS[name][0] == "features" for name in errors),
-        ),
+        "doubts": [
+            *list_doubts(
+                source, propensities, top_k=protocol["top_k"], n_sample=None if sample is None else len(sample),
+                lacks_features=not is_described(source.train)
+                and any(MODELS[name][0] == "features" for name in errors),
+            ),
+            *(doubt_propensities(method) if not source.is_random_test
+              and any(MODELS[name][1] != NAIVE for name in errors) else []),
+        ],
     }  # fmt: skip
 
 
 def find_naive(name: str) -> str:
     """The naive model of the same parts."""
-    return next(other for other, own in MODELS.items() if own == (MODELS[name][0], "naive"))
+    return next(other for other, own in MODELS.items() if own == (MODELS[name][0], NAIVE))
 
 
 def _evaluate_one(

@@ -44,6 +44,32 @@ def fit(folder: Path, rows: list[tuple[str, str, float]], options: Options | Non
     return Ask(out, None, None)
 
 
+def test_a_selection_by_the_rating_is_said_to_be_left_in_unless_a_random_sample_tells_of_it(
+    tmp_path: Path,
+) -> None:
+    path, out = write_ratings(tmp_path / "r.csv", draw_ratings()), str(tmp_path / "m.safetensors")
+    sample = write_ratings(tmp_path / "free.csv", draw_ratings(seed=1))
+    ips = Plan(model="mf-ips", power=0.5, penalty=0.5, steps=2)
+    told = fit_file(path, "table", ips, out, given=Given())["doubts"]
+    assert len(told) == 1
+    assert "popularity do not see where ratings are given because they are high" in told[0]
+    assert fit_file(path, "table", ips, out, given=Given(sample=sample))["doubts"] == []
+    assert fit_file(path, "table", PLAN, out, given=Given())["doubts"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("models", "is_told"), [(["mf-ips"], True), (["mf"], False)])
+def test_a_comparison_on_ratings_that_users_chose_says_what_propensities_do_not_see(
+    tmp_path: Path, models: list[str], is_told: bool
+) -> None:
+    path = write_ratings(tmp_path / "r.csv", draw_ratings())
+    sample = write_ratings(tmp_path / "free.csv", draw_ratings(seed=1))
+    found = evaluate_file(path, "table", models, seeds=1, given=Given())["doubts"]
+    assert any("do not see" in one for one in found) is is_told
+    free = evaluate_file(path, "table", models, seeds=1, given=Given(sample=sample))["doubts"]
+    assert not any("do not see" in one for one in free)
+
+
 def test_what_a_user_new_to_the_recommender_has_rated_is_not_listed(tmp_path: Path) -> None:
     rows = draw_ratings()
     ask = fit(tmp_path, rows)
