@@ -20,7 +20,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -99,14 +99,12 @@ def decode_moments(blob: bytes) -> tuple[Moments, tuple[str, ...]]:
     """What `encode_moments` wrote, without a copy; raises InputError for anything else."""
     try:
         start = 8 + int.from_bytes(blob[:8], "little")
-        header = json.loads(blob[8:start])
-        meta = json.loads(header["__metadata__"][_METADATA_KEY])
-        levels = tuple(meta.get("levels", ()))
+        head = _read_header(bytes(blob[8:start]))
         moments = Moments(
-            columns=tuple(meta["columns"]),
-            packed=_view_tensor(blob, start, header["packed"], "F64"),
-            rows=_view_tensor(blob, start, header["rows"], "I64"),
-            basis_sha256=meta["basis_sha256"],
+            columns=head.columns,
+            packed=_view_tensor(blob, start, head.packed, "F64"),
+            rows=_view_tensor(blob, start, head.rows, "I64"),
+            basis_sha256=head.basis_sha256,
         )
     except (
         KeyError,
@@ -118,7 +116,7 @@ def decode_moments(blob: bytes) -> tuple[Moments, tuple[str, ...]]:
     ) as error:
         raise InputError(f"not moments ({error!r}); compute them anew") from error
     _check_shapes(moments)
-    return moments, levels
+    return moments, head.levels
 
 
 def stable_bucket(user_ids: pl.Series, n_buckets: int, *, salt: str = "") -> IntArray:
@@ -316,6 +314,31 @@ def _unpacking(q: int) -> IntArray:
     square = np.zeros((q, q), dtype=np.int64)
     square[np.triu_indices(q)] = np.arange(q * (q + 1) // 2)
     return (square + np.triu(square, 1).T).ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class _Header:
+    """What a file of moments says of itself: `packed` and `rows` are entries of its tensors."""
+
+    columns: tuple[str, ...]
+    basis_sha256: str
+    levels: tuple[str, ...]
+    packed: dict[str, Any]
+    rows: dict[str, Any]
+
+
+@lru_cache(maxsize=64)
+def _read_header(text: bytes) -> _Header:
+    """The header of a safetensors file; the files of a window have one and the same."""
+    header = json.loads(text)
+    meta = json.loads(header["__metadata__"][_METADATA_KEY])
+    return _Header(
+        columns=tuple(meta["columns"]),
+        basis_sha256=meta["basis_sha256"],
+        levels=tuple(meta.get("levels", ())),
+        packed=header["packed"],
+        rows=header["rows"],
+    )
 
 
 def _view_tensor(blob: bytes, start: int, entry: dict[str, Any], dtype: str) -> NDArray[Any]:

@@ -64,7 +64,8 @@ def solve_ridge(
     gram: FloatArray, controls: IntArray, targets: IntArray, penalty: float
 ) -> FloatArray:
     """Ridge coefficients, shape (1 + p, t); the first control is the intercept, unpenalised."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+    from scipy.linalg import LinAlgError
+    from scipy.linalg.lapack import dpotrf, dpotrs
 
     square = gram[np.ix_(controls, controls)].copy()
     square[np.arange(1, len(controls)), np.arange(1, len(controls))] += penalty
@@ -72,8 +73,8 @@ def solve_ridge(
     try:
         if not (scale > 0).all():
             raise LinAlgError("a control is zero in all rows")
-        factor = cho_factor(square / np.outer(scale, scale), lower=True)
-        if np.diag(factor[0]).min() < 1e-7:
+        factor, failed_at = dpotrf(square / np.outer(scale, scale), lower=True)
+        if failed_at or np.diag(factor).min() < 1e-7:
             raise LinAlgError("controls are collinear")
     except LinAlgError as error:
         raise EstimationError(
@@ -81,7 +82,8 @@ def solve_ridge(
             "set a penalty above 0 or drop controls"
         ) from error
     cross = gram[np.ix_(controls, targets)]
-    solution: FloatArray = cho_solve(factor, cross / scale[:, None]) / scale[:, None]
+    scaled, _ = dpotrs(factor, cross / scale[:, None], lower=True)
+    solution: FloatArray = scaled / scale[:, None]
     return solution
 
 
