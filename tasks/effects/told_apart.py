@@ -46,8 +46,9 @@ def tell_apart(
 
     Keys: control, n, levels, attribute, contrast, by, std_error; a row for each control of `basis` with
     such levels, attribute and contrast. None of a control where there are fewer than two levels of two
-    reviews, or fewer than five reviews for each column and level; none of a contrast of which a side
-    never or always occurs. Whole users are drawn of more than `ROWS` reviews.
+    reviews, where more of these reviews are alone in their level than not, or with fewer than five reviews
+    for each column and level; none of a contrast of which a side never or always occurs. Whole users are
+    drawn of more than `ROWS` reviews.
     """
     panel = draw_users(panel, ROWS)
     rows: list[Row] = []
@@ -57,10 +58,12 @@ def tell_apart(
         codes = _code_levels(panel, term)
         kept = np.flatnonzero(np.bincount(codes + 1, minlength=2)[codes + 1] > 1)
         levels = len(np.unique(codes[kept][codes[kept] >= 0]))
+        alone = np.count_nonzero(codes >= 0) - np.count_nonzero(codes[kept] >= 0)
         there = panel[kept]
         names = [n for n in treatment_names(attributes) if 0 < there[n].sum() < there.height]
         width = 1 + len(basis.names) + len(names) + levels
-        if levels < 2 or there.height < _ROWS_A_COLUMN * width or not names:
+        is_thin = levels < 2 or alone > np.count_nonzero(codes[kept] >= 0)
+        if is_thin or there.height < _ROWS_A_COLUMN * width or not names:
             continue
         moved, pull = _compare(there, basis, names, outcome, codes[kept])
         for attribute in attributes:
@@ -110,7 +113,8 @@ def _weigh_gap(gap: Gap, row: Row, known: Mapping[tuple[str, str, str], Row]) ->
         return verdict, f"{in_part}; {told}, and its interval is {width:.2g} wide; {advice}"
     if chance > _TOO_WIDE * width:
         return "weak", f"{in_part}; {told}, too little known beside its interval; {advice}"
-    return "credible", f"{gap.control}: {gap}; {told}, which changes little"
+    beyond = f"{gap.control}: its levels beyond the {gap.columns} largest, told apart in {one['n']:,} reviews"
+    return "credible", f"{beyond}, change little ({tell_signed(by)} ± {chance:.2g})"
 
 
 def _code_levels(panel: pl.DataFrame, term: CategoricalTerm) -> IntArray:
