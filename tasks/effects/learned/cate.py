@@ -5,7 +5,7 @@ doubly robust score on the controls (Kennedy 2023, "Towards optimal doubly robus
 heterogeneous causal effects") and of the residual outcome on the residual treatment (Nie & Wager
 2021), and one effect for all. They are judged and stacked by the R-loss. Where effects hardly vary,
 the one effect for all takes the weight, and where the stack does not beat it on rows that did not
-choose the weights, it is the answer.
+choose the weights, or rows that it foretells to gain more do not, it is the answer.
 """
 
 from collections.abc import Mapping
@@ -152,14 +152,16 @@ def choose_effect(
         for name, effect in judged.items()
     ]
     stacked = next(loss for loss in losses if loss.name == "stack")
-    chosen = "stack" if stacked.gain > stacked.gain_error else "constant"
+    found = measure_slope(honest, rows, cluster)
+    is_told = found.slope is not None and found.slope > 0
+    chosen = "stack" if is_told and stacked.gain > stacked.gain_error else "constant"
     flat = np.full(len(fold), _one_effect(rows))
     return CateFit(
         effect=matrix @ weights if chosen == "stack" else flat,
         chosen=chosen,
         candidates=dict(candidates),
         losses=tuple(sorted(losses, key=lambda loss: loss.loss)),
-        heterogeneity=measure_slope(honest, rows, cluster),
+        heterogeneity=found,
     )
 
 

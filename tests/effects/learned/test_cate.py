@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from tasks.effects.learned.cate import Residuals, estimate_cate, measure_slope, residualise
+from tasks.effects.learned.cate import (
+    Residuals,
+    choose_effect,
+    estimate_cate,
+    measure_slope,
+    residualise,
+)
 from tasks.effects.learned.forest import estimate_forest
 from tests.effects.arms import Arms, make_arms
 
@@ -103,3 +109,16 @@ def test_scores_average_to_the_effect(varied):
     error = rows.score.std() / np.sqrt(ROWS)
     assert abs(rows.score.mean() - varied.truth("ate")) < 3 * error
     np.testing.assert_allclose(rows.treatment, varied.d - varied.e)
+
+
+@pytest.mark.parametrize(("sign", "chosen"), [(1.0, "stack"), (-1.0, "constant")])
+def test_effects_that_are_foretold_the_wrong_way_round_are_one_for_all(sign: float, chosen: str):
+    """They beat the constant by their level alone, which is off in its folds here."""
+    rng = np.random.default_rng(6)
+    x, moved = rng.normal(size=900), rng.choice([-0.5, 0.5], 900)
+    outcome = moved * (1 + 0.2 * x) + 0.3 * rng.normal(size=900)
+    rows = Residuals(outcome, moved, outcome / moved)
+    candidates = {"one": 1 + sign * 0.2 * x, "constant": np.zeros(900)}
+    found = choose_effect(candidates, rows, np.arange(900) % 3, np.arange(900))
+    assert found.chosen == chosen
+    assert found.effect.mean() == pytest.approx(1, abs=0.1)
