@@ -58,6 +58,9 @@ def conclude(panel: pl.DataFrame, *, told_on: pl.DataFrame | None = None) -> dic
     return {row["attribute"]: row for row in weighed if row["contrast"] == HEADLINE}
 
 
+@pytest.mark.filterwarnings(
+    "ignore:The design matrix is rank-deficient"
+)  # (other) is the dummies' sum
 def test_it_is_what_dummies_of_the_levels_do_to_least_squares():
     panel = make_panel(1, rows=3000, pull=0.3)
     basis = fit_basis(panel, SPEC)
