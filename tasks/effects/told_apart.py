@@ -21,7 +21,7 @@ from tasks.effects.basis import (
     read_levels,
     read_numbers,
 )
-from tasks.effects.controls.left_over import LEFT_OVER, SURE
+from tasks.effects.controls.left_over import LEFT_OVER, SURE, Z, is_little
 from tasks.effects.credibility import Finding, Verdict, weigh_row
 from tasks.effects.estimate import CONTRASTS, Row, contrast_weights
 from tasks.effects.gaps import Gap, find_gaps, list_shared, tell_codes
@@ -34,9 +34,6 @@ from tasks.platform.numbers import tell_signed
 ROWS: Final = 100_000
 """Reviews that are looked at, at most."""
 _ROWS_A_COLUMN: Final = 5
-_TOO_WIDE: Final = 0.5
-"""What chance alone may move, as a share of an interval's width, from which on nothing is told."""
-_Z: Final = 1.96
 
 
 def tell_apart(
@@ -106,15 +103,17 @@ def _weigh_gap(gap: Gap, row: Row, known: Mapping[tuple[str, str, str], Row]) ->
     one = known.get((gap.name, row["attribute"], row["contrast"]))
     if one is None:
         return "weak", f"{in_part}; {advice}"
-    width, by, chance = row["ci_high"] - row["ci_low"], one["by"], _Z * one["std_error"]
-    told = f"told apart in {one['n']:,} reviews, they move it by {tell_signed(by)} ± {chance:.2g}"
-    if abs(by) > SURE * one["std_error"] and abs(by) > LEFT_OVER * width:
+    width, by, error = row["ci_high"] - row["ci_low"], one["by"], one["std_error"]
+    told = (
+        f"told apart in {one['n']:,} reviews, they move it by {tell_signed(by)} ± {Z * error:.2g}"
+    )
+    if abs(by) > SURE * error and abs(by) > LEFT_OVER * width:
         verdict: Verdict = "not credible" if abs(by) > width else "weak"
         return verdict, f"{in_part}; {told}, and its interval is {width:.2g} wide; {advice}"
-    if chance > _TOO_WIDE * width:
+    if not is_little(by, error, width):
         return "weak", f"{in_part}; {told}, too little known beside its interval; {advice}"
     beyond = f"{gap.control}: its levels beyond the {gap.columns} largest, told apart in {one['n']:,} reviews"
-    return "credible", f"{beyond}, change little ({tell_signed(by)} ± {chance:.2g})"
+    return "credible", f"{beyond}, change little ({tell_signed(by)} ± {Z * error:.2g})"
 
 
 def _code_levels(panel: pl.DataFrame, term: CategoricalTerm) -> IntArray:

@@ -57,7 +57,7 @@ def check_attribute(reviews: Reviews, at: int, found: Interval) -> list[Finding]
     moves = [tell_levels_apart(slope, codes) for _, codes in built.shared]
     return [
         *(("weak", look) for look in looks),
-        *weigh_moves(built.shared, moves, found, who="the estimate"),
+        *weigh_moves(built.shared, moves, found, who="the estimate", in_part=built.in_part),
         *_check_hole(slope, said, built, found),
     ]
 

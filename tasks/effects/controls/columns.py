@@ -1,7 +1,7 @@
 """Columns of a table in memory, checked and made ready for an estimate."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -135,9 +135,10 @@ class Controls:
 
     `matrix` (n, p) is centred and scaled, its columns are called `names`; `features` (n, f) are
     numbers as they stand, NaN where missing, and one column for each of the larger levels. `gaps`
-    say which controls are adjusted for in part alone; `hole` is the control missing in most rows, but
-    not in all, and their share; `shared` are categories some levels of which share one column, with
-    codes (n,) of these levels, -1 in the other rows.
+    say which controls adjust for nothing or lack in many rows; `hole` is the control missing in most
+    rows, but not in all, and their share; `shared` are categories some levels of which share one column,
+    with codes (n,) of these levels, -1 in the other rows, and `in_part` says by name where these are
+    over a tenth of the rows.
     """
 
     matrix: FloatArray
@@ -147,6 +148,7 @@ class Controls:
     gaps: tuple[str, ...] = ()
     hole: tuple[str, float] = ("", 0.0)
     shared: tuple[tuple[str, IntArray], ...] = ()
+    in_part: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: int) -> Controls:
@@ -169,7 +171,8 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
     basis = fit_basis(frame, spec)
     holes = {name: _count_missing(frame[name]) / frame.height for name in controls}
     matrix = basis.transform(frame)
-    idle = [name for name in controls if name in basis.dropped and name in spec.numeric]
+    flat = [name for name in controls if name in basis.dropped and name in spec.numeric]
+    in_part, idle = _describe_rest(frame, basis, spec.min_level_rows)
     # Trees see the largest levels only: the others cost them much and are left to the lines.
     large = {
         f"{t.name}={level}"
@@ -177,23 +180,24 @@ def build_controls(frame: pl.DataFrame, controls: Sequence[str], *, max_levels: 
         for level in t.levels[1 : max_levels + 1]
     }
     levels = [i for i, name in enumerate(basis.names) if name in large]
-    numbers = [read_numbers(frame[name]) for name in spec.numeric if name not in idle]
+    numbers = [read_numbers(frame[name]) for name in spec.numeric if name not in flat]
     return Controls(
         matrix=matrix,
         names=basis.names,
         features=np.column_stack([*numbers, matrix[:, levels]]),
         notes=(
-            *(f"control {name} does not vary" for name in idle),
+            *(f"control {name} does not vary" for name in flat),
             *codes,
             *days,
             *_describe_missing(holes, few=True),
         ),
         gaps=(
-            *_describe_rest(frame, basis, spec.min_level_rows),
+            *idle,
             *_describe_missing(holes, few=False),
         ),
         hole=_choose_hole(holes.items()),
         shared=_find_shared(frame, basis),
+        in_part=in_part,
     )
 
 
@@ -235,9 +239,15 @@ def _find_shared(frame: pl.DataFrame, basis: Basis) -> tuple[tuple[str, IntArray
     return tuple(found)
 
 
-def _describe_rest(frame: pl.DataFrame, basis: Basis, least_rows: int) -> list[str]:
-    """Categorical controls of which many rows lie in levels that share one column."""
-    gaps = []
+def _describe_rest(
+    frame: pl.DataFrame, basis: Basis, least_rows: int
+) -> tuple[dict[str, str], list[str]]:
+    """Categorical controls of which over a tenth of the rows lie in levels that share one column.
+
+    By name, how far they are adjusted for; and of those that no level of which has `least_rows` rows,
+    that they adjust for nothing.
+    """
+    in_part, idle = {}, []
     for term in _list_categories(basis):
         levels = read_levels(frame[term.name])
         levels = levels.filter(levels != MISSING)
@@ -245,14 +255,16 @@ def _describe_rest(frame: pl.DataFrame, basis: Basis, least_rows: int) -> list[s
         if rest.len() <= MUCH * frame.height:
             continue
         if int(levels.unique_counts().to_numpy().max()) < least_rows:
-            how = f"adjusts for nothing: none of its {levels.n_unique():,} levels has {least_rows} rows"
-        else:
-            how = (
-                f"is adjusted for in part: {rest.n_unique():,} of its {levels.n_unique():,} levels, "
-                f"with {rest.len() / frame.height:.0%} of the rows, share one column"
+            idle.append(
+                f"control {term.name} adjusts for nothing: none of its {levels.n_unique():,} levels has "
+                f"{least_rows} rows; group them, or give numbers that tell them apart"
             )
-        gaps.append(f"control {term.name} {how}; group them, or give numbers that tell them apart")
-    return gaps
+            continue
+        in_part[term.name] = (
+            f"control {term.name} is adjusted for in part: {rest.n_unique():,} of its "
+            f"{levels.n_unique():,} levels, with {rest.len() / frame.height:.0%} of the rows, share one column"
+        )
+    return in_part, idle
 
 
 def add_texts(

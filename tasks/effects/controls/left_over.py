@@ -5,7 +5,7 @@ their bends, without and with it. That the slope moves beyond chance is judged b
 rows' influences on the two (Hausman 1978, "Specification tests in econometrics").
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,10 @@ from tasks.platform.numbers import tell_signed
 
 LEFT_OVER: Final = 0.25
 """Confounding left in, as a share of an interval's width, from which on it is no longer what it says."""
+_TOO_WIDE: Final = 0.5
+"""What chance alone may move, as a share of an interval's width, from which on nothing is told."""
+Z: Final = 1.96
+_ADVICE: Final = "group them, or give numbers that tell them apart"
 _ROWS: Final = 20_000
 SURE: Final = 2.81
 """Standard errors that chance exceeds in 1 of 200 cases."""
@@ -34,10 +38,11 @@ _NOTHING: Final = 1e-6
 
 @dataclass(frozen=True)
 class Move:
-    """How far a slope moves, per unit of the treatment, and whether that is beyond chance."""
+    """How far a slope moves, per unit of the treatment, with its standard error; whether beyond chance."""
 
     to: float
     by: float
+    error: float
     is_real: bool
 
 
@@ -90,7 +95,8 @@ def check_shared(question: Question, found: Interval) -> list[Finding]:
         question.memo["shared"] = [
             tell_levels_apart(make_slope(question), codes) for _, codes in question.shared
         ]
-    return weigh_moves(question.shared, question.memo["shared"], found, who="plr")
+    moves = question.memo["shared"]
+    return weigh_moves(question.shared, moves, found, who="plr", in_part=question.in_part)
 
 
 def weigh_moves(
@@ -99,20 +105,45 @@ def weigh_moves(
     found: Interval,
     *,
     who: str,
+    in_part: Mapping[str, str],
 ) -> list[Finding]:
-    """What the moves of `who` say of an estimate where levels, `shared` by name, are told apart."""
+    """What the moves of `who` say of an estimate where levels, `shared` by name, are told apart.
+
+    `in_part` says of the controls that are adjusted for in part how far, by name.
+    """
     findings: list[Finding] = []
     width = found.ci_high - found.ci_low
     for (name, codes), move in zip(shared, moves, strict=True):
         if move is None or not move.is_real or abs(move.by) <= LEFT_OVER * width:
+            if name in in_part:
+                findings.append(_weigh_part(in_part[name], codes, move, width, who))
             continue
+        where = in_part.get(name) or (
+            f"control {name}: {(codes >= 0).mean():.1%} of the rows lie in levels too small for a column each"
+        )
         said = (
-            f"control {name}: {(codes >= 0).mean():.1%} of the rows lie in levels too small for a column "
-            f"each, and these differ: told apart, they move {who} by {tell_signed(move.by)}, and the "
-            f"interval is {width:.2g} wide; group them, or give numbers that tell them apart"
+            f"{where}, and these differ: told apart, they move {who} by {tell_signed(move.by)}, and the "
+            f"interval is {width:.2g} wide; {_ADVICE}"
         )
         findings.append(("not credible" if abs(move.by) > width else "weak", said))
     return findings
+
+
+def _weigh_part(said: str, codes: IntArray, move: Move | None, width: float, who: str) -> Finding:
+    """Of a control that is adjusted for in part: whether it is known that this matters little."""
+    rows = np.bincount(codes[codes >= 0])
+    is_thin = rows[rows == 1].sum() > rows[rows > 1].sum()
+    if move is None or is_thin:
+        return "weak", f"{said}; {_ADVICE}"
+    told = f"{who}: {tell_signed(move.by)} ± {Z * move.error:.2g}"
+    if not is_little(move.by, move.error, width):
+        return "weak", f"{said}; told apart, too little is known ({told}); {_ADVICE}"
+    return "credible", f"{said}; told apart, they change little ({told})"
+
+
+def is_little(by: float, error: float, width: float) -> bool:
+    """Whether a move `by`, with its standard error, is known to be little beside an interval's `width`."""
+    return abs(by) <= LEFT_OVER * width and Z * error <= _TOO_WIDE * width
 
 
 def tell_levels_apart(slope: Slope, codes: IntArray) -> Move | None:
@@ -218,4 +249,4 @@ def _compare(plain: FloatArray, other: FloatArray, group: IntArray, unit: float)
     sums = np.bincount(np.unique(group, return_inverse=True)[1], pulls[1] - pulls[0])
     gap = slopes[1] - slopes[0]
     error = float(np.sqrt(sums @ sums))
-    return Move(slopes[1] * unit, gap * unit, abs(gap) > SURE * error)
+    return Move(slopes[1] * unit, gap * unit, error * unit, abs(gap) > SURE * error)

@@ -331,4 +331,4 @@ def _build_features(
     if columns.position is not None:
         frame = frame.with_columns(read_levels(frame[columns.position]).alias(columns.position))
     built = build_controls(frame, names, max_levels=max_levels)
-    return built.matrix, [*built.notes, *built.gaps]
+    return built.matrix, [*built.notes, *built.gaps, *built.in_part.values()]

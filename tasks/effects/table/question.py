@@ -43,9 +43,9 @@ class Question:
     G - 1, `clusters` their G names, and `folds` how many folds they are dealt into. `is_treated` (n,) is 0 or 1, None when
     the treatment has more than two values. `row` (n,) are the rows' places in the table that came
     in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range,
-    `doses` its distinct values in order; `gaps` say which controls are adjusted for in part, `hole`
-    which is missing in most rows, and their share, `shared` which have levels that share a column (see
-    `columns.Controls`); `copies` says how many rows equal others, and `dealt` which column tells groups
+    `doses` its distinct values in order; `gaps` say which controls adjust for nothing, lack in
+    many rows or look like codes, `hole` which is missing in most rows, and their share, `shared` which have
+    levels that share a column, and `in_part` where many rows lie there (see `columns.Controls`); `copies` says how many rows equal others, and `dealt` which column tells groups
     that were treated alike and go together, each empty where that is no fault. `memo` keeps what was
     learned, for the next who asks.
     """
@@ -71,6 +71,7 @@ class Question:
     dealt: str = ""
     hole: tuple[str, float] = ("", 0.0)
     shared: tuple[tuple[str, IntArray], ...] = ()
+    in_part: Mapping[str, str] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -188,6 +189,7 @@ def ask(
         dealt=dealt,
         hole=built.hole,
         shared=built.shared,
+        in_part=built.in_part,
         control_names=built.names,
         features=built.features,
         row=row,

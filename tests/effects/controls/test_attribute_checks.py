@@ -76,7 +76,7 @@ def test_small_shops_that_confound_within_their_shared_column_are_found() -> Non
 def test_small_shops_that_do_not_confound_are_not_accused() -> None:
     for seed in range(10):
         for row in drive(draw_shops(seed, confounds=0.0), "shop").values():
-            assert not says(row, "told apart")
+            assert not says(row, "these differ")
 
 
 def draw_hole(seed: int, *, share: float, confounds: float) -> pl.DataFrame:
