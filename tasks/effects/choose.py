@@ -72,12 +72,7 @@ def choose_basis_periods(
     recent = [period for period in periods if year_before <= period.start and period.end < quarter]
     if sum(known[period] for period in recent) >= min_rows:
         return recent
-    chosen: list[PeriodRef] = []
-    for period in sorted(periods, key=lambda period: period.start):
-        if sum(known[done] for done in chosen) >= min_rows:
-            break
-        chosen.append(period)
-    return chosen
+    return _take_until(sorted(periods, key=lambda period: period.start), known, min_rows)
 
 
 def name_window(days: int) -> str:
@@ -128,12 +123,20 @@ def choose_newest(
     periods: Sequence[PeriodRef], *, rows: Mapping[PeriodRef, int], least: int
 ) -> tuple[PeriodRef, ...]:
     """The newest of some periods that hold `least` rows together, in order of time; all if they hold fewer."""
+    newest_first = sorted(periods, key=lambda period: period.start, reverse=True)
+    return tuple(reversed(_take_until(newest_first, rows, least)))
+
+
+def _take_until(
+    periods: Sequence[PeriodRef], rows: Mapping[PeriodRef, int], least: int
+) -> list[PeriodRef]:
+    """The first of some periods that hold `least` rows together; all if they hold fewer."""
     chosen: list[PeriodRef] = []
-    for period in sorted(periods, key=lambda period: period.start, reverse=True):
+    for period in periods:
         if sum(rows[done] for done in chosen) >= least:
             break
         chosen.append(period)
-    return tuple(reversed(chosen))
+    return chosen
 
 
 def choose_attributes(effects: EffectsRef, most: int, run: RunContext) -> tuple[str, ...]:

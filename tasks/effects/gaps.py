@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import polars as pl
 
-from tasks.effects.basis import OTHER, Basis, CategoricalTerm, Term
+from tasks.effects.basis import MISSING, OTHER, Basis, CategoricalTerm, Term, read_levels
 from tasks.effects.credibility import Finding
-from tasks.effects.moments import INTERCEPT, Moments
+from tasks.effects.moments import INTERCEPT, IntArray, Moments
 from tasks.effects.panel import call_control
 from tasks.effects.ridge import locate
 
@@ -43,6 +44,14 @@ def list_shared(basis: Basis) -> list[CategoricalTerm]:
         for term in basis.terms
         if isinstance(term, CategoricalTerm) and f"{term.name}={OTHER}" in basis.names
     ]
+
+
+def code_shared(series: pl.Series, term: CategoricalTerm) -> IntArray:
+    """A code of each level of a column that shares the column of `term`, -1 in the other rows, shape (n,)."""
+    levels = read_levels(series, term.codes)
+    is_shared = ~levels.is_in([MISSING, *term.levels])
+    codes = levels.rank("dense").cast(pl.Int64).to_numpy()
+    return np.where(is_shared.to_numpy(), codes, -1)
 
 
 def find_gaps(basis: Basis, moments: Moments) -> list[Gap]:

@@ -99,7 +99,7 @@ def decode_moments(blob: bytes) -> tuple[Moments, tuple[str, ...]]:
     """What `encode_moments` wrote, without a copy; raises InputError for anything else."""
     try:
         start = 8 + int.from_bytes(blob[:8], "little")
-        head = _read_header(bytes(blob[8:start]))
+        head = _read_header(blob[8:start])
         moments = Moments(
             columns=head.columns,
             packed=_view_tensor(blob, start, head.packed, "F64"),

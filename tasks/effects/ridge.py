@@ -30,6 +30,13 @@ def take_out(base: FloatArray, columns: FloatArray) -> FloatArray:
     return left
 
 
+def centre_within(columns: FloatArray, place: IntArray) -> FloatArray:
+    """`columns` (n, m) less their means over the rows of one `place` (n,)."""
+    sums = np.stack([np.bincount(place, column) for column in columns.T], axis=1)
+    centred: FloatArray = columns - (sums / np.maximum(np.bincount(place), 1)[:, None])[place]
+    return centred
+
+
 def sum_by_fold(grams: FloatArray, fold: IntArray, folds: int) -> FloatArray:
     """Gram matrix of each fold, shape (K, q, q)."""
     return np.stack([grams[fold == k].sum(axis=0) for k in range(folds)])

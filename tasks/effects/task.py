@@ -184,8 +184,8 @@ def estimate_window(
 ) -> EffectsRef:
     """Effects of every attribute over one window of one source, by re-summing stored moments.
 
-    `basis` is the one that they were made with, `told` what its shared levels were found to move. `left_out` reviews of the window were not read; the
-    rows say so beside their `n`.
+    `basis` is the one that they were made with, `told` what its shared levels were found to move.
+    `left_out` reviews of the window were not read; the rows say so beside their `n`.
     """
     lake = run.site.lake
     total = sum_moments(Moments.from_bytes(lake.read_bytes(ref)) for ref in moments)

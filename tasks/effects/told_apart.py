@@ -14,20 +14,17 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.basis import (
-    MISSING,
     Basis,
-    CategoricalTerm,
     FloatArray,
-    read_levels,
     read_numbers,
 )
-from tasks.effects.controls.left_over import LEFT_OVER, SURE, Z, is_little
-from tasks.effects.credibility import Finding, Verdict, weigh_row
+from tasks.effects.controls.left_over import Z, find_paired, is_scattered, judge_move
+from tasks.effects.credibility import Finding, weigh_row
 from tasks.effects.estimate import CONTRASTS, Row, contrast_weights
-from tasks.effects.gaps import Gap, find_gaps, list_shared, tell_codes
+from tasks.effects.gaps import Gap, code_shared, find_gaps, list_shared, tell_codes
 from tasks.effects.moments import IntArray, Moments, factorise
 from tasks.effects.panel import treatment_names
-from tasks.effects.ridge import take_out
+from tasks.effects.ridge import centre_within, take_out
 from tasks.effects.second_opinion import draw_users
 from tasks.platform.numbers import tell_signed
 
@@ -52,14 +49,13 @@ def tell_apart(
     for term in list_shared(basis):
         if term.name not in panel.columns:
             continue
-        codes = _code_levels(panel, term)
-        kept = np.flatnonzero(np.bincount(codes + 1, minlength=2)[codes + 1] > 1)
+        codes = code_shared(panel[term.name], term)
+        kept = find_paired(codes)
         levels = len(np.unique(codes[kept][codes[kept] >= 0]))
-        alone = np.count_nonzero(codes >= 0) - np.count_nonzero(codes[kept] >= 0)
         there = panel[kept]
         names = [n for n in treatment_names(attributes) if 0 < there[n].sum() < there.height]
         width = 1 + len(basis.names) + len(names) + levels
-        is_thin = levels < 2 or alone > np.count_nonzero(codes[kept] >= 0)
+        is_thin = levels < 2 or is_scattered(codes)
         if is_thin or there.height < _ROWS_A_COLUMN * width or not names:
             continue
         moved, pull = _compare(there, basis, names, outcome, codes[kept])
@@ -107,21 +103,13 @@ def _weigh_gap(gap: Gap, row: Row, known: Mapping[tuple[str, str, str], Row]) ->
     told = (
         f"told apart in {one['n']:,} reviews, they move it by {tell_signed(by)} ± {Z * error:.2g}"
     )
-    if abs(by) > SURE * error and abs(by) > LEFT_OVER * width:
-        verdict: Verdict = "not credible" if abs(by) > width else "weak"
+    standing, verdict = judge_move(by, error, width)
+    if standing == "moves":
         return verdict, f"{in_part}; {told}, and its interval is {width:.2g} wide; {advice}"
-    if not is_little(by, error, width):
-        return "weak", f"{in_part}; {told}, too little known beside its interval; {advice}"
+    if standing == "open":
+        return verdict, f"{in_part}; {told}, too little known beside its interval; {advice}"
     beyond = f"{gap.control}: its levels beyond the {gap.columns} largest, told apart in {one['n']:,} reviews"
-    return "credible", f"{beyond}, change little ({tell_signed(by)} ± {Z * error:.2g})"
-
-
-def _code_levels(panel: pl.DataFrame, term: CategoricalTerm) -> IntArray:
-    """A code of each level that shares a column, -1 in the other rows, shape (n,)."""
-    levels = read_levels(panel[term.name], term.codes)
-    shares = ~levels.is_in([MISSING, *term.levels])
-    codes = levels.rank("dense").cast(pl.Int64).to_numpy()
-    return np.where(shares.to_numpy(), codes, -1)
+    return verdict, f"{beyond}, change little ({tell_signed(by)} ± {Z * error:.2g})"
 
 
 def _compare(
@@ -132,19 +120,12 @@ def _compare(
     plain = np.column_stack([basis.transform(panel), sides])
     place = np.unique(codes, return_inverse=True)[1]
     plain_effects, plain_weights, _ = _fit(plain - plain.mean(axis=0), len(names))
-    effects, weights, left = _fit(_centre(plain, place), len(names))
+    effects, weights, left = _fit(centre_within(plain, place), len(names))
     width = plain.shape[1] + int(place.max())
     moved = (weights - plain_weights) * left[:, None] * np.sqrt(len(left) / (len(left) - width))
     users = factorise(panel["user_id"])[0]
     pull: FloatArray = np.stack([np.bincount(users, one) for one in moved.T], axis=1)
     return effects - plain_effects, pull
-
-
-def _centre(values: FloatArray, place: IntArray) -> FloatArray:
-    """`values` (n, c) less their means by `place` (n,)."""
-    sums = np.stack([np.bincount(place, column) for column in values.T], axis=1)
-    centred: FloatArray = values - (sums / np.bincount(place)[:, None])[place]
-    return centred
 
 
 def _fit(columns: FloatArray, count: int) -> tuple[FloatArray, FloatArray, FloatArray]:

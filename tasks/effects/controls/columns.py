@@ -30,7 +30,7 @@ from tasks.effects.controls.words import (
     measure_length,
     measure_numbers,
 )
-from tasks.effects.gaps import MUCH
+from tasks.effects.gaps import MUCH, code_shared
 from tasks.effects.moments import IntArray, factorise
 from tasks.effects.read import TWICE
 from tasks.platform.errors import EstimationError, InputError
@@ -231,11 +231,9 @@ def _find_shared(frame: pl.DataFrame, basis: Basis) -> tuple[tuple[str, IntArray
     """Categories of which some rows lie in levels that share a column, with codes of these levels."""
     found = []
     for term in _list_categories(basis):
-        levels = read_levels(frame[term.name])
-        rest = ~levels.is_in([MISSING, *term.levels])
-        if rest.any():
-            codes = levels.rank("dense").cast(pl.Int64).to_numpy()
-            found.append((term.name, np.where(rest.to_numpy(), codes, -1)))
+        codes = code_shared(frame[term.name], term)
+        if (codes >= 0).any():
+            found.append((term.name, codes))
     return tuple(found)
 
 

@@ -7,15 +7,15 @@ rows' influences on the two (Hausman 1978, "Specification tests in econometrics"
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.credibility import Finding
+from tasks.effects.credibility import Finding, Verdict
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
-from tasks.effects.ridge import take_out
+from tasks.effects.ridge import centre_within, take_out
 from tasks.effects.table.linear import find_wide_controls
 from tasks.effects.table.question import Question
 from tasks.platform.numbers import tell_signed
@@ -27,23 +27,28 @@ _TOO_WIDE: Final = 0.5
 Z: Final = 1.96
 _ADVICE: Final = "group them, or give numbers that tell them apart"
 _ROWS: Final = 20_000
-SURE: Final = 2.81
+_SURE: Final = 2.81
 """Standard errors that chance exceeds in 1 of 200 cases."""
 _MIN_LEVELS: Final = 10
 _ROUNDS: Final = 20
 _MOST_SLOPES: Final = 5
 _DIFFERS_P: Final = 1e-3
 _NOTHING: Final = 1e-6
+Standing = Literal["moves", "open", "little"]
 
 
 @dataclass(frozen=True)
 class Move:
-    """How far a slope moves, per unit of the treatment, with its standard error; whether beyond chance."""
+    """How far a slope moves, per unit of the treatment, with its standard error."""
 
     to: float
     by: float
     error: float
-    is_real: bool
+
+    @property
+    def is_real(self) -> bool:
+        """Beyond chance."""
+        return abs(self.by) > _SURE * self.error
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,39 +116,61 @@ def weigh_moves(
 
     `in_part` says of the controls that are adjusted for in part how far, by name.
     """
-    findings: list[Finding] = []
     width = found.ci_high - found.ci_low
-    for (name, codes), move in zip(shared, moves, strict=True):
-        if move is None or not move.is_real or abs(move.by) <= LEFT_OVER * width:
-            if name in in_part:
-                findings.append(_weigh_part(in_part[name], codes, move, width, who))
-            continue
-        where = in_part.get(name) or (
+    findings = [
+        _weigh_one(codes, move, width, who, name=name, part=in_part.get(name))
+        for (name, codes), move in zip(shared, moves, strict=True)
+    ]
+    return [finding for finding in findings if finding is not None]
+
+
+def _weigh_one(
+    codes: IntArray, move: Move | None, width: float, who: str, *, name: str, part: str | None
+) -> Finding | None:
+    """What one move says; None where it says nothing and no `part` of the control is left out."""
+    if move is None:
+        return ("weak", f"{part}; {_ADVICE}") if part else None
+    standing, verdict = judge_move(move.by, move.error, width)
+    if standing == "moves":
+        where = part or (
             f"control {name}: {(codes >= 0).mean():.1%} of the rows lie in levels too small for a column each"
         )
-        said = (
+        return verdict, (
             f"{where}, and these differ: told apart, they move {who} by {tell_signed(move.by)}, and the "
             f"interval is {width:.2g} wide; {_ADVICE}"
         )
-        findings.append(("not credible" if abs(move.by) > width else "weak", said))
-    return findings
-
-
-def _weigh_part(said: str, codes: IntArray, move: Move | None, width: float, who: str) -> Finding:
-    """Of a control that is adjusted for in part: whether it is known that this matters little."""
-    rows = np.bincount(codes[codes >= 0])
-    is_thin = rows[rows == 1].sum() > rows[rows > 1].sum()
-    if move is None or is_thin:
-        return "weak", f"{said}; {_ADVICE}"
+    if part is None:
+        return None
+    if is_scattered(codes):
+        return "weak", f"{part}; {_ADVICE}"
     told = f"{who}: {tell_signed(move.by)} ± {Z * move.error:.2g}"
-    if not is_little(move.by, move.error, width):
-        return "weak", f"{said}; told apart, too little is known ({told}); {_ADVICE}"
-    return "credible", f"{said}; told apart, they change little ({told})"
+    if standing == "little":
+        return verdict, f"{part}; told apart, they change little ({told})"
+    return verdict, f"{part}; told apart, too little is known ({told}); {_ADVICE}"
 
 
-def is_little(by: float, error: float, width: float) -> bool:
-    """Whether a move `by`, with its standard error, is known to be little beside an interval's `width`."""
-    return abs(by) <= LEFT_OVER * width and Z * error <= _TOO_WIDE * width
+def judge_move(by: float, error: float, width: float) -> tuple[Standing, Verdict]:
+    """What a move `by`, with its standard error, means for an estimate whose interval is `width` wide.
+
+    "moves": by a good part of it, beyond chance; "little": known to be little; "open": neither is known.
+    """
+    if abs(by) > max(_SURE * error, LEFT_OVER * width):
+        return "moves", "not credible" if abs(by) > width else "weak"
+    if abs(by) <= LEFT_OVER * width and Z * error <= _TOO_WIDE * width:
+        return "little", "credible"
+    return "open", "weak"
+
+
+def find_paired(codes: IntArray) -> IntArray:
+    """The rows that are not alone in their level, in their order; `codes` (n,) as `code_shared` gives them."""
+    rows: IntArray = np.flatnonzero(np.bincount(codes + 1, minlength=2)[codes + 1] > 1)
+    return rows
+
+
+def is_scattered(codes: IntArray) -> bool:
+    """Whether of the rows in levels that share a column more are alone in theirs than not."""
+    paired = int((codes[find_paired(codes)] >= 0).sum())
+    return int((codes >= 0).sum()) > 2 * paired
 
 
 def tell_levels_apart(slope: Slope, codes: IntArray) -> Move | None:
@@ -152,7 +179,7 @@ def tell_levels_apart(slope: Slope, codes: IntArray) -> Move | None:
     Rows of one level are then compared with one another alone (fixed effects of these levels).
     `codes` (n,) are levels, -1 for rows that are compared with one another.
     """
-    rows = np.flatnonzero(np.bincount(codes + 1, minlength=2)[codes + 1] > 1)[:_ROWS]
+    rows = find_paired(codes)[:_ROWS]
     levels, place = np.unique(codes[rows], return_inverse=True)
     if (levels >= 0).sum() < _MIN_LEVELS:
         return None
@@ -163,9 +190,7 @@ def tell_levels_apart(slope: Slope, codes: IntArray) -> Move | None:
     q = np.linalg.qr(x)[0]
     apart = plain
     for _ in range(_ROUNDS):
-        sums = np.stack([np.bincount(place, side) for side in apart.T], axis=1)
-        means = (sums / np.bincount(place)[:, None])[place]
-        apart = apart - means
+        apart = centre_within(apart, place)
         apart = apart - q @ (q.T @ apart)
     group = np.where(is_free, len(levels) + np.arange(len(rows)), place)
     if slope.is_clustered:
@@ -181,8 +206,7 @@ def compare_within(slope: Slope, codes: IntArray) -> Move | None:
     """
     sides = np.column_stack([slope.known, slope.treatment, slope.outcome])
     plain = sides - sides.mean(axis=0)
-    sums = np.stack([np.bincount(codes, side) for side in sides.T], axis=1)
-    within = sides - (sums / np.maximum(np.bincount(codes), 1)[:, None])[codes]
+    within = centre_within(sides, codes)
     left, apart = (take_out(z[:, :-2], z[:, -2:]) for z in (plain, within))
     return _compare(left, apart, slope.cluster, slope.unit)
 
@@ -249,4 +273,4 @@ def _compare(plain: FloatArray, other: FloatArray, group: IntArray, unit: float)
     sums = np.bincount(np.unique(group, return_inverse=True)[1], pulls[1] - pulls[0])
     gap = slopes[1] - slopes[0]
     error = float(np.sqrt(sums @ sums))
-    return Move(slopes[1] * unit, gap * unit, error * unit, abs(gap) > SURE * error)
+    return Move(slopes[1] * unit, gap * unit, error * unit)

@@ -45,9 +45,9 @@ class Question:
     in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range,
     `doses` its distinct values in order; `gaps` say which controls adjust for nothing, lack in
     many rows or look like codes, `hole` which is missing in most rows, and their share, `shared` which have
-    levels that share a column, and `in_part` where many rows lie there (see `columns.Controls`); `copies` says how many rows equal others, and `dealt` which column tells groups
-    that were treated alike and go together, each empty where that is no fault. `memo` keeps what was
-    learned, for the next who asks.
+    levels that share a column, and `in_part` where many rows lie there (see `columns.Controls`);
+    `copies` says how many rows equal others, and `dealt` which column tells groups that were treated alike
+    and go together, each empty where that is no fault. `memo` keeps what was learned, for the next who asks.
     """
 
     outcome: FloatArray
