@@ -251,7 +251,10 @@ def find_unchanged(night: Night) -> dict[str, Any] | None:
 
 
 def repeat_night(night: Night, before: dict[str, Any]) -> dict[str, Any]:
-    """Answer for a night of which nothing changed: all of its tasks count as cached."""
+    """Answer for a night of which nothing changed: all of its tasks count as cached.
+
+    What a channel did not take of it the last time is told again.
+    """
     tasks = dict.fromkeys(before["tasks"], 0)
     tasks["cached"] = (
         before["tasks"]["ran"] + before["tasks"]["cached"] + before["tasks"]["retried"]
@@ -271,6 +274,7 @@ def repeat_night(night: Night, before: dict[str, Any]) -> dict[str, Any]:
         "repeats": before.get("repeats") or before["run_id"],
         "events": [{**event, "state": "cached", "seconds": 0.0} for event in before["events"]],
     }
+    document["alerts"] = send_alerts(night, document)
     write_json(Path(night.run.events).with_name(RUN_FILE), document)
     return document
 

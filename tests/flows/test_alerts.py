@@ -23,7 +23,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
-from flows.alerts import find_easier, find_happenings, find_turned, send_alerts, try_channels
+from flows.alerts import (
+    Happening,
+    find_easier,
+    find_happenings,
+    find_turned,
+    send_alerts,
+    try_channels,
+)
 from flows.engine import Failure
 from tasks.ingest.sample import WorldSpec
 from tasks.ingest.sample_drops import write_drops
@@ -32,6 +39,7 @@ from tasks.platform.notify import Channel, Message, deliver, list_channels
 from tasks.platform.settings import AlertSettings, load_settings
 from tasks.platform.site import resolve_site
 from tests.flows.conftest import CONFIG, Shop
+from tests.flows.conftest import Night as FinishedNight
 
 SECRETS = ("tok3n-of-the-hook", "pa55word-of-the-mail", "b3arer-of-the-hook", "k3y-of-a-service")
 HOOK, PASSWORD, BEARER, SERVICE = SECRETS
@@ -396,6 +404,23 @@ def test_what_is_unforeseen_does_not_stop_the_night(
     assert send_alerts(night, account(night)) == [
         {"event": None, "channel": None, "status": "failed", "why": "RuntimeError"}
     ]
+
+
+@pytest.mark.slow
+def test_what_did_not_get_through_is_told_by_the_next_run_of_an_unchanged_night(
+    done: FinishedNight, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = Happening("verdict", "shop/size: weak", "size: +0.1 credible, now +0.1 weak")
+    monkeypatch.setattr("flows.alerts.find_turned", lambda _: [turned])
+    shop = done.shop.copy(tmp_path / "shop")
+    shop.extra["WHYREC_ALERTS__WEBHOOK_URL"] = f"{receiver.url}/{HOOK}"
+    receiver.refusals, receiver.code = 1, 404
+    answers = [shop.call("nightly") for _ in range(3)]
+    assert [answer["tasks"]["ran"] for answer in answers] == [0, 0, 0]
+    assert [answer["alerts"][0]["status"] for answer in answers] == [
+        "failed", "sent", "told before",
+    ]  # fmt: skip
+    assert len(receiver.posts) == 2
 
 
 @pytest.mark.slow
