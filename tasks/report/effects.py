@@ -35,6 +35,11 @@ class EffectGroup:
         return sum(row.verdict == "credible" for row in self.rows)
 
     @property
+    def n_unjudged(self) -> int:
+        """Headline rows without a result: too few reviews speak of them."""
+        return sum(row.verdict == "no result" for row in self.rows)
+
+    @property
     def first(self) -> EffectRow:
         """Any row: window dates and outcome are the same in all of them."""
         return self.rows[0]

@@ -34,6 +34,7 @@ class GroupView:
     rows: tuple[EffectRow, ...]
     n: int
     n_credible: int
+    n_unjudged: int
     truth: tuple[float | None, ...]
     cover_words: tuple[str, ...]
     n_truth: int
@@ -70,6 +71,7 @@ def view_group(
         rows=group.rows,
         n=max(row.n for row in group.rows),
         n_credible=group.n_credible,
+        n_unjudged=group.n_unjudged,
         truth=truth,
         cover_words=tuple({True: "inside", False: "outside", None: ""}[hit] for hit in covered),
         n_truth=sum(hit is not None for hit in covered),

@@ -48,3 +48,8 @@ class IndexNight(Row):
     n_effects: Count = 0
     n_flipped: Count | None = None
     n_real: Count | None = None
+
+    @property
+    def n_judged(self) -> int:
+        """Headline effects that have a result."""
+        return self.n_effects - (self.n_no_result or 0)

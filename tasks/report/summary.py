@@ -101,6 +101,11 @@ class NightSummary:
     words: dict[str, int]
     n_flipped: int
 
+    @property
+    def n_judged(self) -> int:
+        """Headline effects that have a result."""
+        return self.n_effects - self.verdicts["no result"]
+
 
 def summarise_night(report: NightReport, changes: Sequence[EffectChange]) -> NightSummary:
     """Verdict, paragraph and lists of one night; `changes` are those since the previous one."""
@@ -135,17 +140,24 @@ def _write_headline(
 ) -> str:
     """The verdict, and the one fact that goes with it."""
     words = _HEADLINES[verdict]
-    total = sum(len(group.rows) for group in groups)
-    credible = sum(group.n_credible for group in groups)
+    credible, judged, unjudged = _count_effects(groups)
     if verdict == "held" and totals.drops_published:
         words = f"Partly {words[0].lower()}{words[1:]}"
-    if verdict == "good" and total:
-        return f"{words}: {credible:,} of {format_plural(total, 'effect')} credible"
+    if verdict == "good" and judged:
+        more = f", {unjudged:,} more without a result" if unjudged else ""
+        return f"{words}: {credible:,} of {format_plural(judged, 'effect')} credible{more}"
     if verdict == "failed" and totals.unaccounted:
         return f"{words}: {format_plural(totals.unaccounted, 'row')} cannot be explained"
     if verdict in {"care", "failed", "held"} and n_problems:
         return f"{words}: {format_plural(n_problems, 'thing')} to look at"
     return words
+
+
+def _count_effects(groups: Sequence[EffectGroup]) -> tuple[int, int, int]:
+    """Headline effects that are credible, that could be judged, and that could not."""
+    unjudged = sum(group.n_unjudged for group in groups)
+    judged = sum(len(group.rows) for group in groups) - unjudged
+    return sum(group.n_credible for group in groups), judged, unjudged
 
 
 def count_rows(report: NightReport) -> Totals:
@@ -268,13 +280,17 @@ def _tell_checks(checks: Sequence[CheckRow]) -> Iterable[str]:
 
 
 def _tell_effects(report: NightReport, groups: Sequence[EffectGroup]) -> Iterable[str]:
-    total = sum(len(group.rows) for group in groups)
-    credible = sum(group.n_credible for group in groups)
-    if not total:
-        yield "No effects were estimated."
+    credible, judged, unjudged = _count_effects(groups)
+    if not judged:
+        why = ": too few reviews speak of any" if unjudged else ""
+        yield f"No effects were estimated{why}."
         return
     verb = "is" if credible == 1 else "are"
-    yield f"{capitalise(tell_count(credible))} of {tell_plural(total, 'effect')} {verb} credible."
+    more = f"; of {tell_count(unjudged)} more too few reviews speak" if unjudged else ""
+    yield (
+        f"{capitalise(tell_count(credible))} of {tell_plural(judged, 'effect')} {verb} "
+        f"credible{more}."
+    )
     findings = _pick_findings(groups)
     if findings:
         yield end_sentence(_phrase_effects(findings, report, with_source=_has_sources(groups)))

@@ -29,7 +29,7 @@ def make_calm_night(**changes: Any) -> NightReport:
 def test_a_calm_night_is_good_to_use() -> None:
     summary = summarise(make_calm_night())
     assert summary.verdict == "good"
-    assert summary.headline == "Good to use: 5 of 8 effects credible"
+    assert summary.headline == "Good to use: 5 of 7 effects credible, 1 more without a result"
     assert summary.problems == ()
 
 
@@ -38,7 +38,18 @@ def test_the_paragraph_says_what_happened_and_what_costs_stars() -> None:
     assert "All four drops were published (13 March 2024 to 14 March 2024)." in lede
     assert "Of 1,843 rows read, 1,799 were published, 12 quarantined and 32 left out" in lede
     assert "All four checks passed." in lede
-    assert "Five of eight effects are credible. Complaints about durability cost 0.77 stars" in lede
+    assert "Five of seven effects are credible; of one more too few reviews speak." in lede
+    assert "Complaints about durability cost 0.77 stars" in lede
+
+
+def test_effects_without_a_result_are_not_counted_as_found_wanting() -> None:
+    rows = [
+        {**row, "verdict": "no result", "estimate": None, "ci_low": None, "ci_high": None}
+        for row in make_effects()
+    ]
+    summary = summarise(make_calm_night(effects=rows, previous_effects=[], moved=[]))
+    assert summary.headline == "Good to use"
+    assert "No effects were estimated: too few reviews speak of any." in summary.lede
 
 
 def test_refuted_effects_are_named_with_what_refuted_them() -> None:
@@ -97,7 +108,7 @@ def test_a_harmful_praise_is_said_to_cost() -> None:
 def test_sources_are_named_where_there_is_more_than_one() -> None:
     effects = [*make_effects(), *make_effects(source="musical")]
     lede = " ".join(summarise(make_calm_night(effects=effects)).lede)
-    assert "Ten of 16 effects" in lede or "10 of 16 effects" in lede
+    assert "10 of 14 effects are credible; of two more too few reviews speak." in lede
     assert "in musical" in lede
 
 
