@@ -55,6 +55,7 @@ KEYS: Final[Mapping[str, str]] = {
     "truth": "true effects of a simulated world",
     "attributes": "how often reviews speak of each attribute, with sentences",
     "drops": "row accounting of every drop shown",
+    "imports": "row accounting of the files imported by hand that the night sees, the largest first",
     "quarantine": "examples of refused rows",
     "freshness": "newest drop of each source",
     "checks": "every quality check",

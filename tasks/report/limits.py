@@ -40,6 +40,7 @@ class Limits:
     """Most rows per table; `items` bounds every list or mapping inside a row."""
 
     drops: int = 120
+    imports: int = 40
     quarantine: int = 30
     checks: int = 200
     effects: int = 300
@@ -107,6 +108,7 @@ def cap_night(
     capped = report.model_copy(
         update={
             "drops": _trim_drops(take("drops", sort_drops(report.drops), limits.drops), limits),
+            "imports": take("imports", report.imports, limits.imports),
             "quarantine": take("quarantined rows", report.quarantine, limits.quarantine),
             "freshness": take("sources", report.freshness, limits.freshness),
             "checks": _trim_checks(

@@ -114,6 +114,23 @@ class DropRow(Row):
         return self.rows_read - known
 
 
+class ImportRow(Row):
+    """One table of a file imported by hand. Grain: source, table, file.
+
+    Its rows are those of days from `first_date` to `last_date`; None where they have no day.
+    """
+
+    source: Name
+    table: Name = Field(default="reviews", validation_alias=AliasChoices("table", "table_name"))
+    drop_id: Name
+    first_date: date | None = None
+    last_date: date | None = None
+    rows_read: Count = 0
+    rows_published: Count = 0
+    rows_quarantined: Count = 0
+    rows_duplicate: Count = 0
+
+
 class QuarantineExample(Row):
     """One refused row, as it was delivered."""
 
@@ -468,6 +485,7 @@ class NightReport(BaseModel):
     as_of: date
     reproducibility: Reproducibility
     drops: tuple[DropRow, ...] = ()
+    imports: tuple[ImportRow, ...] = ()
     quarantine: tuple[QuarantineExample, ...] = ()
     freshness: tuple[FreshnessRow, ...] = ()
     checks: tuple[CheckRow, ...] = ()

@@ -206,7 +206,7 @@ def _write_lede(
 
 def _tell_drops(report: NightReport, totals: Totals) -> Iterable[str]:
     if not totals.drops:
-        yield "No drop arrived."
+        yield "No drop arrived" + _tell_imports(report) + "."
         return
     if totals.unaccounted:
         yield (
@@ -223,6 +223,15 @@ def _tell_drops(report: NightReport, totals: Totals) -> Iterable[str]:
         f"{format_count(totals.duplicate)} left out as duplicates"
         + (f"; {format_count(totals.held_back)} are held back." if totals.held_back else ".")
     )
+
+
+def _tell_imports(report: NightReport) -> str:
+    """Where what is concluded comes from, when nothing is delivered by date."""
+    rows = sum(row.rows_published for row in report.imports)
+    if not rows:
+        return ""
+    count = tell_plural(len(report.imports), "import")
+    return f"; {format_plural(rows, 'row')} of {count} by hand {'is' if rows == 1 else 'are'} read"
 
 
 def _tell_redelivered(report: NightReport) -> Iterable[str]:

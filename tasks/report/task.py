@@ -135,6 +135,7 @@ def gather_facts(
         previous = fetch_dicts(connection, read_sql("marts/effects_previous"), {"as_of": as_of})
         due = {"as_of": as_of, "sources": sorted(sources)}
         freshness = fetch_dicts(connection, read_sql("raw/freshness_select"), due)
+        imports = fetch_dicts(connection, read_sql("raw/imports_select"), {"as_of": as_of})
         usual = fetch_dicts(
             connection, read_sql("raw/drops_usual"), {"as_of": as_of, "most": USUAL_DROPS}
         )
@@ -144,6 +145,7 @@ def gather_facts(
     facts = {
         "as_of": as_of,
         "drops": list(drops),
+        "imports": imports,
         "checks": [_read_check(row) for row in checks],
         "quarantine": refused,
         "freshness": [

@@ -53,3 +53,23 @@ def test_a_source_of_which_nothing_was_ever_published_is_told(run: RunContext) -
     }  # fmt: skip
     assert tell_freshness(run, [held]) == {"daily": "2024-03-12", "typo": None}
     assert tell_freshness(run) == {"daily": "2024-03-12", "held": None, "typo": None}
+
+
+def test_imports_are_told_from_the_first_of_their_days_on(run: RunContext) -> None:
+    def insert(drop_id: str, dates: str) -> None:
+        connection.execute(
+            "INSERT INTO raw.drops BY NAME SELECT 'imported' AS source, 'reviews' AS table_name, "
+            f"$drop_id AS drop_id, 9 AS rows_published, {dates} AS dates",
+            {"drop_id": drop_id},
+        )
+
+    with run.site.warehouse.connect() as connection:
+        insert("import:old.csv#2", "['2023-05-02'::DATE, '2023-04-01'::DATE]")
+        insert("import:new.csv#3", "['2024-03-15'::DATE]")
+    ref = gather_facts(run, as_of=AS_OF, drops=(), sources=set(), max_age_days=2, extra={})
+    rows = json.loads(run.site.lake.read_bytes(ref))["imports"]
+    found = [(row["drop_id"], row["first_date"], row["last_date"]) for row in rows]
+    assert found == [
+        ("import:old.csv#2", "2023-04-01", "2023-05-02"),
+        ("import:a.jsonl#1", None, None),
+    ]

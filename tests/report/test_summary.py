@@ -6,6 +6,7 @@ import pytest
 
 from tasks.report.changes import compare_before
 from tasks.report.model import NightReport
+from tasks.report.render import render_html
 from tasks.report.summary import NightSummary, summarise_night
 from tests.report.conftest import (
     AS_OF,
@@ -15,6 +16,7 @@ from tests.report.conftest import (
     make_night,
     make_silent,
 )
+from tests.report.page import Page
 
 
 def summarise(report: NightReport) -> NightSummary:
@@ -50,6 +52,22 @@ def test_effects_without_a_result_are_not_counted_as_found_wanting() -> None:
     summary = summarise(make_calm_night(effects=rows, previous_effects=[], moved=[]))
     assert summary.headline == "Good to use"
     assert "No effects were estimated: too few reviews speak of any." in summary.lede
+
+
+def test_a_night_without_drops_says_what_was_imported() -> None:
+    row = {
+        "source": "shop", "table_name": "reviews", "drop_id": "import:old.jsonl#0123abcd",
+        "first_date": "2023-01-02", "last_date": "2024-03-01", "rows_read": 1_210,
+        "rows_published": 1_200, "rows_quarantined": 3, "rows_duplicate": 7,
+    }  # fmt: skip
+    items = {**row, "table_name": "items", "first_date": None, "last_date": None}
+    night = make_calm_night(drops=[], imports=[row, {**items, "rows_published": 34}])
+    lede = summarise(night).lede
+    assert lede[0] == "No drop arrived; 1,234 rows of two imports by hand are read."
+    text = Page(render_html(night)).text
+    assert "old.jsonl#0123abcd2 January 2023 to 1 March 20241,2101,20037" in text
+    assert "old.jsonl#0123abcd–1,2103437" in text
+    assert summarise(make_calm_night(drops=[])).lede[0] == "No drop arrived."
 
 
 def test_refuted_effects_are_named_with_what_refuted_them() -> None:
