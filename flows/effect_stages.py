@@ -108,11 +108,11 @@ def make_panels(
     }
     done = night.engine.require(effects.make_panel, calls)
     read = {period.source for period in periods if done[label_period(period)].rows}
-    night.notes += [
+    night.tell(
         f"None of the reviews of {source} was read, so that there are no effects for it."
         for source in list_sources(periods)
         if source not in read
-    ]
+    )
     return {
         period: PanelRef(rows=done[label_period(period)], texts=texts.get(period))
         for period in periods

@@ -129,9 +129,7 @@ def ingest_drops(
 
 def note_unread(night: Night) -> None:
     """Remark on drops of the night's date that hold something and nothing that is read."""
-    told = sources.find_unread(night.settings, {night.as_of}).get(night.as_of, [])
-    night.remarks += told
-    night.notes += told
+    night.tell(sources.find_unread(night.settings, {night.as_of}).get(night.as_of, []))
 
 
 def note_gone(night: Night, known: Iterable[DropRef]) -> None:
@@ -140,9 +138,7 @@ def note_gone(night: Night, known: Iterable[DropRef]) -> None:
     warehouse = night.site.warehouse
     gone = sources.find_gone(delivered, night.settings, warehouse, until=night.as_of)
     if holes := sources.find_holes(gone, delivered):
-        remark = f"{sources.tell_gone(holes)}; {sources.GONE_ADVICE}"
-        night.remarks.append(remark)
-        night.notes.append(remark)
+        night.tell([f"{sources.tell_gone(holes)}; {sources.GONE_ADVICE}"])
 
 
 def stage_drops(
@@ -388,9 +384,7 @@ def fit_probes(night: Night, periods: Iterable[PeriodRef]) -> dict[str, FileRef]
     done: dict[str, FileRef] = night.engine.require(text.fit_probe, calls)
     night.keep([labels, *done.values()])
     refused = {source: text.find_refusal(ref, night.run) for source, ref in done.items()}
-    night.notes += [
-        f"No reviews of {source} are read: {why}." for source, why in refused.items() if why
-    ]
+    night.tell(f"No reviews of {source} are read: {why}." for source, why in refused.items() if why)
     night.probes = {source: ref for source, ref in done.items() if not refused[source]}
     about = {source: text.describe_probe(ref, night.run) for source, ref in night.probes.items()}
     night.text_cost = {**(night.text_cost or {}), "probes": about}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -86,6 +86,12 @@ class Night:
             for one in self.setbacks
         ]
         return [*map(describe_failure, self.errors), *told, *self.remarks]
+
+    def tell(self, told: Iterable[str]) -> None:
+        """Say something to whoever ran the night and to whoever reads its page."""
+        sentences = list(told)
+        self.remarks += sentences
+        self.notes += sentences
 
     def keep(self, refs: Any) -> None:
         """Remember the lake files that the night's conclusions stand on."""

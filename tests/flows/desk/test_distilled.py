@@ -223,8 +223,9 @@ def test_a_source_without_a_probe_is_told_and_the_others_are_read(
     run = RunContext(run_id="r", events=str(tmp_path / "e"), site=site, text=settings.text)
     fitted = FileRef(path="probe", sha256="0", size=1, rows=40)
     refused = site.lake.put_bytes("probes", ".txt", b"2 labelled reviews were found", rows=0)
+    told: list[str] = []
     night = SimpleNamespace(
-        settings=settings, site=site, run=run, as_of=date(2024, 3, 5), notes=[], probes={},
+        settings=settings, site=site, run=run, as_of=date(2024, 3, 5), tell=told.extend, probes={},
         text_cost=None, keep=lambda _: None,
         engine=SimpleNamespace(require=lambda *_: {"shop": fitted, "mall": refused}),
     )  # fmt: skip
@@ -232,7 +233,7 @@ def test_a_source_without_a_probe_is_told_and_the_others_are_read(
     monkeypatch.setattr(stages.text, "describe_probe", lambda ref, _: {"n_labelled": ref.rows})
     assert stages.fit_probes(night, []) == {"shop": fitted, "mall": refused}  # type: ignore[arg-type]
     assert night.probes == {"shop": fitted}
-    assert night.notes == ["No reviews of mall are read: 2 labelled reviews were found."]
+    assert told == ["No reviews of mall are read: 2 labelled reviews were found."]
     assert night.text_cost == {"probes": {"shop": {"n_labelled": 40}}}
 
 
