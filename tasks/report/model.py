@@ -117,7 +117,8 @@ class DropRow(Row):
 class ImportRow(Row):
     """One table of a file imported by hand. Grain: source, table, file.
 
-    Its rows are those of days from `first_date` to `last_date`; None where they have no day.
+    Its rows are those of days from `first_date` to `last_date`; None where they have no day. When it
+    came in, `n_checks` of its quality were made, and `n_warnings` of them failed.
     """
 
     source: Name
@@ -129,6 +130,8 @@ class ImportRow(Row):
     rows_published: Count = 0
     rows_quarantined: Count = 0
     rows_duplicate: Count = 0
+    n_checks: Count = 0
+    n_warnings: Count = 0
 
 
 class QuarantineExample(Row):

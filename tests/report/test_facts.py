@@ -66,10 +66,15 @@ def test_imports_are_told_from_the_first_of_their_days_on(run: RunContext) -> No
     with run.site.warehouse.connect() as connection:
         insert("import:old.csv#2", "['2023-05-02'::DATE, '2023-04-01'::DATE]")
         insert("import:new.csv#3", "['2024-03-15'::DATE]")
+        connection.execute(
+            "INSERT INTO marts.quality BY NAME SELECT 'imported' AS source, 'reviews' AS table_name, "
+            "'import:old.csv#2' AS drop_id, unnest([true, false, true]) AS is_success, "
+            "unnest([NULL, NULL, 'no such column']) AS skip_reason"
+        )
     ref = gather_facts(run, as_of=AS_OF, drops=(), sources=set(), max_age_days=2, extra={})
     rows = json.loads(run.site.lake.read_bytes(ref))["imports"]
-    found = [(row["drop_id"], row["first_date"], row["last_date"]) for row in rows]
-    assert found == [
-        ("import:old.csv#2", "2023-04-01", "2023-05-02"),
-        ("import:a.jsonl#1", None, None),
+    names = ("drop_id", "first_date", "last_date", "n_checks", "n_warnings")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        ("import:old.csv#2", "2023-04-01", "2023-05-02", 2, 1),
+        ("import:a.jsonl#1", None, None, 0, 0),
     ]

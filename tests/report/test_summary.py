@@ -58,15 +58,18 @@ def test_a_night_without_drops_says_what_was_imported() -> None:
     row = {
         "source": "shop", "table_name": "reviews", "drop_id": "import:old.jsonl#0123abcd",
         "first_date": "2023-01-02", "last_date": "2024-03-01", "rows_read": 1_210,
-        "rows_published": 1_200, "rows_quarantined": 3, "rows_duplicate": 7,
+        "rows_published": 1_200, "rows_quarantined": 3, "rows_duplicate": 7, "n_checks": 44,
+        "n_warnings": 2,
     }  # fmt: skip
-    items = {**row, "table_name": "items", "first_date": None, "last_date": None}
+    items = {**row, "table_name": "items", "first_date": None, "last_date": None, "n_warnings": 0}
     night = make_calm_night(drops=[], imports=[row, {**items, "rows_published": 34}])
     lede = summarise(night).lede
     assert lede[0] == "No drop arrived; 1,234 rows of two imports by hand are read."
     text = Page(render_html(night)).text
-    assert "old.jsonl#0123abcd2 January 2023 to 1 March 20241,2101,20037" in text
-    assert "old.jsonl#0123abcd–1,2103437" in text
+    assert (
+        "old.jsonl#0123abcd2 January 2023 to 1 March 20241,2101,200372 of 44 gave a warning" in text
+    )
+    assert "old.jsonl#0123abcd–1,2103437all 44 passed" in text
     assert summarise(make_calm_night(drops=[])).lede[0] == "No drop arrived."
 
 
