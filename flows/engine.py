@@ -25,7 +25,7 @@ from prefect.settings import (
 from threadpoolctl import threadpool_limits
 
 from flows.console import PROGRESS
-from flows.running import find_serving
+from flows.running import find_serving, reach_directly
 from flows.server.api import is_healthy
 from flows.server.workers import submit
 from tasks.platform.errors import WhyrecError
@@ -134,7 +134,7 @@ def quiet_engine(site: Site, home: Path) -> Iterator[None]:
     """Prefect as a part of the product: results in our place, no telemetry, no log lines at the user.
 
     A command goes to the server that PREFECT_API_URL names, else to that of `whyrec up` in `home`, else
-    to one of its own that ends with it.
+    to one of its own that ends with it. A server of this machine is asked past any proxy.
 
     The heartbeat is off because ending it costs a second per flow run. Log lines are not sent to the
     server: its client's queue of them can block the end of the process for good. States, results and
@@ -145,6 +145,7 @@ def quiet_engine(site: Site, home: Path) -> Iterator[None]:
     """
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    reach_directly(os.environ)
     if not os.environ.get("WHYREC_DEBUG"):
         os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     changes: dict[Any, Any] = {

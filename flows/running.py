@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from tasks.platform.locks import is_held, try_lock
 from tasks.platform.runs import read_json, write_json
 
 ANY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, never bound to
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,18 @@ def find_address(host: str, port: int) -> str:
     """Where to reach, from this machine, what listens on `host`: IPv6 stands in brackets."""
     reached = "127.0.0.1" if host in ANY_ADDRESS else host
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def reach_directly(environment: MutableMapping[str, str], *hosts: str) -> None:
+    """Let no proxy that `environment` names stand between a process and this machine, or these hosts.
+
+    Whoever asks by HTTP heeds HTTP_PROXY, also for a server of this machine, which no proxy reaches.
+    """
+    for name in ("NO_PROXY", "no_proxy"):
+        given = environment.get(name) or environment.get(name.swapcase(), "")
+        named = [host.strip() for host in given.split(",") if host.strip()]
+        if "*" not in named:
+            environment[name] = ",".join(dict.fromkeys([*named, *LOOPBACK, *hosts]))
 
 
 def find_prefect_home(home: Path) -> Path:

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 import httpx
 
 from flows.doctor.setup import Finding
-from flows.running import find_serving
+from flows.running import LOOPBACK, find_serving
 from flows.server.api import find_login
 from tasks.platform.settings import Settings
 from tasks.platform.site import Site, find_home
@@ -27,10 +27,17 @@ def find_url(settings: Settings) -> str | None:
     return serving.api if serving else None
 
 
+def connect(url: str) -> httpx.Client:
+    """A client that asks as runs do: past any proxy on this machine, elsewhere as the environment says."""
+    is_here = httpx.URL(url).host in LOOPBACK
+    return httpx.Client(timeout=TIMEOUT_S, auth=find_login(), trust_env=not is_here)
+
+
 def ask(url: str, path: str) -> tuple[int, Any]:
     """(status, body) of a question to a server; (0, name of the error) when nobody answers."""
     try:
-        answer = httpx.get(f"{url}{path}", timeout=TIMEOUT_S, auth=find_login())
+        with connect(url) as client:
+            answer = client.get(f"{url}{path}")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return 0, type(error).__name__
     try:
@@ -96,9 +103,8 @@ def check_stuck_runs(settings: Settings, _site: Site) -> Finding:
         "limit": 200,
     }
     try:
-        answer = httpx.post(
-            f"{url}/flow_runs/filter", json=asked, timeout=TIMEOUT_S, auth=find_login()
-        )
+        with connect(url) as client:
+            answer = client.post(f"{url}/flow_runs/filter", json=asked)
         runs = answer.raise_for_status().json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return Finding(subject, True, f"the server could not be asked ({type(error).__name__})")

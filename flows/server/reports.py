@@ -11,11 +11,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from flows.running import ANY_ADDRESS
+from flows.running import ANY_ADDRESS, LOOPBACK
 
 SHOWN = frozenset({".html", ".json", ".svg", ".css", ".png", ".csv"})
 POLL_S = 0.05
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class ReportHandler(SimpleHTTPRequestHandler):

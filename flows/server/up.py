@@ -24,6 +24,7 @@ from flows.running import (
     find_address,
     find_prefect_home,
     find_ready,
+    reach_directly,
     read_ready,
 )
 from flows.server.api import ServerError, ask_server, is_healthy
@@ -54,6 +55,7 @@ def make_environment(settings: Settings, base: Mapping[str, str]) -> dict[str, s
         for name, value in base.items()
         if name not in ("PREFECT_PROFILE", "PREFECT_UI_API_URL", "PREFECT_SERVER_UI_API_URL")
     }
+    reach_directly(environment, serve.host)
     return environment | {
         "PREFECT_HOME": str(find_prefect_home(home)),
         "PREFECT_API_URL": f"{own}/api",

@@ -78,10 +78,10 @@ class Served:
     def api(self) -> str:
         return f"{self.ui}/api"
 
-    def call(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def call(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "flows.cli", *arguments], cwd=self.folder, env=self.environment,
-            capture_output=True, text=True, timeout=START_S,
+            [sys.executable, "-m", "flows.cli", *arguments], cwd=self.folder,
+            env=self.environment | variables, capture_output=True, text=True, timeout=START_S,
         )  # fmt: skip
 
     def start(self) -> dict[str, Any]:

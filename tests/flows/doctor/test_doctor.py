@@ -361,6 +361,18 @@ def test_a_port_that_another_program_has_is_named(
     assert look(config, "port").mark == "ok"
 
 
+def test_a_proxy_does_not_answer_for_this_machine(
+    config: Path, monkeypatch: pytest.MonkeyPatch, other: str, older: str
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, other)
+    monkeypatch.setenv("PREFECT_SERVER_API_PORT", "9")
+    assert look(config, "port").mark == "ok"
+    monkeypatch.setenv("PREFECT_API_URL", f"{older}/api")
+    wrong(look(config, "server"), "is Prefect 3.0.1")
+    wrong(look(config, "stuck runs"), "night 2024-03-01")
+
+
 @pytest.mark.parametrize(
     ("cron", "zone", "words"),
     [

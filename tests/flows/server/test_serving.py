@@ -14,14 +14,14 @@ from prefect import flow
 from flows.artifact_rows import MAX_ROWS, cap, list_accounts, list_checks, make_cell, make_plain
 from flows.artifacts import find_address
 from flows.conduct import conduct, describe_end, label_night
-from flows.running import Serving, claim_home, find_serving, is_claimed
+from flows.running import Serving, claim_home, find_serving, is_claimed, reach_directly
 from flows.server.api import ask_server
 from flows.server.reports import serve_reports
 from flows.server.stale import crash_stale, show_alive, skip_missed
 from flows.server.up import Keeper, make_environment, refuse_odd_cron
 from tasks.platform.errors import ConfigError, GateError
 from tasks.platform.settings import ServeSettings, Settings, load_settings
-from tests.flows.served import free_port
+from tests.flows.served import Served, free_port
 
 HOSTILE = "<script>x</script> [click](http://evil) \u202e *b* `c` | d"
 
@@ -143,6 +143,28 @@ def test_the_server_keeps_its_things_at_home_and_forgets_old_runs(
     assert made["PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD"] == "172800"
     assert "flow_runs" in made["PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"]
     assert "PREFECT_PROFILE" not in made
+
+
+def test_no_proxy_stands_before_a_server_of_this_machine() -> None:
+    settings = Settings(serve=ServeSettings(host="10.1.2.3"))
+    proxy = {"HTTP_PROXY": "http://proxy:3128", "no_proxy": "intranet, 127.0.0.1"}
+    made = make_environment(settings, proxy)
+    expected = "intranet,127.0.0.1,localhost,::1,10.1.2.3"
+    assert (made["NO_PROXY"], made["no_proxy"]) == (expected, expected)
+    assert made["HTTP_PROXY"] == "http://proxy:3128"
+    everything = {"NO_PROXY": "*"}
+    reach_directly(everything)
+    assert everything == {"NO_PROXY": "*"}, "no_proxy=*,... would mean less to some who read it"
+
+
+@pytest.mark.slow
+def test_a_night_behind_a_proxy_finds_the_server_that_it_starts(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    (tmp_path / "whyrec.toml").write_text('[paths]\nhome = "home"\n')
+    proxy = "http://127.0.0.1:9"
+    ended = served.call("nightly", HTTP_PROXY=proxy, http_proxy=proxy)
+    assert ended.returncode == 2, ended.stderr
+    assert "there is nothing to read" in ended.stderr
 
 
 @pytest.mark.parametrize("cron", ["30 2 * * *", "*/5 0-6 1,15 jan mon", "@daily", "0 4 * * 0"])
