@@ -133,7 +133,9 @@ def open_reading(
     lake = run.site.lake
     memory = Memory(open_encoder(run.text))
     kept = lake.root / MODELS
-    desk = Desk(Settings(text=run.text, extract=extract), extract.attributes, memory, kept)
+    # as they were read: an environment that sets one value would put its section's defaults for the rest
+    settings = Settings.model_construct(text=run.text, extract=extract)
+    desk = Desk(settings, extract.attributes, memory, kept)
     fitted = None if probe is None else lake.read_bytes(probe)
     reader = make_extractor(extract, extractor.name, kept=kept, probe=fitted)
     if isinstance(reader, OneLanguageExtractor) and isinstance(reader.reader, DistilledExtractor):

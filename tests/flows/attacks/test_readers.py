@@ -14,7 +14,7 @@ from flows.attacks.readers import attack_item_texts, attack_texts, attack_vector
 from flows.attacks.victim import plan_victim
 from tasks.platform.errors import ConfigError
 from tasks.platform.refs import FileRef
-from tasks.platform.settings import ExtractSettings, Settings, load_settings
+from tasks.platform.settings import AttributeSettings, ExtractSettings, Settings, load_settings
 from tasks.platform.site import resolve_site
 from tasks.platform.task import RunContext
 from tasks.robustness.corpus import SAYS, fill_columns
@@ -82,6 +82,23 @@ def test_texts_that_were_not_read_are_not_attacked(run: RunContext) -> None:
     )["attacks"]
     assert (row["attempted"], row["skipped"]) == (0, 1)
     assert "no review that was read" in row["skip_reason"]
+
+
+def test_a_variable_that_sets_one_value_leaves_the_others_of_its_section(
+    run: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHYREC_TEXT__PRECISION", run.text.precision)
+    monkeypatch.setenv("WHYREC_EXTRACT__EXTRACTOR", "clauses")
+    text = run.text.model_copy(update={"max_tokens": 99})
+    extract = ExtractSettings(attributes=(AttributeSettings(name="fit", seeds=("fit",)),))
+    desk, _ = attack_readers.open_reading(
+        extract,
+        ExtractorChoice(name="clauses", revision="r"),
+        None,
+        run.model_copy(update={"text": text}),
+    )
+    assert desk.settings.text == text
+    assert desk.settings.extract == extract
 
 
 def test_texts_are_drawn_of_those_that_judge_something() -> None:
