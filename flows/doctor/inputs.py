@@ -17,6 +17,7 @@ from tasks.ingest.sources import (
     locate_source,
     tell_gone,
 )
+from tasks.platform.catalog import show_catalog
 from tasks.platform.errors import ConfigError, InputError
 from tasks.platform.settings import Settings
 from tasks.platform.site import Site
@@ -162,4 +163,6 @@ def find_exposed(settings: Settings) -> str | None:
         return None
     written = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     named = [f"{section}.{key}" for section, key in SECRETS if key in written.get(section, {})]
+    catalog = str(written.get("warehouse", {}).get("catalog", ""))
+    named += [] if show_catalog(catalog) == catalog else ["warehouse.catalog"]
     return named[0] if named else None

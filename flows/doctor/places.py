@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flows.doctor.setup import Finding
+from tasks.platform.catalog import show_catalog
 from tasks.platform.migrations import find_tables, find_version, list_tables, read_version
 from tasks.platform.runs import read_events
 from tasks.platform.settings import Settings
@@ -101,9 +102,8 @@ def check_warehouse(_settings: Settings, site: Site) -> Finding:
     with site.warehouse.connect() as connection:
         tables = find_tables(connection)
         version = read_version(connection, tables)
-    found = (
-        f"{site.catalog}, tables of version {version}, snapshot {site.warehouse.read_snapshot()}"
-    )
+    where, snapshot = show_catalog(site.catalog), site.warehouse.read_snapshot()
+    found = f"{where}, tables of version {version}, snapshot {snapshot}"
     missing = set(list_tables()) - tables
     if version < find_version() or missing:
         advice = (

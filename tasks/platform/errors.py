@@ -3,7 +3,7 @@
     WhyrecError                     anything this product raises on purpose
     ├── TransientError              another attempt may succeed: retried with backoff
     │   ├── WarehouseBusyError      another process holds the warehouse for longer than we wait
-    │   ├── StorageError            a read or write of a file failed (disk, object store)
+    │   ├── StorageError            a read or write failed (disk, object store, catalog)
     │   ├── OutOfMemoryError        a batch did not fit on the device
     │   └── AlertError              a message did not get through; never stops a night
     └── TerminalError               another attempt gives the same answer: fails at once

@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 
 import duckdb
 
+from tasks.platform.catalog import explain_unreached, show_catalog
 from tasks.platform.errors import ConfigError, InputError, WarehouseBusyError
 from tasks.platform.locks import hold_lock
 from tasks.platform.migrations import bring_forward, find_tables, is_current, read_version
@@ -148,7 +149,7 @@ class Warehouse:
         extensions = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
         if kind not in extensions or not target:
             raise ConfigError(
-                f"warehouse.catalog is {self.catalog!r}; allowed are 'sqlite:<file>' and 'postgres:<libpq string>'"
+                f"warehouse.catalog is {show_catalog(self.catalog)!r}; allowed are 'sqlite:<file>' and 'postgres:<libpq string>'"
             )
         if kind == "sqlite":
             Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +163,11 @@ class Warehouse:
         if is_remote:
             connect_store(connection, self.store)
         if kind == "postgres":
-            connection.execute(f"ATTACH {quote_literal(target)} AS {LOCK_DATABASE} (TYPE postgres)")
+            attach = f"ATTACH {quote_literal(target)} AS {LOCK_DATABASE} (TYPE postgres)"
+            try:
+                connection.execute(attach)
+            except duckdb.Error as error:
+                raise explain_unreached(self.catalog, error) or error from None
         return connection
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, snapshot: int | None) -> None:
@@ -173,6 +178,8 @@ class Warehouse:
         try:
             connection.execute(attach)
         except duckdb.Error as error:
+            if told := explain_unreached(self.catalog, error):
+                raise told from None
             if any(mark in str(error) for mark in _DAMAGED_MARKS):
                 raise ConfigError(
                     f"{self.catalog_path} is no catalog, or a damaged one ({_last_words(error)}); if it was "

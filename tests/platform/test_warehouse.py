@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from tasks.platform import warehouse
-from tasks.platform.errors import ConfigError, InputError, WarehouseBusyError
+from tasks.platform.errors import ConfigError, InputError, StorageError, WarehouseBusyError
 from tasks.platform.locks import hold_lock, try_lock
 from tasks.platform.schema import SCHEMAS
 from tasks.platform.warehouse import Warehouse, read_snapshot
@@ -134,6 +134,24 @@ def test_a_file_that_is_no_catalog_is_told_with_what_to_do(tmp_path: Path) -> No
 def test_an_unknown_catalog_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="allowed are"):
         Warehouse("mysql:x", str(tmp_path)).prepare()
+
+
+@pytest.mark.parametrize("name", ["password=s3cr3t", r"sslpassword = 's3 cr3t\'' user=u"])
+def test_a_catalog_that_cannot_be_had_is_told_without_its_password(
+    tmp_path: Path, name: str
+) -> None:
+    catalog = f"postgres:host=127.0.0.1 port=9 {name} dbname=lake"
+    with pytest.raises(StorageError, match="refused") as caught:
+        Warehouse(catalog, str(tmp_path)).prepare()
+    assert "dbname=lake" in str(caught.value)
+    assert "cr3t" not in str(caught.value)
+
+
+def test_a_catalog_that_cannot_be_read_is_refused_without_its_password(tmp_path: Path) -> None:
+    for catalog in ("postgres://u:s3cr3t@db/x", "postgresql://u:s3cr3t@db/x", "postgres:user"):
+        with pytest.raises(ConfigError, match=r"warehouse.catalog is .*postgres") as caught:
+            Warehouse(catalog, str(tmp_path)).prepare()
+        assert "s3cr3t" not in str(caught.value)
 
 
 def test_an_extension_is_checked_again_when_its_file_is_another_one(

@@ -314,6 +314,14 @@ def test_secrets_that_are_missing_or_open_to_all_are_told(
     assert "hidden" not in found.found + found.advice
     config.chmod(0o600)
     assert look(config, "alerts").mark == "ok"
+    config.chmod(0o644)
+    catalog = '[warehouse]\ncatalog = "postgres:host=127.0.0.1 port=9 password=hidden"'
+    found = look(config, "alerts", catalog)
+    wrong(found, "warehouse.catalog is in", "WHYREC_WAREHOUSE__CATALOG")
+    unreached = look(config, "warehouse", catalog)
+    wrong(unreached, "cannot be had", "port=9")
+    assert "hidden" not in str(found) + str(unreached)
+    config.chmod(0o600)
     assert look(config, "alerts", "[text]").mark == "note", "nobody is told"
 
 

@@ -1,0 +1,46 @@
+"""What is said of a warehouse's catalog: where it is, and why it cannot be had, but no password."""
+
+import re
+from typing import Final
+
+import duckdb
+
+from tasks.platform.errors import ConfigError, StorageError, WhyrecError
+
+_HIDDEN: Final = r"\1***"
+_NAMED: Final = re.compile(
+    r"(?i)\b((?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|(?:[^\s&'\\]|\\.)+)"
+)
+_IN_URL: Final = re.compile(r"(://[^/\s:@]*:)[^\s@]+(?=@)")
+_UNREACHED: Final = "Unable to connect to Postgres"
+_UNREADABLE: Final = ("connection info string", "invalid connection option", "invalid URI")
+
+
+def show_catalog(catalog: str) -> str:
+    """A catalog's address, as of `[warehouse] catalog`, with stars for passwords.
+
+    libpq takes them as `password=...` and as `user:...@host` of a URL.
+    """
+    return _IN_URL.sub(_HIDDEN, _NAMED.sub(_HIDDEN, catalog))
+
+
+def explain_unreached(catalog: str, error: duckdb.Error) -> WhyrecError | None:
+    """Why PostgreSQL gave no catalog; None for any other error.
+
+    What DuckDB says of it holds the whole address, password and all.
+    """
+    if _UNREACHED not in str(error):
+        return None
+    shown = show_catalog(catalog)
+    if any(mark in str(error) for mark in _UNREADABLE):
+        return ConfigError(
+            f"warehouse.catalog is {shown!r}, which PostgreSQL's library cannot read; write it as "
+            "'postgres:host=db.internal user=whyrec dbname=lake'"
+        )
+    target = catalog.partition(":")[2]
+    told = str(error).replace(target, "").partition('"": ')[2].strip().splitlines()
+    why = (told or ["it did not say why"])[0].strip()
+    return StorageError(
+        f"the catalog {shown!r} cannot be had ({why}); see that the database runs and lets this user "
+        "in (PGPASSWORD or ~/.pgpass hold a password), and [warehouse] catalog"
+    )
