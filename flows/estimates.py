@@ -8,7 +8,7 @@ from pydantic import Field
 from flows.artifacts import show_answer
 from flows.conduct import conduct
 from flows.desk.questions import estimate_source
-from flows.forms import shown
+from flows.forms import Emptied, shown
 from flows.nightly import Config
 from tasks.platform.settings import Settings
 
@@ -46,7 +46,7 @@ def estimate(
     ] = [],  # noqa: B006
     segments: Annotated[list[Column], shown("Segments", "Columns to show the effect by")] = [],  # noqa: B006
     cluster: Annotated[
-        str | None,
+        Emptied,
         shown("Cluster", "Column whose rows are not independent, as a user's"),
     ] = None,
     estimand: Annotated[

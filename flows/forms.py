@@ -4,9 +4,12 @@ Prefect writes the parameter's own name over a field's title, and the docstring 
 what is given as extra of the schema stays.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+
+Emptied = Annotated[str | None, BeforeValidator(lambda value: value or None)]
+"""Text that may be left out: a field that was filled in and emptied again holds none."""
 
 
 def shown(title: str, description: str, **bounds: Any) -> Any:

@@ -10,7 +10,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows import stages
 from flows.artifacts import show_account, show_report
 from flows.conduct import conduct
-from flows.forms import shown
+from flows.forms import Emptied, shown
 from flows.night import open_night
 from flows.nightly import Config
 from flows.state import Night, NightError
@@ -32,12 +32,12 @@ TASKS = (ingest.stage_drop, quality.check_drop, ingest.publish_drops)
     persist_result=False,
 )
 def import_history(
-    path: Annotated[str, shown("File", "Path or URL of the file to import")],
+    path: Annotated[str, shown("File", "Path or URL of the file to import", min_length=1)],
     source: Annotated[SourceKind, shown("Kind", "Format of the file")],
-    name: Annotated[str | None, shown("Source name", "Empty: the kind")] = None,
-    items: Annotated[str | None, shown("Items file", "Item metadata, if any")] = None,
+    name: Annotated[Emptied, shown("Source name", "Empty: the kind")] = None,
+    items: Annotated[Emptied, shown("Items file", "Item metadata, if any")] = None,
     table: Annotated[TableName | None, shown("Table", "Empty: found out")] = None,
-    mapping: Annotated[str | None, shown("Mapping file", "For kind 'mapping'")] = None,
+    mapping: Annotated[Emptied, shown("Mapping file", "For kind 'mapping'")] = None,
     config: Config = None,
 ) -> dict[str, Any]:
     """Read a file of history, refuse what is malformed, check the rest and publish it.

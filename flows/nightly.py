@@ -9,7 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows import stages
 from flows.artifacts import show_night
 from flows.conduct import conduct, label_night, name_night, rename_run
-from flows.forms import shown
+from flows.forms import Emptied, shown
 from flows.night import choose_day, open_night, run_night
 from flows.server.workers import hire
 from flows.state import NightError
@@ -22,7 +22,7 @@ AsOf = Annotated[
     shown("As of", "Last date the night may see; empty: the newest day with data"),
 ]
 Config = Annotated[
-    str | None,
+    Emptied,
     shown(
         "Settings file",
         "Path of whyrec.toml; empty: the one in the working folder",

@@ -135,7 +135,7 @@ def find_drivers(
     """
     frame = read_texts(path)
     check_column(frame, outcome)
-    check_columns(frame, [*controls, *([cluster] if cluster else [])])
+    check_columns(frame, [*controls, *([] if cluster is None else [cluster])])
     desk = open_desk(attributes, config)
     reviews = list_reviews(frame, text)
     labels = None if gold is None else read_gold(gold, frame, desk.names)

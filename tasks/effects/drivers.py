@@ -172,7 +172,9 @@ def _prepare(
 
     `columns` hold the attributes' polarities, by name.
     """
-    check_columns(frame, [outcome, *columns.values(), *controls, *([cluster] if cluster else [])])
+    check_columns(
+        frame, [outcome, *columns.values(), *controls, *([] if cluster is None else [cluster])]
+    )
     numbered = frame.with_row_index(_ROW).filter(~pl.col(_ROW).is_in(list(unread)))
     kept, notes = drop_incomplete(numbered, [outcome], cluster)
     kept, undecided = _drop_undecided(kept, list(columns.values()))

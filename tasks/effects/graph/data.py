@@ -113,7 +113,7 @@ def prepare_variables(
     Raises InputError for absent columns, EstimationError when too little is left.
     """
     check_names(frame, roles.columns)
-    check_columns(frame, [roles.cluster] if roles.cluster else [])
+    check_columns(frame, [] if roles.cluster is None else [roles.cluster])
     frame, aside = _set_aside_unfit(frame, roles, max_levels=max_levels)
     kept = [name for name in roles.columns if name not in {one.column for one in aside}]
     frame, notes = _drop_missing(frame, kept, roles.cluster)
@@ -166,7 +166,7 @@ def _set_aside_unfit(
         plain.append(series.alias(name))
         if reason:
             aside.append(SetAside(name, reason))
-    cluster = [frame[roles.cluster]] if roles.cluster else []
+    cluster = [] if roles.cluster is None else [frame[roles.cluster]]
     return pl.DataFrame([*plain, *cluster]), aside
 
 
@@ -189,7 +189,7 @@ def _read_plain(series: pl.Series, *, max_levels: int) -> tuple[pl.Series, str |
 def _drop_missing(
     frame: pl.DataFrame, columns: Sequence[str], cluster: str | None
 ) -> tuple[pl.DataFrame, list[str]]:
-    needed = [*columns, *([cluster] if cluster else [])]
+    needed = [*columns, *([] if cluster is None else [cluster])]
     whole = frame.drop_nulls(needed)
     dropped = frame.height - whole.height
     if not dropped:

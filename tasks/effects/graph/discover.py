@@ -84,7 +84,11 @@ def discover_graph(
     variables = prepare_variables(
         frame, roles, max_rows=max_rows, max_levels=max_levels, rng=rng
     )  # fmt: skip
-    rows = count_effective_rows(variables.scores, variables.cluster) if cluster else variables.n
+    rows = (
+        count_effective_rows(variables.scores, variables.cluster)
+        if cluster is not None
+        else variables.n
+    )
     marks, turned = search(
         _weigh(variables, rows, np.ones(variables.n)), method=method, alpha=alpha
     )

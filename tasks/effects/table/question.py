@@ -134,7 +134,8 @@ def ask(
     controls = list(dict.fromkeys(controls))
     _check_roles(outcome, treatment, [*controls, *(vectors or {})])
     check_columns(
-        frame, [outcome, treatment, *controls, *(vectors or {}), *([cluster] if cluster else [])]
+        frame,
+        [outcome, treatment, *controls, *(vectors or {}), *([] if cluster is None else [cluster])],
     )
     frame = frame.with_columns(pl.Series(_ROW, np.arange(frame.height)))
     kept, notes = drop_incomplete(frame, [outcome, treatment], cluster)

@@ -327,3 +327,11 @@ def test_without_tiers_most_arrows_point_the_right_way():
         wrong += sum((b, a) in arrows for a, b in found)
     assert right > 50
     assert wrong < 0.28 * (right + wrong), "by the first separating set 0.39"
+
+
+def test_a_cluster_without_a_name_is_refused_like_any_that_is_not_there() -> None:
+    for name in ("", "nope"):
+        with pytest.raises(InputError, match=f"no column '{name}'"):
+            discover_graph(
+                make_chain(n=100), columns="abc", cluster=name, rng=np.random.default_rng()
+            )

@@ -180,6 +180,7 @@ def test_the_answer_does_not_depend_on_other_columns_or_on_when_it_is_asked():
         ({"outcome": "yy"}, InputError, "'yy'.*did you mean"),
         ({"controls": ["nowhere"]}, InputError, "nowhere"),
         ({"cluster": "nowhere"}, InputError, "nowhere"),
+        ({"cluster": ""}, InputError, "no column ''"),
         ({"treatment": "y"}, ConfigError, "both outcome and treatment"),
         ({"controls": ["t"]}, ConfigError, "treatment t is named as a control"),
         ({"controls": ["y"]}, ConfigError, "outcome y is named as a control"),

@@ -10,10 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from prefect import flow
+from prefect.exceptions import ParameterTypeError
 
 from flows.artifact_rows import MAX_ROWS, cap, list_accounts, list_checks, make_cell, make_plain
 from flows.artifacts import find_address
 from flows.conduct import conduct, describe_end, label_night
+from flows.estimates import estimate
+from flows.imports import import_history
 from flows.running import Serving, claim_home, find_serving, is_claimed, reach_directly
 from flows.server.api import ask_server
 from flows.server.reports import serve_reports
@@ -291,6 +294,17 @@ def test_a_run_that_went_well_says_what_came_out() -> None:
     assert describe_end({"rows": rows, "headline": "Good to use"}) == "Good to use"
     answer = {"treatment": "mail", "outcome": "visit", "verdict": "credible", "headline": "plr"}
     assert describe_end(answer) == "mail on visit: credible"
+
+
+def test_a_field_that_was_emptied_again_holds_nothing() -> None:
+    asked = {"table": "t.csv", "outcome": "y", "treatment": "d", "cluster": "", "config": ""}
+    found = estimate.validate_parameters(asked)
+    assert (found["cluster"], found["config"]) == (None, None)
+    given = {"path": "f.csv", "source": "mapping", "name": "", "items": "", "mapping": ""}
+    told = import_history.validate_parameters(given)
+    assert (told["name"], told["items"], told["mapping"]) == (None, None, None)
+    with pytest.raises(ParameterTypeError, match="at least 1 character"):
+        import_history.validate_parameters({**given, "path": ""})
 
 
 def test_a_night_is_named_by_date_and_purpose() -> None:
