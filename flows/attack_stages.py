@@ -267,12 +267,14 @@ def list_weeks(night: Night, refit_day: date) -> list[list[str]]:
 def make_sweep_key(night: Night, attacked: Attacked) -> str:
     """What a sweep's results hang on beside the code: what was attacked, by whom it is read, and how.
 
-    Of a recommender's settings those that decide a fit.
+    Of a recommender's settings those that decide a fit. What was attacked is all that the tasks of its
+    pairs are given: else a night would show a pair twice, as the sweep found it and as it is now.
     """
-    settings = night.settings
+    settings, corpus = night.settings, attacked.corpus
+    files = (corpus.reviews, corpus.items, corpus.users, attacked.probe, attacked.recommender)
     fitted = {"is_on", "model", "min_ratings", "seed"}
     return hash_json({
-        "corpus": attacked.corpus.reviews.sha256, "source": attacked.source,
+        "attacked": [file and file.sha256 for file in files], "source": attacked.source,
         "robustness": settings.robustness.model_dump(mode="json", exclude={"budget"}),
         "effects": settings.effects.model_dump(mode="json"),
         "extract": settings.extract.model_dump(mode="json"),

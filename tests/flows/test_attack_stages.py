@@ -119,6 +119,25 @@ def test_every_pair_has_its_turn_and_none_that_cannot_be_tried_takes_one() -> No
     assert {pair.target for pair in list_idle(night)} == {attack_stages.VECTORS}
 
 
+@pytest.mark.parametrize("part", ["reviews", "items", "users", "probe", "recommender"])
+def test_a_sweep_is_shown_while_all_that_it_attacked_is_the_same(part: str) -> None:
+    file, other = make_file("same"), make_file("corrected")
+    parts = {"reviews": file, "items": file, "users": file, "probe": file, "recommender": None}
+    keys = [
+        make_sweep_key(
+            Tonight(),  # type: ignore[arg-type]
+            Attacked(
+                "shop",
+                CorpusRef(**{name: own[name] for name in ("reviews", "items", "users")}),
+                own["probe"],
+                own["recommender"],
+            ),
+        )
+        for own in (parts, dict(parts), parts | {part: other})
+    ]
+    assert keys[0] == keys[1] != keys[2]
+
+
 def test_a_pair_that_fails_is_an_error_and_the_others_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
