@@ -121,8 +121,10 @@ def check_stuck_runs(settings: Settings, _site: Site) -> Finding:
 
 
 def check_schedule(settings: Settings, _site: Site) -> Finding:
-    """Whether the schedule of `whyrec up` is one that there is."""
-    return judge_schedule(settings.serve.cron, settings.serve.timezone)
+    """Whether the schedules of `whyrec up`, of nights and of sweeps, are ones that there are."""
+    serve = settings.serve
+    night, sweep = (judge_schedule(cron, serve.timezone) for cron in (serve.cron, serve.sweep_cron))
+    return night if sweep.is_well or not night.is_well else sweep
 
 
 def judge_schedule(cron: str, timezone: str) -> Finding:

@@ -396,6 +396,7 @@ def test_a_schedule_that_cannot_be_is_told(cron: str, zone: str, words: str) -> 
 
 def test_the_schedule_of_the_settings_is_looked_at(config: Path) -> None:
     wrong(look(config, "schedule", '[serve]\ncron = "30 25 * * *"'), "30 25 * * *")
+    wrong(look(config, "schedule", '[serve]\nsweep_cron = "61 4 * * 1"'), "61 4 * * 1")
     wrong(look(config, "schedule", '[serve]\ntimezone = "Europe/Berlni"'), "serve.timezone")
 
 
