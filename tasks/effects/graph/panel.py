@@ -28,14 +28,10 @@ def prepare_columns(
 ) -> tuple[pl.DataFrame, list[list[str]]]:
     """The panel's columns for a graph, and their tiers.
 
-    An attribute is one column of -1, 0 and 1. Of the controls, the eight numbers that most rows
-    have take part; attributes with fewer than 30 mentions on a side do not.
+    An attribute is one column of -1, 0 and 1; one that is called as another column gets a prime. Of
+    the controls, the eight numbers that most rows have take part; attributes with fewer than 30
+    mentions on a side do not.
     """
-    kept = [name for name in attributes if _is_frequent(panel, name)]
-    polarity = [
-        (pl.col(f"{name}__positive") - pl.col(f"{name}__negative")).cast(pl.Float64).alias(name)
-        for name in kept
-    ]
     numbers = [
         name
         for name in panel.columns
@@ -44,6 +40,16 @@ def prepare_columns(
     known = {name: panel.height - panel[name].null_count() for name in numbers}
     chosen = sorted((n for n in numbers if known[n] > 0), key=lambda n: (-known[n], n))
     named = {name: name.removeprefix(CONTROL) for name in chosen[:MAX_CONTROLS]}
+    taken = {"user_id", outcome, *named.values()}
+    kept = {
+        name: f"{name}'" if name in taken else name
+        for name in attributes
+        if _is_frequent(panel, name)
+    }
+    polarity = [
+        (pl.col(f"{name}__positive") - pl.col(f"{name}__negative")).cast(pl.Float64).alias(short)
+        for name, short in kept.items()
+    ]
     frame = panel.select(
         "user_id",
         *(
@@ -53,7 +59,7 @@ def prepare_columns(
         *polarity,
         outcome,
     )
-    return frame, [list(named.values()), kept, [outcome]]
+    return frame, [list(named.values()), list(kept.values()), [outcome]]
 
 
 def search_panel(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+import pytest
 
 from tasks.effects.graph.panel import prepare_columns, search_panel
 from tests.effects.worlds import TRUTH, make_world
@@ -46,3 +47,18 @@ def test_the_graph_finds_what_causes_the_rating_and_what_to_adjust_for():
 def test_too_little_to_search_gives_no_graph():
     assert search(make_panel(rows=100)) == []
     assert search(make_panel().head(0)) == []
+
+
+@pytest.mark.parametrize("name", ["rating", "user_id", "taste"])
+def test_an_attribute_that_is_called_as_another_column_gets_a_prime(name):
+    sides = {f"sound__{side}": f"{name}__{side}" for side in ("positive", "negative")}
+    panel = make_panel(rows=600).rename(sides)
+    names = [name if one == "sound" else one for one in TRUTH]
+    frame, tiers = prepare_columns(panel, names, "rating")
+    assert f"{name}'" in tiers[1]
+    assert {*tiers[0], *tiers[1], "user_id", "rating"} == set(frame.columns)
+    (found,) = search_panel(
+        panel, source="shop", attributes=names, outcome="rating", bootstraps=0, max_rows=600,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert f"{name}'" in {one["treatment"] for one in found["adjustments"]}
