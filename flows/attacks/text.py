@@ -204,10 +204,11 @@ def take_truths(frame: pl.DataFrame, column: str, labels: Sequence[str]) -> list
     numbers = number_labels(labels)
     known = {number: at for at, number in enumerate(numbers)}
     known |= {name.strip().lower(): at for at, name in enumerate(labels)}
-    values = frame[column]
-    if values.dtype.is_float():
-        values = values.cast(pl.Int64, strict=False)  # "1.0", as spreadsheets and pandas write it
-    truths = [known.get(str(value).strip().lower()) for value in values.to_list()]
+    values = coded = frame[column]
+    if values.dtype.is_float():  # "1.0", as spreadsheets and pandas write it; 4.5 is no label
+        whole = values.cast(pl.Int64, strict=False)
+        coded = whole.set(values != whole, None)
+    truths = [known.get(str(value).strip().lower()) for value in coded.to_list()]
     if truths and all(truth is None for truth in truths):
         held = ", ".join(map(str, values.drop_nulls().unique(maintain_order=True)[:3])) or "nothing"
         raise InputError(

@@ -114,6 +114,10 @@ def test_labels_that_are_called_by_numbers_are_known_by_these() -> None:
     words = pl.DataFrame({"said": ["5 Stars", "1 star"]})
     assert take_truths(words, "said", named) == [4, 0]
     assert take_truths(stars, "said", ("1 or 2", "1 at most")) == [1, None, None, 0, None]
+    halves = pl.DataFrame({"said": [4.5, 1.0, float("nan"), 0.5]})
+    assert take_truths(halves, "said", named) == [None, 0, None, None], "a half is no label"
+    with pytest.raises(InputError, match=r"but 4.5, 3.5"):
+        take_truths(pl.DataFrame({"said": [4.5, 3.5]}), "said", named)
 
 
 def test_words_of_an_attribute_are_single_and_a_missing_translator_is_named(tmp_path: Path) -> None:
