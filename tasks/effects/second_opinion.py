@@ -100,15 +100,25 @@ def ask_opinion(
 
 
 def draw_users(panel: pl.DataFrame, most: int) -> pl.DataFrame:
-    """Whole users in the order of their hashes, until there are `most` rows."""
+    """Whole users in the order of their hashes, up to `most` rows; who has more than still fit is passed over.
+
+    An account that many share ends no draw: it has more rows than all that are drawn.
+    """
     if panel.height <= most:
         return panel
     counts = panel.group_by("user_id").len()
     ranked = counts.with_columns(
         rank=pl.Series([hash_id(user) % 2**62 for user in counts["user_id"].to_list()])
     ).sort("rank", "user_id")
-    drawn = ranked.filter(pl.col("len").cum_sum() <= most)
-    return panel.join(drawn.select("user_id"), on="user_id", how="semi", maintain_order="left")
+    drawn, room = [], most
+    for user, rows in ranked.select("user_id", "len").iter_rows():
+        if rows <= room:
+            drawn.append(user)
+            room -= rows
+        if not room:
+            break
+    chosen = pl.DataFrame({"user_id": drawn}, schema={"user_id": panel.schema["user_id"]})
+    return panel.join(chosen, on="user_id", how="semi", maintain_order="left")
 
 
 def make_question(

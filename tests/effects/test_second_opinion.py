@@ -3,6 +3,7 @@
 from datetime import date
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tasks.effects.estimate import Method, Window
@@ -42,6 +43,13 @@ def test_users_are_drawn_whole_and_the_same_every_time():
     assert set(again["user_id"]) == set(drawn["user_id"])
     counts = frame.group_by("user_id").len().join(drawn.group_by("user_id").len(), on="user_id")
     assert (counts["len"] == counts["len_right"]).all()
+
+
+def test_an_account_of_very_many_rows_ends_no_draw():
+    for shared in range(20):  # some of these names come first of all by their hash
+        users = [f"anonymous {shared}"] * 600 + [f"u{at}" for at in range(900)]
+        drawn = draw_users(pl.DataFrame({"user_id": users}), 500)
+        assert drawn.height == drawn["user_id"].n_unique() == 500
 
 
 @pytest.mark.parametrize("most", [10_000])
