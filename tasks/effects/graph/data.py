@@ -204,7 +204,10 @@ def _drop_missing(
 def _sample(
     frame: pl.DataFrame, cluster: str | None, *, max_rows: int, rng: np.random.Generator
 ) -> tuple[pl.DataFrame, list[str]]:
-    """At most `max_rows` rows; whole clusters where there are some, for their rows belong together."""
+    """At most `max_rows` rows; whole clusters where there are some, for their rows belong together.
+
+    A cluster of more rows than still fit is passed over; the first two stay where fewer fit.
+    """
     if frame.height <= max_rows:
         return frame, []
     total = frame.height
@@ -214,14 +217,24 @@ def _sample(
     codes, names = read_clusters(frame, cluster)
     sizes = np.bincount(codes, minlength=len(names))
     order = rng.permutation(len(names))
-    fits = np.cumsum(sizes[order]) <= max_rows
-    fits[:2] = True
-    is_kept = np.isin(codes, order[fits])
+    drawn = _fill(sizes[order], max_rows)
+    kept = order[drawn] if len(drawn) >= 2 else order[:2]
+    is_kept = np.isin(codes, kept)
     note = (
-        f"{int(is_kept.sum()):,} of {total:,} rows ({int(fits.sum()):,} of {len(names):,} values of "
+        f"{int(is_kept.sum()):,} of {total:,} rows ({len(kept):,} of {len(names):,} values of "
         f"{cluster}) were drawn at random, for speed"
     )
     return frame.filter(pl.Series(is_kept)), [note]
+
+
+def _fill(sizes: IntArray, room: int) -> list[int]:
+    """Places of `sizes` (k,) that are taken in turn, each where it fits into what is left of `room`."""
+    taken = []
+    for place, size in enumerate(sizes.tolist()):
+        if size <= room:
+            taken.append(place)
+            room -= size
+    return taken
 
 
 def _encode(series: pl.Series) -> FloatArray:

@@ -245,6 +245,18 @@ def test_rows_are_sampled_by_whole_clusters_and_it_is_said():
     assert find(frame.drop("user"), max_rows=321).n == 321
 
 
+def test_a_cluster_of_very_many_rows_ends_no_sample():
+    users = pl.Series("user", [0] * 600 + [1 + at // 10 for at in range(N - 600)])
+    for seed in range(12):
+        variables = prepare_variables(
+            make_chain().with_columns(users), assign_tiers("abc", [], cluster="user"),
+            max_rows=500, max_levels=12, rng=np.random.default_rng(seed),
+        )  # fmt: skip
+        assert variables.n == 500
+    few = make_chain(n=1_000).with_columns(user=pl.int_range(1_000) // 500)
+    assert find(few, columns=["a", "b", "c"], cluster="user", max_rows=100).n == 1_000
+
+
 def test_heavy_tails_and_any_rising_scale_change_nothing():
     frame = make_chain()
     bent = frame.with_columns(pl.col("a").exp(), pl.col("b") ** 3)
