@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from tasks.platform.catalog import show_catalog
 from tasks.platform.errors import EXIT_FAILED, WhyrecError
 from tasks.platform.numbers import tell_signed
 
@@ -171,7 +172,7 @@ def explain_errors(*, is_json: bool = False) -> Iterator[None]:
             print_json({"error": told, "exit_code": EXIT_FAILED})
         print_error(
             told
-            or f"{type(error).__name__}: {str(error)[:2000]}\n"
+            or f"{type(error).__name__}: {show_catalog(str(error))[:2000]}\n"
             "This was not foreseen. Set WHYREC_DEBUG=1 to see where it happened, and please report it."
         )
         raise SystemExit(EXIT_FAILED) from None

@@ -28,6 +28,7 @@ from flows.console import PROGRESS
 from flows.running import find_serving, reach_directly
 from flows.server.api import is_healthy
 from flows.server.workers import submit
+from tasks.platform.catalog import show_catalog
 from tasks.platform.errors import WhyrecError
 from tasks.platform.runs import TaskEvent, write_event
 from tasks.platform.site import Site
@@ -123,10 +124,10 @@ class Engine:
 
 
 def describe_failure(error: BaseException) -> str:
-    """An error in words: ours as they are, others with their type."""
+    """An error in words: ours as they are, others with their type, and with no password of a catalog."""
     if isinstance(error, WhyrecError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {show_catalog(str(error))}"
 
 
 @contextmanager

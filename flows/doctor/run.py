@@ -23,6 +23,7 @@ from flows.doctor.places import (
 )
 from flows.doctor.server import check_port, check_schedule, check_server, check_stuck_runs
 from flows.doctor.setup import Finding, check_extensions, check_packages, check_python
+from tasks.platform.catalog import show_catalog
 from tasks.platform.errors import WhyrecError
 from tasks.platform.settings import Settings, load_settings
 from tasks.platform.site import Site, resolve_site
@@ -67,5 +68,5 @@ def _look(subject: str, settings: Settings, site: Site) -> Finding:
     except WhyrecError as error:
         return Finding(subject, False, str(error), "see the message")
     except Exception as error:
-        found = f"{type(error).__name__}: {error}"[:300]
+        found = f"{type(error).__name__}: {show_catalog(str(error))}"[:300]
         return Finding(subject, False, found, "see the message")

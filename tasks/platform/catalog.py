@@ -3,8 +3,6 @@
 import re
 from typing import Final
 
-import duckdb
-
 from tasks.platform.errors import ConfigError, StorageError, WhyrecError
 
 _HIDDEN: Final = r"\1***"
@@ -17,14 +15,14 @@ _UNREADABLE: Final = ("connection info string", "invalid connection option", "in
 
 
 def show_catalog(catalog: str) -> str:
-    """A catalog's address, as of `[warehouse] catalog`, with stars for passwords.
+    """A catalog's address, as of `[warehouse] catalog`, or words that hold one, with stars for passwords.
 
     libpq takes them as `password=...` and as `user:...@host` of a URL.
     """
     return _IN_URL.sub(_HIDDEN, _NAMED.sub(_HIDDEN, catalog))
 
 
-def explain_unreached(catalog: str, error: duckdb.Error) -> WhyrecError | None:
+def explain_unreached(catalog: str, error: Exception) -> WhyrecError | None:
     """Why PostgreSQL gave no catalog; None for any other error.
 
     What DuckDB says of it holds the whole address, password and all.

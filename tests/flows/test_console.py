@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.console import explain_errors
+from flows.engine import describe_failure
 
 
 def make_error(number: int, place: str = "/home/var/lake") -> OSError:
@@ -44,3 +45,15 @@ def test_other_errors_ask_to_be_reported(
         with pytest.raises(SystemExit, match="1"), explain_errors():
             raise error
         assert "not foreseen" in capsys.readouterr().err
+
+
+def test_no_error_tells_the_password_of_a_catalog(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WHYREC_DEBUG", raising=False)
+    lost = OSError('Unable to connect to Postgres at "host=db password=s3cr3t dbname=lake": gone')
+    with pytest.raises(SystemExit), explain_errors():
+        raise lost
+    told = describe_failure(lost) + capsys.readouterr().err
+    assert told.count("dbname=lake") == 2
+    assert "s3cr3t" not in told
