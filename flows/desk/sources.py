@@ -19,15 +19,17 @@ WAREHOUSE_TABLES: Final = (
 def read_source(name: str, config: str | None) -> pl.DataFrame:
     """A CSV, TSV, Parquet or Stata file, or a table of the warehouse by name: "clean.exposures".
 
-    Raises InputError when there is neither.
+    Raises InputError when there is neither, and ConfigError for a `config` that is none, also where
+    a file needs nothing of it.
     """
+    settings = None if config is None else load_settings(config)
     if name not in WAREHOUSE_TABLES:
         if not Path(name).exists() and name.split(".")[0] in ("clean", "marts"):
             raise InputError(
                 f"{name} is no table of the warehouse; there are {', '.join(WAREHOUSE_TABLES)}"
             )
         return read_table(name)
-    warehouse = resolve_site(load_settings(config)).warehouse
+    warehouse = resolve_site(settings or load_settings()).warehouse
     warehouse.prepare()
     with warehouse.connect() as connection:
         return connection.table(name).pl()
