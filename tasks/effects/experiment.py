@@ -26,17 +26,19 @@ BALANCE_P = 0.001
 _RIDGE = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pooled:
     """Several tests as one: random effects over their estimates.
 
     `q_p_value` is Cochran's test that all tests share one effect, `between` the deviation of true
-    effects between tests (DerSimonian & Laird 1986), in outcome units.
+    effects between tests (DerSimonian & Laird 1986), in outcome units. `share` is the part that each
+    test has in the estimate, shape (tests,), of sum 1.
     """
 
     interval: Interval
     q_p_value: float
     between: float
+    share: FloatArray
 
 
 def estimate_lin(
@@ -230,7 +232,9 @@ def pool_tests(intervals: Sequence[Interval], *, confidence: float) -> Pooled:
         degrees=degrees if between > 0 else 1e6,
         confidence=confidence,
     )
-    return Pooled(interval, float(chi2.sf(q, degrees)), float(np.sqrt(between)))
+    return Pooled(
+        interval, float(chi2.sf(q, degrees)), float(np.sqrt(between)), share / share.sum()
+    )
 
 
 def _clustered(

@@ -139,6 +139,7 @@ def test_pooling_weighs_precise_tests_and_sees_that_tests_differ():
     assert pooled.between == 0
     assert pooled.interval.estimate == pytest.approx((0.5 * 4 + 0.52) / 5)
     assert pooled.interval.std_error == pytest.approx(1 / np.sqrt(125))
+    assert pooled.share == pytest.approx([0.8, 0.2])
     apart = pool_tests([Interval(0.0, 0.1, 0, 0, 0), Interval(2.0, 0.1, 0, 0, 0)], confidence=0.95)
     assert apart.q_p_value < 1e-6
     assert apart.interval.std_error > 0.9

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.effects.basis import read_levels
+from tasks.effects.basis import FloatArray, read_levels
 from tasks.effects.controls.columns import check_columns
 from tasks.effects.controls.left_over import LEFT_OVER, Move, Slope, compare_within
 from tasks.effects.credibility import Finding, Verdict, weigh_row
@@ -20,6 +20,8 @@ from tasks.platform.numbers import tell_signed
 
 _DIFFER_P = 0.05
 _SHOWN = 3
+_WEAK_SHARE = 0.1
+"""Share of the pooled estimate in tests that are weak, above which it is weak."""
 _FEW = 5
 """Of fewer tests that differ, 95% intervals hold the mean of all such tests 86 to 92% of the time."""
 
@@ -32,7 +34,8 @@ def estimate_tests(
     `asked` is what `estimate_table` takes. Keys: tests [{test, n, estimator, estimate, std_error,
     ci_low, ci_high, p_value, verdict, reasons}], pooled {estimate, std_error, ci_low, ci_high,
     p_value, between, q_p_value, verdict, reason}. A test that cannot be estimated is listed with its
-    reason and is not pooled; one that is not credible is pooled, which makes this weak. Raises ConfigError when fewer than two can.
+    reason and is not pooled; one that is not credible is pooled, which makes this weak, as weak ones do
+    that have over a tenth of the weight together. Raises ConfigError when fewer than two can.
     """
     check_columns(frame, [tests])
     names = frame[tests].drop_nulls().unique().sort().to_list()
@@ -43,7 +46,8 @@ def estimate_tests(
         own = {key: part[np.flatnonzero(rows.to_numpy())] for key, part in vectors.items()}
         table = frame.filter(rows)
         lines.append(_estimate_one(name, table, {**asked, "vectors": own}, confidence))
-    found = [read_interval(line) for line in lines if line["estimate"] is not None]
+    numbered = [line for line in lines if line["estimate"] is not None]
+    found = [read_interval(line) for line in numbered]
     if len(found) < 2:
         raise ConfigError(
             f"{len(found)} of {len(names)} tests in {tests} can be estimated; pooling needs 2"
@@ -51,7 +55,11 @@ def estimate_tests(
     pooled = pool_tests(found, confidence=confidence)
     differ = pooled.q_p_value < _DIFFER_P
     said = "the tests differ in their effects" if differ else "the tests agree"
-    broken = [one["test"] for one in lines if one["verdict"] == "not credible"]
+    verdicts = [one["verdict"] for one in numbered]
+    named = {
+        verdict: [one["test"] for one in numbered if one["verdict"] == verdict]
+        for verdict in ("not credible", "weak")
+    }
     few = f"; {len(found)} tests can hardly tell how much tests differ" if len(found) < _FEW else ""
     nameless = frame[tests].null_count()
     left = f"; {nameless:,} rows without {tests} are in none of them" if nameless else ""
@@ -61,25 +69,41 @@ def estimate_tests(
             **interval_or_none(pooled.interval),
             "between": pooled.between,
             "q_p_value": pooled.q_p_value,
-            "verdict": _weigh_broken(len(broken), len(found)),
+            "verdict": _weigh_tests(verdicts, pooled.share),
             "reason": f"{said} (Cochran's Q, p = {pooled.q_p_value:.2g}){few}{left}"
-            + _tell_broken(broken),
+            + _tell_broken(named["not credible"])
+            + _tell_weak(named["weak"]),
         },
     }
 
 
-def _weigh_broken(broken: int, pooled: int) -> Verdict:
-    if not broken:
-        return "credible"
-    return "weak" if broken < pooled else "not credible"
+def _weigh_tests(verdicts: Sequence[Verdict], share: FloatArray) -> Verdict:
+    """Verdict of the pooled figure by those of its tests, and the `share` that each has in it."""
+    if all(one == "not credible" for one in verdicts):
+        return "not credible"
+    doubted = sum(part for one, part in zip(verdicts, share, strict=True) if one == "weak")
+    return "weak" if "not credible" in verdicts or doubted > _WEAK_SHARE else "credible"
 
 
 def _tell_broken(broken: Sequence[str]) -> str:
     """Which tests were pooled though they are not credible; nothing where none is."""
     if not broken:
         return ""
-    named = ", ".join(broken[:_SHOWN]) + (" ..." if len(broken) > _SHOWN else "")
-    return f"; pooled, but not credible by itself: {named}; find out why, or leave its rows out"
+    return (
+        f"; pooled, but not credible by itself: {_list_some(broken)}; find out why, or leave its rows "
+        "out"
+    )
+
+
+def _tell_weak(weak: Sequence[str]) -> str:
+    """Which tests were pooled though they are weak; nothing where none is."""
+    if not weak:
+        return ""
+    return f"; pooled, but weak by itself: {_list_some(weak)}; weigh what its reasons say"
+
+
+def _list_some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
 
 
 def weigh_whole(answer: dict[str, Any], question: Question, tests: pl.Series) -> dict[str, Any]:

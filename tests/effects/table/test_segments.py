@@ -175,6 +175,18 @@ def test_a_broken_test_that_is_pooled_is_named():
     assert alone["verdict"] == "not credible"
 
 
+def test_weak_tests_that_are_pooled_are_named_and_weigh_by_their_share():
+    frame = draw_trials(8, shares=[0.5, 0.5, 0.5], levels=[0.0, 0.0, 0.0])
+    pooled = estimate_tests(frame, "t", outcome="y", treatment="d")["pooled"]  # no controls
+    assert pooled["verdict"] == "weak"
+    assert "pooled, but weak by itself: t0, t1, t2; weigh" in pooled["reason"]
+    how = {"outcome": "y", "treatment": "d", "is_experiment": True}
+    small = (pl.col("t") != "t1") | (pl.int_range(pl.len()).over("t") < 45)  # a weak one of 45 rows
+    pooled = estimate_tests(frame.filter(small), "t", **how)["pooled"]
+    assert pooled["verdict"] == "credible"
+    assert "pooled, but weak by itself: t1; weigh" in pooled["reason"]
+
+
 @pytest.fixture(scope="module")
 def varied():
     """Within a group the effect grows with x, and so does the chance of treatment.
