@@ -19,6 +19,7 @@ from tasks.effects.controls.columns import (
 )
 from tasks.effects.controls.copies import find_copies
 from tasks.effects.controls.dealt import find_dealt
+from tasks.effects.controls.order import order_rows
 from tasks.effects.controls.words import Text
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
@@ -41,7 +42,7 @@ class Question:
     `control_names`; `features` (n, f) are the same controls for trees: numbers as they stand (NaN
     where missing) and one column for each of the larger levels. `cluster` (n,) holds codes 0 to
     G - 1, `clusters` their G names, and `folds` how many folds they are dealt into. `is_treated` (n,) is 0 or 1, None when
-    the treatment has more than two values. `row` (n,) are the rows' places in the table that came
+    the treatment has more than two values. Rows stand by what they hold, not as they came; `row` (n,) are the rows' places in the table that came
     in, which had `height` rows. `spread` is the outcome's deviation, `gap` the treatment's range,
     `doses` its distinct values in order; `gaps` say which controls adjust for nothing, lack in
     many rows or look like codes, `hole` which is missing in most rows, and their share, `shared` which have
@@ -129,6 +130,9 @@ def ask(
 ) -> Question:
     """Check the columns, drop what is incomplete, fit the control basis, deal out folds.
 
+    Rows are taken in an order of their own (`order.order_rows`), so that the same rows in another order
+    give the same answer.
+
     `vectors` are embeddings of text columns that are controls, shape (rows of `frame`, dim) each.
     """
     controls = list(dict.fromkeys(controls))
@@ -155,6 +159,9 @@ def ask(
                 f"{name} runs from {values.min():g} to {values.max():g}, too fine for arithmetic; give "
                 "it in another unit"
             )
+    known = list(dict.fromkeys([*controls, *(vectors or {}), *([cluster] if cluster else [])]))
+    order = order_rows([pl.Series(d), pl.Series(y), *(kept[name] for name in known)])
+    kept, y, d = kept[order], y[order], d[order]
     row = kept[_ROW].to_numpy()
     built = build_controls(kept, controls, max_levels=max_levels)
     built = add_texts(built, _read_texts(kept, vectors or {}), (d, y))

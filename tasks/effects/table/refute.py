@@ -62,6 +62,7 @@ def refute_question(
 ) -> dict[str, Any]:
     """Every refuter tried on the partially linear estimate of `question`.
 
+    `time` and `negatives` have shape (n,), in the order of the question's rows (`Question.row`).
     Keys: estimate {estimate, std_error, ci_low, ci_high, p_value}, refutations [{refuter, result,
     refuted, ci_low, ci_high, p_value, reason, note, benchmarks}], verdict, reasons. Raises
     EstimationError when there is no estimate to refute.

@@ -92,7 +92,8 @@ def _sample(
     """The question asked of some rows, or itself where it is of no more."""
     if frame.height <= SAMPLE_ROWS:
         return question
-    rows = draw_rows(frame, cluster, size=SAMPLE_ROWS, seed=options.seed)
+    own = draw_rows(frame[question.row], cluster, size=SAMPLE_ROWS, seed=options.seed)
+    rows = question.row[own]
     parts = None if vectors is None else {key: part[rows] for key, part in vectors.items()}
     return ask(frame[rows], cluster=cluster, vectors=parts, **asked)
 

@@ -84,7 +84,7 @@ def test_a_large_table_is_judged_by_a_flexible_sample_too(
 ) -> None:
     monkeypatch.setattr(table, "LARGE_ROWS", 2500)
     monkeypatch.setattr(sample_check, "SAMPLE_ROWS", 1200)
-    answer = ask(draw_codes(3, rows=3000, is_code=is_code), ["group"])
+    answer = ask(draw_codes(4, rows=3000, is_code=is_code), ["group"])
     assert {row["estimator"] for row in answer["estimates"]} == {"plr", "diff"}
     assert says(answer, "rows drawn at random disagrees with plr") == is_code
     assert says(answer, "rows drawn at random agrees") != is_code

@@ -30,8 +30,8 @@ def refuted(frame, *, time=None, negatives=(), cluster=None, controls=("x1", "x2
     answer = refute_question(
         question,
         OPTIONS,
-        time=None if time is None else frame[time].to_numpy().astype(float),
-        negatives={name: frame[name].to_numpy().astype(float) for name in negatives},
+        time=None if time is None else frame[time].to_numpy().astype(float)[question.row],
+        negatives={name: frame[name].to_numpy().astype(float)[question.row] for name in negatives},
     )
     return answer, {line["refuter"]: line for line in answer["refutations"]}
 
@@ -99,7 +99,7 @@ def test_treatments_of_whole_clusters_are_dealt_out_whole():
     )
     dealt = deal_anew(question, rng)
     per_user = (
-        pl.DataFrame({"user": frame["user"], "d": dealt})
+        pl.DataFrame({"user": frame["user"].to_numpy()[question.row], "d": dealt})
         .group_by("user")
         .agg(pl.col("d").n_unique())
     )
@@ -158,9 +158,8 @@ def test_what_learners_say_against_an_estimate_counts_where_all_refuters_passed(
         frame.with_columns(before=pl.col("x1")), outcome="y", treatment="d", controls=["x2"],
         cluster=None, folds=5, max_levels=20,
     )  # fmt: skip
-    failed = refute_question(
-        known, OPTIONS, negatives={"before": frame["x1"].to_numpy()}, check=disagree
-    )
+    before = frame["x1"].to_numpy()[known.row]
+    failed = refute_question(known, OPTIONS, negatives={"before": before}, check=disagree)
     assert failed["verdict"] == "not credible"
     assert len(held) == 1
 

@@ -332,8 +332,12 @@ def lopsided(monkeypatch):
     d = (rng.random(n) < chance).astype(int)
     effect = np.where(x > 0.3, 4.0, 0.0)
     y = x + effect * d + rng.normal(size=n)
-    told = Nuisances(x - y.mean(), x + effect - y.mean(), chance, {"truth": effect}, {})
-    monkeypatch.setattr(table_segments, "learn", lambda *_: [told])
+
+    def tell(question, *_):
+        ours, theirs = x[question.row] - y.mean(), effect[question.row]
+        return [Nuisances(ours, ours + theirs, chance[question.row], {"truth": theirs}, {})]
+
+    monkeypatch.setattr(table_segments, "learn", tell)
     shop = np.where(group == "a", 0, 1 + np.arange(n) % 50)
     return pl.DataFrame({"x": x, "d": d, "y": y, "group": group, "shop": shop}), effect
 
@@ -398,8 +402,10 @@ def test_levels_on_both_sides_of_the_headline_contradict_nothing():
 def test_levels_that_are_controls_are_not_learned_anew(lopsided, monkeypatch):
     frame, _ = lopsided
     asked = []
-    told = table_segments.learn()
-    monkeypatch.setattr(table_segments, "learn", lambda *given: asked.append(given[0]) or told)
+    tell = table_segments.learn
+    monkeypatch.setattr(
+        table_segments, "learn", lambda *given: asked.append(given[0]) or tell(*given)
+    )
     for controls in (("x", "group"), ("x",)):
         question = ask_plainly(frame, controls)
         estimate_table_segments(question, OPTIONS, frame["group"], beside=make_answer("irm"))
