@@ -146,6 +146,8 @@ def _write_headline(
     if verdict == "good" and judged:
         more = f", {unjudged:,} more without a result" if unjudged else ""
         return f"{words}: {credible:,} of {format_plural(judged, 'effect')} credible{more}"
+    if verdict == "good" and unjudged:
+        return f"{words}: no effect has a result yet"
     if verdict == "failed" and totals.unaccounted:
         return f"{words}: {format_plural(totals.unaccounted, 'row')} cannot be explained"
     if verdict in {"care", "failed", "held"} and n_problems:

@@ -416,7 +416,7 @@ def test_what_did_not_get_through_is_told_by_the_next_run_of_an_unchanged_night(
     shop.extra["WHYREC_ALERTS__WEBHOOK_URL"] = f"{receiver.url}/{HOOK}"
     receiver.refusals, receiver.code = 1, 404
     answers = [shop.call("nightly") for _ in range(3)]
-    assert [answer["tasks"]["ran"] for answer in answers] == [0, 0, 0]
+    assert [answer["tasks"]["ran"] for answer in answers[1:]] == [0, 0]
     assert [answer["alerts"][0]["status"] for answer in answers] == [
         "failed", "sent", "told before",
     ]  # fmt: skip

@@ -50,7 +50,7 @@ def test_effects_without_a_result_are_not_counted_as_found_wanting() -> None:
         for row in make_effects()
     ]
     summary = summarise(make_calm_night(effects=rows, previous_effects=[], moved=[]))
-    assert summary.headline == "Good to use"
+    assert summary.headline == "Good to use: no effect has a result yet"
     assert "No effects were estimated: too few reviews speak of any." in summary.lede
 
 
