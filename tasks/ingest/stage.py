@@ -16,7 +16,6 @@ Of lines longer than `max_line_bytes` the quarantine keeps up to 16 MiB, with le
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +27,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.ingest.ahead import iter_ahead
 from tasks.ingest.drift import describe_drift
 from tasks.ingest.finish import finish_refused, finish_rows
 from tasks.ingest.formats import REQUIRED, Adapter
 from tasks.ingest.intake import (
     Delivery,
+    Feed,
     Identity,
     IngestOptions,
     Meter,
@@ -59,6 +60,9 @@ a third, which says little about the source."""
 
 MEMORY_LIMIT: Final = "512MB"
 """Of DuckDB; what exceeds it (keys of very large drops) spills into the work folder."""
+
+N_AHEAD: Final = 2
+"""Parts of a file that wait for their last touch at once, of HANDED_BYTES each."""
 
 _QUERY_ERRORS: Final = (duckdb.Error, pa.ArrowException, OSError)
 """What a statement fails with, by the way that its rows are fetched."""
@@ -191,10 +195,14 @@ class _Sorter:
         feed = open_feed(each, self._identity, meter)
         bound = bind_read(each, feed.columns, self._identity)
         self._is_careful = False
-        for run in feed.iter_runs():
-            for rows in self._iter_rows(run, bound):
-                self._take_rows(each, rows, accepted, refused)
+        # One thread reads and queries (DuckDB has more of its own) while this one finishes rows.
+        for rows in iter_ahead(self._iter_feed(feed, bound), N_AHEAD):
+            self._take_rows(each, rows, accepted, refused)
         return feed.rows
+
+    def _iter_feed(self, feed: Feed, bound: dict[str, Any]) -> Iterator[pa.Table]:
+        for run in feed.iter_runs():
+            yield from self._iter_rows(run, bound)
 
     def _iter_rows(self, run: Run, bound: dict[str, Any]) -> Iterator[pa.Table]:
         """What the statement makes of a run, in its order; a line that ends it makes it careful.
@@ -220,12 +228,8 @@ class _Sorter:
         query = read_sql(f"staging/{self._identity.table}_read")
         bound = bound | {"is_careful": self._is_careful}
         rows = self._connection.execute(query, bound).to_arrow_reader(run.n_handed)
-        # One thread reads and queries (DuckDB has more of its own) while this one finishes rows.
-        with ThreadPoolExecutor(1) as thread:
-            ahead = thread.submit(next, rows, None)
-            while (batch := ahead.result()) is not None:
-                ahead = thread.submit(next, rows, None)
-                yield pa.Table.from_batches([batch])
+        for batch in rows:
+            yield pa.Table.from_batches([batch])
         self._connection.unregister("batches")
 
     def _take_rows(

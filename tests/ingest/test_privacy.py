@@ -94,6 +94,25 @@ def read_table() -> list[tuple[str, list[str]]]:
     return [(text, contacts) for _, text, *contacts in rows]
 
 
+@pytest.mark.parametrize("n_before", range(6))
+def test_contacts_are_found_wherever_a_piece_of_the_text_ends(
+    n_before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A phone number of Arabic digits, an address with a full-width sign, over several pieces.
+    texts = [
+        "x" * n_before,
+        "اتصل ٠١٠ ١٢٣٤ ٥٦٧٨ now",
+        "mail ann＠mail.example",
+        None,
+        "500 5550",
+        "é",
+    ]
+    whole = mask_contacts(pa.array(texts))
+    monkeypatch.setattr("tasks.ingest.privacy._PIECE_BYTES", 8)
+    assert mask_contacts(pa.array(texts)).to_pylist() == whole.to_pylist()
+    assert whole.to_pylist()[1:3] == ["اتصل [phone] now", "mail [email]"]
+
+
 def test_contacts_in_many_languages_and_scripts_are_found_and_other_numbers_stay() -> None:
     table = read_table()
     wanted = [
