@@ -125,6 +125,8 @@ def ingest_drops(
         note_gone(night, known)
     if night.flow != "import":
         note_unread(night)
+        own_drops = [drop.label for drop in known if drop.drop_date == night.as_of]
+        night.tell(ingest.find_twins(own_drops, night.run))
 
 
 def note_unread(night: Night) -> None:

@@ -1,12 +1,15 @@
 """Imports as deliveries: what one is called, and what it takes from those before it, in words."""
 
 import hashlib
-from collections.abc import Mapping
+import shlex
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from tasks.ingest.files import is_url
 from tasks.ingest.publish import label_row
+from tasks.platform.schema import EVENT_TABLES
 
 _PREFIX: Final = "import:"
 _PLACE_DIGITS: Final = 8
@@ -93,3 +96,31 @@ def tell_delivery(
             "which counts; to make these win, import the file after it, from another place"
         )
     return notes
+
+
+def tell_twins(labels: Collection[str], known: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Sentences on deliveries `labels` whose very files are published under another source too.
+
+    `known` are rows of raw.drops by label. Rows of two sources are never the same row, so that each
+    of such files counts twice. Items and users are no events: sources may well share a list of them.
+    """
+    twins: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for label, row in sorted(known.items()):
+        if row["fingerprint"] and row["rows_published"] and row["table_name"] in EVENT_TABLES:
+            twins[row["table_name"], row["fingerprint"]].append(label)
+    return [
+        _tell_twins([known[label] for label in found], known[mine])
+        for found in twins.values()
+        if len({known[label]["source"] for label in found}) > 1
+        and (mine := next((label for label in reversed(found) if label in labels), None))
+    ]
+
+
+def _tell_twins(rows: Sequence[Mapping[str, Any]], mine: Mapping[str, Any]) -> str:
+    names = " and ".join(f"{row['source']}/{row['drop_id']}" for row in rows)
+    delivery = name_file(mine["drop_id"]) or mine["drop_id"]
+    return (
+        f"The same files are published as {names}: each of their {mine['table_name']} counts "
+        f"{len(rows)} times, and effects look surer than they are; if that is not meant, take "
+        f"one back with: whyrec withdraw {shlex.quote(mine['source'])} {shlex.quote(delivery)}"
+    )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,13 @@ from typing import Any
 import duckdb
 
 from tasks.ingest.accounts import read_refused
-from tasks.ingest.deliveries import find_taken, name_import, name_old_import, tell_delivery
+from tasks.ingest.deliveries import (
+    find_taken,
+    name_import,
+    name_old_import,
+    tell_delivery,
+    tell_twins,
+)
 from tasks.ingest.drops import get_adapter
 from tasks.ingest.publish import (
     Publication,
@@ -83,7 +89,7 @@ def restore_asked(drops: Iterable[DropRef], run: RunContext) -> None:
 def tell_imports(
     drops: Sequence[DropRef], before: Mapping[str, Mapping[str, Any]], run: RunContext
 ) -> list[str]:
-    """Sentences on what imports took from deliveries that were there `before`, and on empty files."""
+    """Sentences on imports: what they took from deliveries that were there `before`, empty and twin files."""
     notes = []
     with run.site.warehouse.connect() as connection:
         after = read_drops(connection)
@@ -93,7 +99,12 @@ def tell_imports(
                 continue
             gone = None if old is None else count_gone(connection, old, run.site.lake.root)
             notes += tell_delivery(row, old, gone, find_taken(row, before, after))
-    return notes
+    return notes + tell_twins([drop.label for drop in drops], after)
+
+
+def find_twins(labels: Collection[str], run: RunContext) -> list[str]:
+    """Sentences on deliveries whose very files are published under another source too."""
+    return tell_twins(labels, read_deliveries(run))
 
 
 def make_drop_key(drop: DropRef, settings: IngestSettings) -> str:

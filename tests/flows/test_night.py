@@ -1,6 +1,7 @@
 """Whole nights in real processes: run once, run again, break a thing, see exactly what needs it re-run."""
 
 import gzip
+import html
 import json
 import shutil
 from pathlib import Path
@@ -331,3 +332,22 @@ def test_a_failing_gate_leaves_published_data_and_ends_with_3(server: str, tmp_p
     )
     assert read_tables(shop)["clean.exposures"] == before["clean.exposures"]
     assert "was not published" in Path(stopped["report"]).read_text()
+
+
+def test_files_that_two_sources_deliver_are_told_since_their_rows_count_twice(
+    server: str, tmp_path: Path
+) -> None:
+    spec = WorldSpec(
+        n_users=60, n_items=20, n_days=2, reviews_per_day=30, exposures_per_day=60, seed=5
+    )
+    write_drops(spec, tmp_path / "drops")
+    again = '[[sources]]\nname = "web"\nkind = "sample"\npath = "drops"\n'
+    (tmp_path / "whyrec.toml").write_text(SMALL + again)
+    day = spec.date_of(0).isoformat()
+    document = Shop(tmp_path, server).call("nightly", "--as-of", day)
+    told = [message for message in document["messages"] if "counts 2 times" in message]
+    assert [each.split(":")[0] for each in told] == [
+        f"The same files are published as sample/{day} and web/{day}"
+    ] * 2  # reviews and exposures; both share one list of items
+    assert f"whyrec withdraw web {day}" in told[0]
+    assert told[0] in html.unescape(Path(document["report"]).read_text())

@@ -23,9 +23,9 @@ def write(path: Path, *lines: bytes) -> Path:
     return path
 
 
-def describe(path: Path, table: Any = "reviews") -> DropRef:
+def describe(path: Path, table: Any = "reviews", source: str = "shop") -> DropRef:
     return sources.describe_import(
-        str(path), kind="sample", source="shop", table=table, mapping=None
+        str(path), kind="sample", source=source, table=table, mapping=None
     )
 
 
@@ -33,9 +33,11 @@ def stage(run: RunContext, drop: DropRef) -> StagedRef:
     return ingest.stage_drop.fn(drop, IngestSettings(), AS_OF, run)
 
 
-def bring_in(run: RunContext, path: Path, table: Any = "reviews") -> list[str]:
+def bring_in(
+    run: RunContext, path: Path, table: Any = "reviews", source: str = "shop"
+) -> list[str]:
     """Import a file as the command does; what is said of it."""
-    drops = ingest.keep_old_ids([describe(path, table)], run)
+    drops = ingest.keep_old_ids([describe(path, table, source)], run)
     before = ingest.read_deliveries(run)
     publish(run, *(stage(run, drop) for drop in drops))
     return ingest.tell_imports(drops, before, run)
@@ -92,6 +94,24 @@ def test_a_copy_elsewhere_is_all_duplicates_and_is_told(tmp_path: Path) -> None:
     assert note.startswith("5 rows of reviews that import:a.jsonl#")
     accounts = read(run, "SELECT rows_published, rows_duplicate FROM raw.drops ORDER BY drop_id")
     assert accounts == [(0, 5), (5, 0)]
+
+
+@pytest.mark.slow
+def test_the_same_file_under_another_source_counts_twice_and_is_told(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    path = write(tmp_path / "the reviews.jsonl", *users(5))
+    assert bring_in(run, path) == []
+    (note,) = bring_in(run, path, source="web")
+    assert count_reviews(run) == 10
+    assert note.startswith("The same files are published as shop/import:the reviews.jsonl#")
+    assert "and web/import:the reviews.jsonl#" in note
+    assert "each of their reviews counts 2 times" in note
+    assert note.endswith("whyrec withdraw web 'the reviews.jsonl'")
+    # Another file is none of it, and sources may share a list of items.
+    other = write(tmp_path / "b" / "the reviews.jsonl", *users(9)[5:])
+    assert bring_in(run, other, source="web") == []
+    items = write(tmp_path / "items.jsonl", make_line({"item_id": "i1", "title": "new"}))
+    assert bring_in(run, items, "items") == bring_in(run, items, "items", "web") == []
 
 
 def test_of_two_imports_the_later_one_wins_whatever_days_they_hold(tmp_path: Path) -> None:
