@@ -562,3 +562,17 @@ def test_another_text_at_the_same_second_is_a_contradiction_and_on_the_same_day_
     assert result.reason == "contradicts line 1 of reviews1.jsonl: another text there"
     lines = [make_line(reviewed_at="2024-03-01", text=text) for text in ("Works.", "Broke.")]
     assert stage(tmp_path, b"".join(lines)).staged.rows_staged == 2
+
+
+def test_an_id_is_read_without_blanks_around_it_and_words_for_nothing_are_none(
+    tmp_path: Path,
+) -> None:
+    blanks = ["", " ", "\t", "\n", "\r", "\x0b", "\u00a0", "\x1f", " \r\n"]
+    inner = ["", "abc", "abcd", "abcde", "nan", "<NA>", "None", "é", "éééé", "user 1", "a  b"]
+    words = {"", "nan", "NaN", "None", "null", "NULL", "<NA>", "NaT"}
+    given = [before + text + after for before in blanks for text in inner for after in blanks]
+    content = b"".join(make_line(user_id=value) for value in given)
+    result = stage(tmp_path, content, max_bad_share=1.0)
+    wanted = [text for value in given if (text := value.strip(" \t\n\r")) not in words]
+    assert sorted({row["user_id"] for row in result.rows}) == sorted(set(wanted))
+    assert result.staged.reasons["missing user_id"] == len(given) - len(wanted)
