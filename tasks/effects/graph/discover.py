@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from tasks.effects.basis import FloatArray
 from tasks.effects.graph.data import Roles, Variables, assign_tiers, prepare_variables
 from tasks.effects.graph.model import Edge, Ends, Graph, Node
 from tasks.effects.graph.prior import EdgePrior, check_prior, merge_priors
@@ -23,9 +24,9 @@ from tasks.effects.graph.search import (
     Marks,
     Method,
     correlate,
-    count_effective_rows,
     search,
 )
+from tasks.effects.graph.worth import RowWorth
 from tasks.platform.errors import ConfigError, EstimationError
 
 MAX_BOOTSTRAPS: Final = 1_000
@@ -84,19 +85,15 @@ def discover_graph(
     variables = prepare_variables(
         frame, roles, max_rows=max_rows, max_levels=max_levels, rng=rng
     )  # fmt: skip
-    rows = (
-        count_effective_rows(variables.scores, variables.cluster)
-        if cluster is not None
-        else variables.n
-    )
+    worth = None if cluster is None else RowWorth(variables.scores, variables.cluster)
     marks, turned = search(
-        _weigh(variables, rows, np.ones(variables.n)), method=method, alpha=alpha
+        _weigh(variables, worth, np.ones(variables.n)), method=method, alpha=alpha
     )
     sightings, failed = _bootstrap(
-        variables, rows, method=method, alpha=alpha, times=bootstraps, rng=rng
+        variables, worth, method=method, alpha=alpha, times=bootstraps, rng=rng
     )
     kept, left_out = _judge_edges(marks, sightings, variables, min_stability, method)
-    notes = [*variables.notes, *_note_search(method, roles, variables, rows, turned, failed)]
+    notes = [*variables.notes, *_note_search(method, roles, variables, worth, turned, failed)]
     notes += _note_edges(kept, left_out, min_stability, bootstraps)
     edges, prior_notes = _add_priors(kept, priors, variables, sightings)
     return Graph(
@@ -120,14 +117,21 @@ def _check_numbers(*, alpha: float, bootstraps: int, min_stability: float) -> No
         raise ConfigError(f"min_stability {min_stability} is not in [0, 1]")
 
 
-def _weigh(variables: Variables, rows: float, weights: np.ndarray) -> Evidence:
+def _weigh(variables: Variables, worth: RowWorth | None, weights: np.ndarray) -> Evidence:
     correlation = correlate(variables.scores, weights)
-    return Evidence(correlation, rows, variables.blocks, variables.tiers)
+    # what counts rows once for all columns (ges) counts them as those that are worth least
+    rows = _count_pairs(variables, worth).min()
+    return Evidence(correlation, float(rows), variables.blocks, variables.tiers, worth)
+
+
+def _count_pairs(variables: Variables, worth: RowWorth | None) -> FloatArray:
+    """Rows that each pair of variables is worth, shape (pairs,)."""
+    return np.array([variables.n]) if worth is None else worth.count_pairs(variables.blocks)
 
 
 def _bootstrap(
     variables: Variables,
-    rows: float,
+    worth: RowWorth | None,
     *,
     method: Method,
     alpha: float,
@@ -140,7 +144,7 @@ def _bootstrap(
     found = []
     for _ in range(times):
         counts = rng.multinomial(groups, np.full(groups, 1 / groups))
-        evidence = _weigh(variables, rows, counts[variables.cluster].astype(np.float64))
+        evidence = _weigh(variables, worth, counts[variables.cluster].astype(np.float64))
         try:
             found.append(search(evidence, method=method, alpha=alpha)[0])
         except EstimationError:
@@ -245,11 +249,18 @@ def _add_priors(
 
 
 def _note_search(
-    method: Method, roles: Roles, variables: Variables, rows: float, turned: int, failed: int
+    method: Method,
+    roles: Roles,
+    variables: Variables,
+    worth: RowWorth | None,
+    turned: int,
+    failed: int,
 ) -> list[str]:
+    pairs = _count_pairs(variables, worth)
+    rows = _tell_rows(pairs, method)
     notes = [
         _ASSUMED[method],
-        f"what {rows:,.0f} rows are too few to show is missing: no edge is no proof of no effect",
+        f"what {rows} rows are too few to show is missing: no edge is no proof of no effect",
     ]
     if method == "ges" and len(set(variables.tiers)) > 1:
         notes.append("ges searches without tiers; edges between tiers were directed by them after")
@@ -257,13 +268,19 @@ def _note_search(
         notes.append("without tiers many directions stay open; name what comes first")
     if turned:
         notes.append(f"{turned} edges that {method} pointed to an earlier tier were turned round")
-    if rows < variables.n:
+    if rows != f"{variables.n:,}":
         notes.append(
-            f"rows of one {roles.cluster} are alike: {variables.n:,} rows counted as {rows:,.0f}"
+            f"rows of one {roles.cluster} are alike: {variables.n:,} rows counted as {rows}"
         )
     if failed:
         notes.append(f"{failed} bootstraps took too many tests and were given up")
     return notes
+
+
+def _tell_rows(pairs: FloatArray, method: Method) -> str:
+    """Rows that pairs of columns are worth, in words; ges knows only the least of them."""
+    least, most = (f"{rows:,.0f}" for rows in (pairs.min(), pairs.max()))
+    return least if least == most or method == "ges" else f"{least} to {most}"
 
 
 def _note_edges(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.effects.basis import FloatArray
-from tasks.effects.moments import IntArray
+from tasks.effects.graph.worth import RowWorth
 from tasks.platform.errors import ConfigError, EstimationError
 
 Method = Literal["pc", "fci", "ges"]
@@ -37,13 +37,18 @@ class Evidence:
     """What a search may see.
 
     `correlation` (q, q) of all score columns, `n` rows that they are worth, `blocks[i]` the columns
-    of variable i, `tiers[i]` its tier.
+    of variable i, `tiers[i]` its tier. `worth`, of clustered rows, counts the rows of each test.
     """
 
     correlation: FloatArray
     n: float
     blocks: tuple[tuple[int, ...], ...]
     tiers: tuple[int, ...]
+    worth: RowWorth | None = None
+
+    def count_rows(self, x: Sequence[int], y: Sequence[int], given: Sequence[int]) -> float:
+        """Rows that a test of columns `x` against `y` given columns `given` may count on."""
+        return self.n if self.worth is None else self.worth.count(x, y, given)
 
 
 def correlate(scores: FloatArray, weights: FloatArray) -> FloatArray:
@@ -59,23 +64,6 @@ def correlate(scores: FloatArray, weights: FloatArray) -> FloatArray:
     correlation: FloatArray = (1 - _RIDGE) * covariance * np.outer(scale, scale)
     np.fill_diagonal(correlation, 1.0)
     return correlation
-
-
-def count_effective_rows(scores: FloatArray, cluster: IntArray) -> float:
-    """How many independent rows the clustered rows are worth, for a test of a correlation.
-
-    n divided by the median design effect of the products of pairs of columns: the variance of their
-    sum by clusters, over that by rows (Kish, Survey Sampling, 1965, chapter 5). At most n.
-    """
-    n, width = scores.shape
-    first, second = np.triu_indices(width, k=1)
-    sums = np.zeros((int(cluster.max()) + 1, len(first)))
-    products = scores[:, first] * scores[:, second]
-    products = products - products.mean(axis=0)
-    np.add.at(sums, cluster, products)
-    by_row = np.maximum((products**2).sum(axis=0), 1e-12)
-    effect = float(np.median((sums**2).sum(axis=0) / by_row))
-    return float(n / max(effect, 1.0))
 
 
 def block_p_value(
@@ -255,12 +243,15 @@ def _register_test() -> str:
                 return 0.0
             if key not in self.known:
                 _check_budget(len(self.known))
-                blocks = self.evidence.blocks
-                self.known[key] = block_p_value(
-                    self.evidence.correlation, self.evidence.n, blocks[key[0]], blocks[key[1]],
-                    [column for one in given for column in blocks[one]],
-                )  # fmt: skip
+                self.known[key] = self._test(key)
             return self.known[key]
+
+        def _test(self, key: tuple[int, int, tuple[int, ...]]) -> float:
+            blocks = self.evidence.blocks
+            held = [column for one in key[2] for column in blocks[one]]
+            x, y = blocks[key[0]], blocks[key[1]]
+            rows = self.evidence.count_rows(x, y, held)
+            return block_p_value(self.evidence.correlation, rows, x, y, held)
 
     register_ci_test(_TEST_NAME, BlockTest)
     return _TEST_NAME

@@ -11,7 +11,8 @@ from tasks.effects.graph.adjust import find_adjustment
 from tasks.effects.graph.data import assign_tiers, prepare_variables
 from tasks.effects.graph.discover import discover_graph
 from tasks.effects.graph.prior import EdgePrior, SuggestedEdge
-from tasks.effects.graph.search import block_p_value, correlate, count_effective_rows
+from tasks.effects.graph.search import block_p_value, correlate
+from tasks.effects.graph.worth import RowWorth
 from tasks.platform.errors import ConfigError, EstimationError, InputError
 from tests.effects.graph.worlds import draw_columns
 
@@ -185,7 +186,8 @@ def test_repeated_rows_of_a_cluster_count_once():
         many, assign_tiers(["a", "b", "c", "d", "e"], [], cluster="user"),
         max_rows=9_999, max_levels=12, rng=rng,
     )  # fmt: skip
-    assert count_effective_rows(scores.scores, scores.cluster) == pytest.approx(60, rel=0.02)
+    worth = RowWorth(scores.scores, scores.cluster)
+    assert worth.count_pairs(scores.blocks) == pytest.approx(60, rel=0.02)
     naive = find(many.drop("user"), bootstraps=0)
     clustered = find(many, columns=["a", "b", "c", "d", "e"], cluster="user", bootstraps=10)
     assert len(clustered.edges) < len(naive.edges)
