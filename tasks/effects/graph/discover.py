@@ -19,11 +19,13 @@ from tasks.effects.graph.prior import EdgePrior, check_prior, merge_priors
 from tasks.effects.graph.search import (
     ARROW,
     CIRCLE,
+    NEARLY_TOLD,
     TAIL,
     Evidence,
     Marks,
     Method,
     correlate,
+    leave_share,
     search,
 )
 from tasks.effects.graph.worth import RowWorth
@@ -272,9 +274,27 @@ def _note_search(
         notes.append(
             f"rows of one {roles.cluster} are alike: {variables.n:,} rows counted as {rows}"
         )
+    notes += _note_determined(variables)
     if failed:
         notes.append(f"{failed} bootstraps took too many tests and were given up")
     return notes
+
+
+def _note_determined(variables: Variables) -> list[str]:
+    correlation = correlate(variables.scores, np.ones(variables.n))
+    every = range(variables.scores.shape[1])
+    found = [
+        name
+        for name, block in zip(variables.names, variables.blocks, strict=True)
+        if leave_share(correlation, block, [one for one in every if one not in block]) < NEARLY_TOLD
+    ]
+    if not found:
+        return []
+    return [
+        f"{', '.join(found[:8])}: the other columns tell over {1 - NEARLY_TOLD:.0%} of each of these; "
+        "where no test can say to which of them an edge belongs, all keep it. Leave out what repeats "
+        "others"
+    ]
 
 
 def _tell_rows(pairs: FloatArray, method: Method) -> str:

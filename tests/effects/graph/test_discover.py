@@ -349,3 +349,37 @@ def test_a_cluster_without_a_name_is_refused_like_any_that_is_not_there() -> Non
             discover_graph(
                 make_chain(n=100), columns="abc", cluster=name, rng=np.random.default_rng()
             )
+
+
+def make_near_twins(seed: int, *, apart: float, n: int) -> pl.DataFrame:
+    """a confounds x and y; near is a but for noise of deviation `apart`."""
+    rng = np.random.default_rng(seed)
+    a = noise(rng, n)
+    x = 0.6 * a + noise(rng, n)
+    return pl.DataFrame(
+        {"near": a + apart * noise(rng, n), "a": a, "x": x, "y": 0.5 * x + 0.6 * a + noise(rng, n)}
+    )
+
+
+@pytest.mark.parametrize(("apart", "n"), [(0.03, 1_000), (0.12, 1_000), (0.03, 4_000)])
+def test_two_columns_that_nearly_repeat_each_other_do_not_take_each_others_edges(apart, n):
+    """Each separated the other from x and y; nothing was left to adjust for, in all resamples."""
+    for seed in range(4):
+        frame = make_near_twins(seed, apart=apart, n=n)
+        graph = find(frame, tiers=[["near", "a"], ["x"], ["y"]], bootstraps=5)
+        answer = find_adjustment(graph, "x", "y")
+        assert answer.is_identified
+        assert set(answer.adjust_for) & {"near", "a"}
+        assert any(
+            note.startswith("near, a: the other columns tell over 90%") for note in graph.notes
+        )
+
+
+def test_a_sum_beside_its_parts_keeps_the_edge_that_is_its_own():
+    rng = np.random.default_rng(0)
+    a, b = noise(rng), noise(rng)
+    x = a + noise(rng)
+    frame = pl.DataFrame({"a": a, "b": b, "sum": a + b, "x": x, "y": x + a + b + noise(rng)})
+    graph = find(frame, tiers=[["a", "b", "sum"], ["x"], ["y"]])
+    assert "sum --> y" in lines(graph)
+    assert find_adjustment(graph, "x", "y").adjust_for == ("sum",)
