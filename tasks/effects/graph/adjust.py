@@ -304,9 +304,21 @@ def _explain_success(graph: Graph, views: Sequence[View], treatment: str, outcom
         reason += (
             f"; no path from {treatment} to {outcome} was found, which is no proof of no effect"
         )
+    unseen = _find_unseen(graph, treatment)
+    if unseen:
+        reason += (
+            f"; knows nothing of {', '.join(unseen[:5])} (set aside), which may confound: what comes "
+            f"before {treatment} is to be adjusted for as well"
+        )
     if not graph.allows_hidden:
         reason += "; supposes no hidden common causes"
     return reason
+
+
+def _find_unseen(graph: Graph, treatment: str) -> list[str]:
+    """Columns set aside that may cause the treatment, and of which the graph holds nothing."""
+    tier = next(node.tier for node in graph.nodes if node.name == treatment)
+    return [one.column for one in graph.set_aside if one.is_unseen and one.tier <= tier]
 
 
 def _explain_failure(

@@ -43,10 +43,16 @@ class Roles:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A column that could not be a variable, and why."""
+    """A column that could not be a variable, and why.
+
+    `is_unseen`: what it says stands in no other column, so that it may confound. `tier` as in
+    `Roles`.
+    """
 
     column: str
     reason: str
+    is_unseen: bool = False
+    tier: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,11 +167,11 @@ def _set_aside_unfit(
 ) -> tuple[pl.DataFrame, list[SetAside]]:
     """Columns made plain (float or text, null for missing), and those that cannot be used."""
     plain, aside = [], []
-    for name in roles.columns:
+    for name, tier in zip(roles.columns, roles.tiers, strict=True):
         series, reason = _read_plain(frame[name], max_levels=max_levels)
         plain.append(series.alias(name))
         if reason:
-            aside.append(SetAside(name, reason))
+            aside.append(SetAside(name, reason, is_unseen=_may_group(series), tier=tier))
     cluster = [] if roles.cluster is None else [frame[roles.cluster]]
     return pl.DataFrame([*plain, *cluster]), aside
 
@@ -184,6 +190,14 @@ def _read_plain(series: pl.Series, *, max_levels: int) -> tuple[pl.Series, str |
     if is_text and levels > max_levels:
         return plain, f"its text has {levels:,} levels, at most {max_levels} are used; group them"
     return plain, "it does not vary" if levels == 1 else None
+
+
+def _may_group(series: pl.Series) -> bool:
+    """Whether rows share values of a column that has several, as they do not share a row's name."""
+    if series.dtype.is_nested() or series.dtype == pl.Object:
+        return True
+    known = series.drop_nulls()
+    return 1 < known.n_unique() < len(known)
 
 
 def _drop_missing(

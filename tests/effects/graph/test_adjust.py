@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import networkx as nx
 import numpy as np
+import polars as pl
 import pytest
 
 from tasks.effects.graph.adjust import AGREED, find_adjustment
@@ -252,3 +253,27 @@ def test_pc_with_hidden_causes_is_wrong_somewhere_and_fci_is_what_helps():
 def assert_true_effect(world, found, a, b):
     adjusted = [int(name[1:]) for name in found.adjust_for]
     assert np.isclose(world.regress(b, a, adjusted), world.total_effect(a, b), atol=EXACT)
+
+
+def test_a_column_set_aside_that_may_confound_is_named_beside_what_to_adjust_for():
+    """Thirty cities confound x and y; "adjust for nothing", all bootstraps agreed, of cities not a word."""
+    rng = np.random.default_rng(1)
+    city = rng.integers(0, 30, 1_000)
+    pull = rng.normal(size=30)[city]
+    frame = pl.DataFrame(
+        {
+            "row": [f"row {i}" for i in range(1_000)],
+            "city": [f"city {i}" for i in city],
+            "x": pull + rng.normal(size=1_000),
+            "y": pull + rng.normal(size=1_000),
+            "shop": [f"shop {i}" for i in rng.integers(0, 30, 1_000)],
+        }
+    )
+    graph = discover_graph(
+        frame, tiers=[["row", "city"], ["x"], ["y", "shop"]], bootstraps=0,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert [one.column for one in graph.set_aside if one.is_unseen] == ["city", "shop"]
+    assert "knows nothing of city (set aside), which may confound" in (
+        find_adjustment(graph, "x", "y").reason
+    )
