@@ -83,9 +83,11 @@ def fit_propensity(
 ) -> FloatArray:
     """Out-of-fold probabilities of treatment, shape (n,), by L2-penalised logistic regression.
 
-    `controls` (n, p) are centred and scaled; without any the probability is the training share. The
-    penalty is the one of the least out-of-fold log loss: too small a one for many controls would
-    make chances out of noise, and overlap look thin that is not.
+    `controls` (n, p) are centred and scaled; without any the probability is the share of all rows.
+    The penalty is the one of the least out-of-fold log loss: too small a one for many controls would
+    make chances out of noise, and overlap look thin that is not. So would the share of the rows that
+    a fold is told by: the more of a fold are treated, the fewer of the others are, by much where
+    whole clusters are treated. Each fold's chances are shifted to the share of all rows.
     """
     strengths = _STRENGTHS if controls.shape[1] else _STRENGTHS[:1]
     fits = [
@@ -98,19 +100,21 @@ def fit_propensity(
 def _fit_strength(
     controls: FloatArray, is_treated: IntArray, fold: IntArray, folds: int, *, strength: float
 ) -> FloatArray:
+    from scipy.special import expit
     from sklearn.linear_model import LogisticRegression
 
-    propensity = np.empty(len(is_treated))
+    overall = float(is_treated.mean())
+    propensity = np.full(len(is_treated), overall)
     for k in range(folds):
         held, rest = fold == k, fold != k
-        share = float(is_treated[rest].mean()) if rest.any() else float(is_treated.mean())
-        if controls.shape[1] == 0 or share in (0.0, 1.0):
-            propensity[held] = share
-        elif held.any():
+        share = float(is_treated[rest].mean()) if rest.any() else overall
+        if held.any() and controls.shape[1] > 0 and share not in (0.0, 1.0):
             model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
             model.fit(controls[rest], is_treated[rest])
-            propensity[held] = model.predict_proba(controls[held])[:, 1]
-    return np.clip(propensity, _CLIP, 1 - _CLIP)
+            shift = _logit(np.array([overall, share])) @ [1.0, -1.0]
+            propensity[held] = expit(model.decision_function(controls[held]) + shift)
+    held_within: FloatArray = np.clip(propensity, _CLIP, 1 - _CLIP)
+    return held_within
 
 
 def _log_loss(propensity: FloatArray, is_treated: IntArray) -> float:

@@ -147,3 +147,16 @@ def test_many_controls_that_decide_nothing_do_not_make_overlap_look_thin():
     overlap = measure_overlap(propensity, is_treated)
     assert overlap.effective_sample_size > 0.8 * 600
     assert check_overlap(overlap) == []
+
+
+def test_whole_clusters_that_were_dealt_out_leave_no_trace_in_their_folds_chances():
+    """Ten clusters of 60 rows, five treated: by their folds' shares many rows had no like."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(20):
+        arms = rng.permutation(np.arange(10) % 2)
+        is_treated, fold = np.repeat(arms, 60), np.repeat(np.arange(10) // 2, 60)
+        propensity = fit_propensity(rng.normal(size=(600, 1)), is_treated, fold, 5)
+        found.append(check_overlap(measure_overlap(propensity, is_treated)))
+    assert not any(verdict == "not credible" for one in found for verdict, _ in one)
+    assert sum(bool(one) for one in found) <= 4
