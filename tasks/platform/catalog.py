@@ -5,11 +5,11 @@ from typing import Final
 
 from tasks.platform.errors import ConfigError, StorageError, WhyrecError
 
-_HIDDEN: Final = r"\1***"
 _NAMED: Final = re.compile(
-    r"(?i)\b((?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|(?:[^\s&'\\]|\\.)+)"
+    r"(?is)((?<=[?&])(?:ssl)?password=)[^\s&]+|"
+    r"((?<![?&\w])(?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|\\?$)|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)"
 )
-_IN_URL: Final = re.compile(r"(://[^/\s:@]*:)[^\s@]+(?=@)")
+_IN_URL: Final = re.compile(r"(://[^/\s:@]*:)\S+(?=@)")
 _UNREACHED: Final = "Unable to connect to Postgres"
 _UNREADABLE: Final = ("connection info string", "invalid connection option", "invalid URI")
 
@@ -17,9 +17,12 @@ _UNREADABLE: Final = ("connection info string", "invalid connection option", "in
 def show_catalog(catalog: str) -> str:
     """A catalog's address, as of `[warehouse] catalog`, or words that hold one, with stars for passwords.
 
-    libpq takes them as `password=...` and as `user:...@host` of a URL.
+    libpq takes them as `password=...`, up to a space or in quotes, and as `user:...@host` or
+    `?password=...&` of a URL. Of one that is written amiss too much is hidden rather than too little: a
+    quote that does not end hides all after it.
     """
-    return _IN_URL.sub(_HIDDEN, _NAMED.sub(_HIDDEN, catalog))
+    named = _NAMED.sub(lambda found: f"{found[1] or found[2]}***", catalog)
+    return _IN_URL.sub(r"\1***", named)
 
 
 def explain_unreached(catalog: str, error: Exception) -> WhyrecError | None:
