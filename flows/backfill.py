@@ -148,15 +148,14 @@ def publish_range(
             # nights tell of the errors of their own drops; without nights nobody else would
             is_all_counted=request.stage == "ingest",
         )
-        documents.append(summarise(describe_ingest(night)))
+        documents.append(describe_ingest(night))
         night.engine.forget_unused()
     return documents
 
 
 def describe_ingest(night: Night) -> dict[str, Any]:
-    """The part of a backfill's account that publishing gave."""
+    """The part of a backfill's account that publishing gave: no night, so that it has no date."""
     return {
-        "as_of": night.as_of,
         "status": night.status,
         "accounts": night.accounts,
         "tasks": count_states(read_events(Path(night.run.events))),

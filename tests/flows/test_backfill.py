@@ -56,6 +56,8 @@ def test_a_backfill_says_who_when_why_and_what_came_of_it(
     assert (record["nights_run"], record["nights_kept"], record["concurrency"]) == (3, 0, 2)
     assert record["ended_at"] > record["started_at"]
     assert (document["run"], document["kept"], document["skipped"]) == (3, 0, 0)
+    days = [SPEC.date_of(number).isoformat() for number in range(SPEC.n_days)]
+    assert [night["as_of"] for night in document["days"]] == days
 
 
 def test_a_backfill_that_is_done_runs_nothing_and_gives_the_same_account(
