@@ -235,13 +235,10 @@ def total_nights(
     """One account of all nights: rows of every drop once, tasks added up, the last report."""
     run = open_night(settings, request.end, flow="backfill").run
     rows = accounts.account_drops(drops, {}, {}, run)
-    failed = [
-        row
-        for document in documents
-        for row in document["accounts"]
-        if row["status"] != "published"
-    ]
-    by_drop = {(row["source"], row["table"], row["drop_id"]): row for row in [*rows, *failed]}
+    by_drop = {_name_drop(row): row for row in rows}
+    # a drop that was not published at first may be by the night that tries again
+    last = {_name_drop(row): row for document in documents for row in document["accounts"]}
+    by_drop |= {name: row for name, row in last.items() if row["status"] != "published"}
     pages = [document for document in documents if document["report"]]
     codes = [document["exit_code"] for document in documents if document["exit_code"]]
     bad = [document["status"] for document in documents if document["exit_code"]]
@@ -264,3 +261,7 @@ def total_nights(
         "exit_code": choose_code(codes),
         "messages": sorted({text for document in documents for text in document["messages"]}),
     }
+
+
+def _name_drop(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["source"], row["table"], row["drop_id"]

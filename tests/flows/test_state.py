@@ -30,6 +30,13 @@ def _no_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill, "open_night", lambda *_, **__: SimpleNamespace(run=None))
 
 
+def account(status: str, rows: int) -> dict[str, Any]:
+    return {
+        "source": "shop", "table": "reviews", "drop_id": str(DAY), "status": status, "rows_read": rows,
+        "rows_published": rows, "rows_quarantined": 0, "rows_duplicate": 0, "rows_held": 0,
+    }  # fmt: skip
+
+
 def total(nights: list[dict[str, Any]]) -> dict[str, Any]:
     return backfill.total_nights(nights, Settings(), Request(DAY, DAY), [])
 
@@ -58,3 +65,14 @@ def test_the_nights_of_a_backfill_are_named_once_and_its_publishing_is_none(tmp_
     document = total([backfill.describe_ingest(cast("Night", publishing)), make_night(0)])
     assert [night["as_of"] for night in document["days"]] == [DAY]
     assert document["seconds"] == 1.0
+
+
+@pytest.mark.parametrize("order", [("failed", "published"), ("published", "failed")])
+def test_a_drop_counts_as_it_was_when_it_was_tried_last(
+    order: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {"failed": account("failed", 0), "published": account("published", 7)}
+    monkeypatch.setattr(backfill.accounts, "account_drops", lambda *_: [rows["published"]])
+    document = total([{**make_night(0), "accounts": [rows[status]]} for status in order])
+    assert [row["status"] for row in document["accounts"]] == [order[-1]]
+    assert document["rows"]["published"] == rows[order[-1]]["rows_published"]
