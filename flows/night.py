@@ -16,7 +16,7 @@ from flows.state import Night, hash_json
 from tasks.effects.choose import hash_gold
 from tasks.ingest import sources
 from tasks.platform.code import hash_function_code
-from tasks.platform.errors import ConfigError, WarehouseBusyError
+from tasks.platform.errors import ConfigError, TransientError
 from tasks.platform.marts import list_compared, select_compared
 from tasks.platform.periods import merge_periods
 from tasks.platform.refs import DropRef, FileRef, ReportRef
@@ -321,7 +321,7 @@ def tidy_warehouse(night: Night) -> list[str]:
         return []
     try:
         night.site.warehouse.merge_files()
-    except (WarehouseBusyError, duckdb.Error) as error:
+    except (TransientError, duckdb.Error) as error:
         return [
             f"the warehouse's small files were not merged ({error}); nothing is lost; the next "
             "night of a Monday does it, or 'whyrec prune' today"

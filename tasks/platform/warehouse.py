@@ -222,10 +222,21 @@ class Warehouse:
             return
         connection = self._share().cursor()
         try:
-            connection.execute("USE wh")
-            yield connection
+            with self._explain_lost():
+                connection.execute("USE wh")
+                yield connection
         finally:
             connection.close()
+
+    @contextmanager
+    def _explain_lost(self) -> Iterator[None]:
+        """Tell of a database that was lost meanwhile in words: those of DuckDB hold its password."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if told := explain_unreached(self.catalog, error):
+                raise told from None
+            raise
 
     @contextmanager
     def read_together(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -242,7 +253,8 @@ class Warehouse:
         connection = self._open()
         try:
             _retry_busy(lambda: self._attach(connection, snapshot))
-            yield connection
+            with self._explain_lost():
+                yield connection
         except duckdb.Error as error:
             if "snapshot" in str(error).lower():
                 raise InputError(
@@ -258,7 +270,8 @@ class Warehouse:
         connection = self._open()
         try:
             _retry_busy(lambda: self._attach(connection, None))
-            yield connection
+            with self._explain_lost():
+                yield connection
         finally:
             connection.close()
 
@@ -332,7 +345,7 @@ class Warehouse:
             held = hold_lock(path, timeout_s=self.lock_timeout_s)
         else:
             held = hold_shared_lock(self._share().cursor(), timeout_s=self.lock_timeout_s)
-        with held:
+        with self._explain_lost(), held:
             yield
 
     def commit(

@@ -22,7 +22,13 @@ from flows.stages import ingest_drops
 from flows.state import Night
 from tasks.ingest import task as ingest
 from tasks.ingest.sources import describe_import, find_drops
-from tasks.platform.errors import ConfigError, GateError, InputError, WarehouseBusyError
+from tasks.platform.errors import (
+    ConfigError,
+    GateError,
+    InputError,
+    StorageError,
+    WarehouseBusyError,
+)
 from tasks.platform.settings import Settings
 from tasks.platform.warehouse import Warehouse
 from tests.ingest.staging import make_line
@@ -50,11 +56,12 @@ def test_files_are_merged_on_mondays_only(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(calls) == 1
 
 
-def test_a_merge_that_found_the_warehouse_busy_is_told_and_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", [WarehouseBusyError, StorageError])
+def test_a_merge_that_found_the_warehouse_busy_or_lost_is_told_and_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     def refuse(_: Warehouse) -> None:
-        raise WarehouseBusyError("another writer was busy for 600 s")
+        raise kind("another writer was busy for 600 s")
 
     night = make_night(tmp_path, MONDAY)
     monkeypatch.setattr(Warehouse, "merge_files", refuse)

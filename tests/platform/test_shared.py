@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
-from tasks.platform.errors import ConfigError, WarehouseBusyError
+from tasks.platform.errors import ConfigError, StorageError, WarehouseBusyError
 from tasks.platform.object_store import ObjectStore, connect_store
 from tasks.platform.warehouse import Warehouse
 from tests.platform.servers import run_postgres, run_store
@@ -173,6 +174,22 @@ def test_the_lock_of_a_killed_writer_is_free_and_a_living_one_is_waited_for(
     started = time.monotonic()
     replace_partition(warehouse, "late", date(2024, 3, 1))
     assert time.monotonic() - started < warehouse.lock_timeout_s
+
+
+def test_a_database_that_is_gone_in_the_middle_is_told_without_its_password(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="whyrec-") as short:
+        folder = Path(short)
+        folder.chmod(0o755)
+        with run_postgres(folder) as dsn:
+            lake = tmp_path_factory.mktemp("lake")
+            warehouse = Warehouse(f"postgres:{dsn} password=s3cr3t", str(lake), 5.0)
+            warehouse.prepare()
+        for use in (warehouse.read_snapshot, warehouse.merge_files, warehouse.prepare):
+            with pytest.raises(StorageError, match="cannot be had") as caught:
+                use()
+            assert "s3cr3t" not in "".join(format_exception(caught.value))
 
 
 def test_keys_of_the_store_are_in_no_settings_and_half_a_key_is_refused(

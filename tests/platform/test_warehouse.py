@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from traceback import format_exception
 
 import duckdb
 import pytest
@@ -152,6 +153,20 @@ def test_a_catalog_that_cannot_be_read_is_refused_without_its_password(tmp_path:
         with pytest.raises(ConfigError, match=r"warehouse.catalog is .*postgres") as caught:
             Warehouse(catalog, str(tmp_path)).prepare()
         assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["connect", "connect_alone", "read_together", "hold_writers"])
+def test_a_database_lost_in_the_middle_is_told_in_words_and_tried_again(
+    tmp_path: Path, way: str
+) -> None:
+    warehouse = Warehouse(f"sqlite:{tmp_path / 'catalog.sqlite'}", str(tmp_path / "data"))
+    warehouse.prepare()
+    lost = duckdb.IOException(
+        'Failed to query: Unable to connect to Postgres at "host=db password=s3cr3t": gone away'
+    )
+    with pytest.raises(StorageError, match="cannot be had") as caught, getattr(warehouse, way)():
+        raise lost
+    assert "s3cr3t" not in "".join(format_exception(caught.value))
 
 
 def test_an_extension_is_checked_again_when_its_file_is_another_one(
