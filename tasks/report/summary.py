@@ -232,8 +232,10 @@ def _tell_imports(report: NightReport) -> str:
     rows = sum(row.rows_published for row in report.imports)
     if not rows:
         return ""
-    count = tell_plural(len(report.imports), "import")
-    return f"; {format_plural(rows, 'row')} of {count} by hand {'is' if rows == 1 else 'are'} read"
+    count = f"{format_plural(rows, 'row')} of {tell_plural(len(report.imports), 'import')} by hand"
+    if any(row.last_date and row.last_date > report.as_of for row in report.imports):
+        return f"; of {count} those up to {format_date(report.as_of)} are read"
+    return f"; {count} {'is' if rows == 1 else 'are'} read"
 
 
 def _tell_redelivered(report: NightReport) -> Iterable[str]:

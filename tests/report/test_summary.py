@@ -1,5 +1,6 @@
 """The night in words: verdict, paragraph, what to act on, what to look at."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -70,6 +71,23 @@ def test_a_night_without_drops_says_what_was_imported() -> None:
         "old.jsonl#0123abcd2 January 2023 to 1 March 20241,2101,200372 of 44 gave a warning" in text
     )
     assert "old.jsonl#0123abcd–1,2103437all 44 passed" in text
+
+
+def test_of_an_import_that_goes_on_after_the_night_only_the_rows_up_to_it_are_said_to_be_read() -> (
+    None
+):
+    row = {
+        "source": "shop", "table_name": "reviews", "drop_id": "import:old.jsonl#0123abcd",
+        "first_date": "2023-01-02", "rows_read": 1_210, "rows_published": 1_200,
+    }  # fmt: skip
+    lede = {}
+    for last in (AS_OF, AS_OF + timedelta(days=1)):
+        night = make_calm_night(drops=[], imports=[{**row, "last_date": last.isoformat()}])
+        lede[last] = summarise(night).lede[0]
+    assert list(lede.values()) == [
+        "No drop arrived; 1,200 rows of one import by hand are read.",
+        "No drop arrived; of 1,200 rows of one import by hand those up to 14 March 2024 are read.",
+    ]
     assert summarise(make_calm_night(drops=[])).lede[0] == "No drop arrived."
 
 
