@@ -36,7 +36,7 @@ class EffectGroup:
 
     @property
     def n_unjudged(self) -> int:
-        """Headline rows without a result: too few reviews speak of them."""
+        """Headline rows without a result, for whatever reason."""
         return sum(row.verdict == "no result" for row in self.rows)
 
     @property

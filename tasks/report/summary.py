@@ -295,11 +295,15 @@ def _tell_checks(checks: Sequence[CheckRow]) -> Iterable[str]:
 def _tell_effects(report: NightReport, groups: Sequence[EffectGroup]) -> Iterable[str]:
     credible, judged, unjudged = _count_effects(groups)
     if not judged:
-        why = ": too few reviews speak of any" if unjudged else ""
+        why = ", for the reasons that stand with them" if unjudged else ""
         yield f"No effects were estimated{why}."
         return
     verb = "is" if credible == 1 else "are"
-    more = f"; of {tell_count(unjudged)} more too few reviews speak" if unjudged else ""
+    more = (
+        f"; {tell_count(unjudged)} more {'has' if unjudged == 1 else 'have'} no result"
+        if unjudged
+        else ""
+    )
     yield (
         f"{capitalise(tell_count(credible))} of {tell_plural(judged, 'effect')} {verb} "
         f"credible{more}."

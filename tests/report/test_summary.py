@@ -41,7 +41,7 @@ def test_the_paragraph_says_what_happened_and_what_costs_stars() -> None:
     assert "All four drops were published (13 March 2024 to 14 March 2024)." in lede
     assert "Of 1,843 rows read, 1,799 were published, 12 quarantined and 32 left out" in lede
     assert "All four checks passed." in lede
-    assert "Five of seven effects are credible; of one more too few reviews speak." in lede
+    assert "Five of seven effects are credible; one more has no result." in lede
     assert "Complaints about durability cost 0.77 stars" in lede
 
 
@@ -52,7 +52,23 @@ def test_effects_without_a_result_are_not_counted_as_found_wanting() -> None:
     ]
     summary = summarise(make_calm_night(effects=rows, previous_effects=[], moved=[]))
     assert summary.headline == "Good to use: no effect has a result yet"
-    assert "No effects were estimated: too few reviews speak of any." in summary.lede
+    assert "No effects were estimated, for the reasons that stand with them." in summary.lede
+
+
+def test_an_effect_without_a_result_is_not_said_to_lack_reviews_where_that_is_not_why() -> None:
+    rows = [
+        {
+            **row, "verdict": "no result", "estimate": None, "ci_low": None, "ci_high": None,
+            "reasons": ["praise of price cannot be told apart from praise of shipping"],
+        }
+        for row in make_effects()
+    ]  # fmt: skip
+    for effects in (rows, [*make_effects()[1:], rows[0]]):
+        night = make_calm_night(effects=effects, previous_effects=[], moved=[])
+        text = " ".join(summarise(night).lede) + Page(render_html(night)).text
+        assert "no result" in text
+        assert "cannot be told apart from praise of shipping" in text
+        assert "too few" not in text.split("Quality checks")[0]
 
 
 def test_a_night_without_drops_says_what_was_imported() -> None:
@@ -147,7 +163,7 @@ def test_a_harmful_praise_is_said_to_cost() -> None:
 def test_sources_are_named_where_there_is_more_than_one() -> None:
     effects = [*make_effects(), *make_effects(source="musical")]
     lede = " ".join(summarise(make_calm_night(effects=effects)).lede)
-    assert "10 of 14 effects are credible; of two more too few reviews speak." in lede
+    assert "10 of 14 effects are credible; two more have no result." in lede
     assert "in musical" in lede
 
 
