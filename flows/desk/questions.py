@@ -150,6 +150,21 @@ def write_effects(effects: Sequence[Mapping[str, Any]], target: Path) -> None:
     write_output(target, write)
 
 
+def _check_negatives(names: Sequence[str], asked: Asked) -> None:
+    """Refuse negative controls that the question names in another role."""
+    for role in ("outcome", "treatment"):
+        if asked[role] in names:
+            raise ConfigError(
+                f"the {role} {asked[role]} is named as a negative control as well; name an outcome that "
+                "the treatment cannot have caused"
+            )
+    twice = [name for name in names if name in asked["controls"]]
+    if twice:
+        raise ConfigError(
+            f"{', '.join(twice)}: named as control and as negative control; choose one"
+        )
+
+
 def refute_source(
     table: str,
     asked: Asked,
@@ -167,9 +182,7 @@ def refute_source(
     """
     frame = read_source(table, config)
     check_columns(frame, [*([time] if time else []), *negative_controls])
-    twice = [name for name in negative_controls if name in asked["controls"]]
-    if twice:
-        raise ConfigError(f"{twice} are named as controls and as negative controls; choose one")
+    _check_negatives(negative_controls, asked)
     frame, controls = add_tones(frame, asked["controls"], text_controls)
     asked = {**asked, "controls": controls}
     vectors = embed_columns(frame, text_controls, config)

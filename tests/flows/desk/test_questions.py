@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flows.desk.questions import add_tones, estimate_source
+from flows.desk.questions import add_tones, estimate_source, refute_source
 from tasks.effects.controls.dealt import find_dealt
-from tasks.platform.errors import InputError
+from tasks.platform.errors import ConfigError, InputError
 
 
 def test_tones_of_a_text_column_become_controls_where_they_vary() -> None:
@@ -63,3 +63,13 @@ def test_segments_ask_the_table_no_second_time(
     )
     assert len(answer["segments"]) == 1
     assert asked == [400]
+
+
+@pytest.mark.parametrize("name", ["y", "d", "x"])
+def test_a_column_of_the_question_is_no_negative_control(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(1)
+    table = pl.DataFrame({"y": rng.normal(size=60), "d": [0, 1] * 30, "x": rng.normal(size=60)})
+    table.write_csv(tmp_path / "table.csv")
+    asked: Any = {"outcome": "y", "treatment": "d", "controls": ["x"], "cluster": None}
+    with pytest.raises(ConfigError, match=rf"\b{name}\b.* negative control"):
+        refute_source(str(tmp_path / "table.csv"), asked, negative_controls=[name])
