@@ -224,6 +224,7 @@ def note_state(night: Night) -> None:
     What others publish meanwhile is then not in the key, and the night is made anew the next time.
     """
     night.once(("drops",), lambda: list_drops(night))
+    night.n_ingest_remarks = len(night.remarks)
     with night.site.warehouse.connect() as connection:
         parts = list_compared(connection, since=night.as_of, until=night.as_of)
     night.compared = select_compared(parts, night.as_of)
@@ -253,7 +254,7 @@ def find_unchanged(night: Night) -> dict[str, Any] | None:
 def repeat_night(night: Night, before: dict[str, Any]) -> dict[str, Any]:
     """Answer for a night of which nothing changed: all of its tasks count as cached.
 
-    What a channel did not take of it the last time is told again.
+    What a channel did not take of it the last time is told again, as are its remarks.
     """
     tasks = dict.fromkeys(before["tasks"], 0)
     tasks["cached"] = (
@@ -263,7 +264,7 @@ def repeat_night(night: Night, before: dict[str, Any]) -> dict[str, Any]:
     report.lay_out(page, night.as_of, night.run)
     document = {
         **before,
-        "messages": night.messages,
+        "messages": [*night.messages, *before.get("remarks", [])],
         "run_id": night.run.run_id,
         "flow": night.flow,
         "tasks": tasks,
@@ -290,6 +291,7 @@ def close_night(night: Night, page: ReportRef | None) -> dict[str, Any]:
         "status": night.status,
         "exit_code": night.exit_code,
         "messages": night.messages,
+        "remarks": night.remarks[night.n_ingest_remarks :],
         "started_at": night.started_at,
         "rows": totals,
         "accounts": night.accounts,

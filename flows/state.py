@@ -27,7 +27,8 @@ class Night:
     """A night in the making: what was asked, where it runs, and what it has learnt so far.
 
     `setbacks` are failures with drops of other days, which leave the night's own conclusions standing,
-    `remarks` what else a person should hear;
+    `remarks` what else a person should hear, of which the first `n_ingest_remarks` are of how the drops
+    came in; the others follow from what the night's key holds;
     `compared` is what the night before published, as `marts.select_compared` gives it; `known` is what
     was asked by `once`.
     """
@@ -49,6 +50,7 @@ class Night:
     errors: list[BaseException] = field(default_factory=list)
     setbacks: list[Failure] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    n_ingest_remarks: int = 0
     text_cost: dict[str, Any] | None = None
     probes: dict[str, FileRef] = field(default_factory=dict)
     files: dict[str, FileRef] = field(default_factory=dict)

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from flows import night
 from flows.backfill_plan import plan_backfill
 from flows.engine import Failure
 from flows.night import (
     choose_day,
+    close_night,
     find_days,
     find_today,
     make_night_key,
     note_state,
     open_night,
     refuse_future,
+    repeat_night,
     tidy_warehouse,
 )
 from flows.nightly import run_nightly
@@ -69,6 +72,21 @@ def test_a_merge_that_found_the_warehouse_busy_or_lost_is_told_and_no_error(
     assert "another writer was busy for 600 s" in message
     assert "whyrec prune" in message
     assert night.status == "completed"
+
+
+def test_a_night_that_is_found_done_says_again_what_it_had_to_remark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = make_night(tmp_path, MONDAY)
+    first.tell(["A drop came late."])
+    note_state(first)
+    first.tell(["No reviews of shop are read."])
+    document = close_night(first, None)
+    assert document["messages"] == ["A drop came late.", "No reviews of shop are read."]
+    monkeypatch.setattr(night.report, "lay_out", lambda *_: None)
+    monkeypatch.setattr(night, "ReportRef", dict)
+    again = repeat_night(make_night(tmp_path, MONDAY), {**document, "report_ref": {}})
+    assert again["messages"] == ["No reviews of shop are read."]
 
 
 def test_a_night_tells_of_a_drop_of_which_nothing_is_read(tmp_path: Path) -> None:

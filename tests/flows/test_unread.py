@@ -82,7 +82,7 @@ def test_reviews_used_and_left_out_are_all_the_reviews_there_are(
 def test_the_report_says_how_many_were_left_out_and_of_which_source_all(
     mixed: tuple[Shop, dict[str, Any], dict[str, Any]],
 ) -> None:
-    shop, document, _ = mixed
+    shop, document, again = mixed
     counts = count_reviews(shop)
     german = sum(
         n for (source, is_german, _), n in counts.items() if is_german and source == "sample"
@@ -90,6 +90,10 @@ def test_the_report_says_how_many_were_left_out_and_of_which_source_all(
     text = Path(document["report"]).read_text()
     assert f"{german} further reviews of which nothing was read are left out" in text
     assert "None of the reviews of foreign was read" in text
+    for night in (document, again):
+        assert (
+            sum("None of the reviews of foreign was read" in one for one in night["messages"]) == 1
+        )
 
 
 def test_the_panels_hold_the_reviews_that_were_read_and_no_other(
