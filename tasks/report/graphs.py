@@ -7,7 +7,7 @@ drawings have, which load nothing, run nothing and name nothing that the page co
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree
@@ -131,10 +131,10 @@ def _tell_doubt(graph: GraphRow, groups: Sequence[EffectGroup], labels: Mapping[
         missed = [
             name_attribute(row.attribute, labels)
             for row in group.rows
-            if row.attribute in asked
+            if (name := _find_column(row.attribute, asked)) is not None
             and row.verdict == "credible"
             and is_told(row)
-            and not _may_reach(graph.edges, row.attribute, group.outcome)
+            and not _may_reach(graph.edges, name, group.outcome)
         ]
         if missed:
             whose = "whose effect is" if len(missed) == 1 else "whose effects are"
@@ -144,6 +144,11 @@ def _tell_doubt(graph: GraphRow, groups: Sequence[EffectGroup], labels: Mapping[
                 "confounding that works against an effect can; it does not refute the effect."
             )
     return " ".join(told)
+
+
+def _find_column(attribute: str, columns: Collection[str]) -> str | None:
+    """What an attribute is called among the graph's `columns`: with a prime where another has its name."""
+    return next((name for name in (attribute, f"{attribute}'") if name in columns), None)
 
 
 def _may_reach(edges: Sequence[GraphEdge], start: str, goal: str) -> bool:

@@ -123,6 +123,23 @@ def test_a_credible_effect_that_the_graph_misses_is_told(
     assert (NO_PATH in Page(html).text) is is_told
 
 
+@pytest.mark.parametrize("edges", [[], [("rating'", "rating")]])
+def test_an_attribute_that_has_a_prime_in_the_graph_is_missed_there_as_any_other(
+    edges: list[tuple[str, str]],
+) -> None:
+    graph = make_graph(
+        source="sample",
+        edges=[{"source": a, "target": b, "kind": "directed"} for a, b in edges],
+        adjustments=[{"treatment": "rating'", "outcome": "rating", "is_identified": True}],
+    )
+    row = {
+        "source": "sample", "attribute": "rating", "estimate": 0.4, "ci_low": 0.3, "ci_high": 0.5,
+        "verdict": "credible",
+    }  # fmt: skip
+    html = render_html(make_night(graphs=[graph], effects=[row], previous_effects=[]))
+    assert (NO_PATH.replace("price", "rating") in Page(html).text) is not bool(edges)
+
+
 def test_an_empty_adjustment_set_needs_nothing() -> None:
     adjustment = {"treatment": "a", "outcome": "b", "is_identified": True, "adjust_for": []}
     html = render_html(make_night(graphs=[make_graph(adjustments=[adjustment])]))
