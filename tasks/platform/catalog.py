@@ -11,7 +11,11 @@ _NAMED: Final = re.compile(
 )
 _IN_URL: Final = re.compile(r"(://[^/\s:@]*:)\S+(?=@)")
 _UNREACHED: Final = "Unable to connect to Postgres"
-_UNREADABLE: Final = ("connection info string", "invalid connection option", "invalid URI")
+_UNREADABLE: Final = (
+    "connection info string", "invalid connection option", "invalid URI", "invalid integer value",
+)  # fmt: skip
+_TWO_ATS: Final = re.compile(r"://[^/\s]*@[^/\s]*@")
+"""Of these libpq takes the first for the end of the password, and the rest of it for a host, by name."""
 
 
 def show_catalog(catalog: str) -> str:
@@ -33,10 +37,10 @@ def explain_unreached(catalog: str, error: Exception) -> WhyrecError | None:
     if _UNREACHED not in str(error):
         return None
     shown = show_catalog(catalog)
-    if any(mark in str(error) for mark in _UNREADABLE):
+    if _TWO_ATS.search(catalog) or any(mark in str(error) for mark in _UNREADABLE):
         return ConfigError(
             f"warehouse.catalog is {shown!r}, which PostgreSQL's library cannot read; write it as "
-            "'postgres:host=db.internal user=whyrec dbname=lake'"
+            "'postgres:host=db.internal user=whyrec dbname=lake' (of a password in a URL @ is %40 and / is %2F)"
         )
     target = catalog.partition(":")[2]
     told = str(error).replace(target, "").partition('"": ')[2].strip().splitlines()

@@ -149,7 +149,13 @@ def test_a_catalog_that_cannot_be_had_is_told_without_its_password(
 
 
 def test_a_catalog_that_cannot_be_read_is_refused_without_its_password(tmp_path: Path) -> None:
-    for catalog in ("postgres://u:s3cr3t@db/x", "postgresql://u:s3cr3t@db/x", "postgres:user"):
+    for catalog in (
+        "postgres://u:s3cr3t@db/x",
+        "postgresql://u:s3cr3t@db/x",
+        "postgres:user",
+        "postgres:postgresql://u:a@s3cr3t@127.0.0.1:9/x",
+        "postgres:postgresql://u:s3cr3t/a@127.0.0.1:9/x",
+    ):
         with pytest.raises(ConfigError, match=r"warehouse.catalog is .*postgres") as caught:
             Warehouse(catalog, str(tmp_path)).prepare()
         assert "s3cr3t" not in str(caught.value)
