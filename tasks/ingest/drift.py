@@ -1,7 +1,7 @@
 """Schema drift: what a file holds against what its format says, in sentences for the report."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,7 +28,7 @@ class Census:
     rows: int = 0
     is_exact: bool = True
     columns: Counter[str] = field(default_factory=Counter)
-    kinds: dict[str, Counter[JsonKind]] = field(default_factory=dict)
+    kinds: defaultdict[str, Counter[JsonKind]] = field(default_factory=lambda: defaultdict(Counter))
 
     def count_chunk(self, chunk: Chunk) -> None:
         """Look at some lines of a chunk of JSON lines."""
@@ -55,7 +55,7 @@ class Census:
                 if name in self.columns or len(self.columns) < _MAX_COLUMNS:
                     self.columns[name] += 1
                     if value is not None:
-                        self.kinds.setdefault(name, Counter())[_find_kind(value)] += 1
+                        self.kinds[name][_find_kind(value)] += 1
 
     def count_columns(self, columns: Iterable[str]) -> None:
         """Take the columns of a table, which every row has."""

@@ -17,8 +17,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.ingest.places import find_few
-
 BATCH_SCHEMA: Final = pa.schema(
     [
         pa.field("line", pa.int64()),
@@ -54,7 +52,7 @@ class Chunk:
     @cached_property
     def ends(self) -> NDArray[np.int64]:
         """Where each line ends, its newline included, shape (lines,)."""
-        return find_few(np.frombuffer(self.data, np.uint8) == _NEWLINE) + 1
+        return np.flatnonzero(np.frombuffer(self.data, np.uint8) == _NEWLINE) + 1
 
     @property
     def size(self) -> int:

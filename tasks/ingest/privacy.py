@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tasks.ingest.phones import MIN_DIGITS, mask_phones
-from tasks.ingest.places import find_few
 from tasks.platform.sql import read_sql
 
 EMAIL_MASK: Final = "[email]"
@@ -116,8 +115,8 @@ def _find_marks(text: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.
             is_digit |= _find_other_digits(piece)
             is_sign[2:] |= (piece[:-2] == 0xEF) & (piece[1:-1] == 0xBC) & (piece[2:] == 0xA0)
             span = 2 * _DIGITS_SPAN
-        digits.append(find_few(is_digit[n_seen:]) + start)
-        signs.append(find_few(is_sign[n_seen:]) + start)
+        digits.append(np.flatnonzero(is_digit[n_seen:]) + start)
+        signs.append(np.flatnonzero(is_sign[n_seen:]) + start)
     nowhere = np.zeros(0, np.int64)
     return np.concatenate([nowhere, *digits]), np.concatenate([nowhere, *signs]), span
 

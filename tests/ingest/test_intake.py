@@ -2,15 +2,11 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tasks.ingest.intake import HANDED_BYTES, HANDED_ROWS, RUN_BYTES, Feed
 from tasks.ingest.lines import make_problem_batch
-from tasks.ingest.places import find_few
 from tasks.platform.errors import InputError
 
 
@@ -60,10 +56,3 @@ def test_error_met_while_reading_is_raised_as_it_is() -> None:
     with pytest.raises(InputError, match="the disk is gone"):
         read_runs(feed)
     assert feed.rows == 3
-
-
-@given(st.lists(st.booleans() | st.just(False), max_size=60), st.integers(0, 9))
-def test_the_few_are_found_wherever_they_stand(mask: list[bool], skipped: int) -> None:
-    # a mask may begin anywhere in memory
-    given_mask = np.array([True] * skipped + mask, np.bool_)[skipped:]
-    assert find_few(given_mask).tolist() == [at for at, is_one in enumerate(mask) if is_one]
