@@ -21,6 +21,7 @@ from flows.desk.texts import (
     open_reader,
     read_attributes,
     read_texts,
+    takes_labels,
 )
 from tasks.effects.agreement import check_agreement, check_sides, measure_agreement
 from tasks.platform.errors import ConfigError
@@ -81,6 +82,8 @@ def evaluate_file(
     """
     frame = read_texts(path)
     desk = open_desk(attributes, config)
+    if labels is None and not takes_labels(desk, extractor, teaching):
+        _refuse({"--id": key})
     reviews = list_reviews(frame, text)
     truth = list_labels(frame, names=desk.names, labels=labels, columns=columns, key=key)
     reader = open_reader(desk, extractor, reviews, list_ids(frame, key), teaching=teaching)
@@ -214,6 +217,8 @@ def explain_text(
     teach a distilled extractor. Of a probe's answers it is said what each word did to them.
     """
     desk = open_desk(attributes, config)
+    if not takes_labels(desk, extractor, teaching):
+        _refuse({"--columns": teaching.columns, "--id": key})
     if path is None:
         reviews, ids, at = [("0", text)], ["0"], 0
     else:
@@ -237,6 +242,15 @@ def explain_text(
         "attributes": answers,
         "skipped": found.skipped["reason"].to_list(),
     }
+
+
+def _refuse(options: Mapping[str, object]) -> None:
+    """Raise ConfigError for those of `options` that were given where no file of labels is read."""
+    if given := [name for name, value in options.items() if value]:
+        raise ConfigError(
+            f"{', '.join(given)}: of a file of labels, and none is read here; name one by --labels, or "
+            "leave that out"
+        )
 
 
 def explain_answer(

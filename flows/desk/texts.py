@@ -212,7 +212,7 @@ def open_reader(
         return Reader(name, make_extractor(settings, name, kept=desk.kept))
     texts = [text for _, text in reviews]
     lesson = None
-    if settings.distilled.labels is not None and settings.distilled.teacher == BY_LABELS:
+    if settings.distilled.labels is not None and takes_labels(desk, extractor, teaching):
         named = Path(settings.distilled.labels)
         table = read_label_file(named if teaching.labels else desk.settings.root / named)
         known = list(zip(ids, texts, strict=True))
@@ -231,6 +231,14 @@ def open_reader(
 def read_attributes(desk: Desk, reader: Reader, reviews: Sequence[tuple[str, str]]) -> Extraction:
     """What the reader finds in (row number, text) pairs."""
     return reader.extractor.extract(reviews, attributes=desk.attributes, embed=desk.embed)
+
+
+def takes_labels(desk: Desk, extractor: str | None, teaching: Teaching) -> bool:
+    """Whether the extractor that is asked for learns from labels in a file."""
+    distilled = desk.settings.extract.distilled
+    is_asked = (extractor or desk.settings.extract.extractor) == DISTILLED
+    teacher = teaching.by or distilled.teacher
+    return is_asked and teacher == BY_LABELS and bool(teaching.labels or distilled.labels)
 
 
 def check_teaching(name: str, teaching: Teaching) -> None:

@@ -165,7 +165,7 @@ def estimate_table(
         (one["verdict"] for one in shown if one["estimator"] == headline), "no result"
     )
     if main is not None and is_checked and wants_check(own, str(headline), question, options):
-        beside = check_sample(question, frame, main.interval, options, name=str(headline), **asked)
+        beside = check_sample(question, frame, main, options, name=str(headline), **asked)
     verdict, reasons = _conclude(shown, headline, beside)
     return {
         "outcome": outcome,

@@ -1,5 +1,6 @@
 """Linear answers: partially linear regression, and the estimators of experiments."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -105,8 +106,13 @@ def conclude_fit(
     )
     if not options.is_experiment:
         findings.append(("credible", note))
-    findings += _check_sameness(question, fit, options, name)
-    details = {"robustness_value": value}
+    sameness = measure_sameness(question, fit, options)
+    if sameness is not None:
+        findings.append(_check_sameness(question, sameness, interval, name))
+    details = {
+        "robustness_value": value,
+        "average_reach": None if sameness is None else sameness.reach * question.unit,
+    }
     return Answer(question.scale(interval), tuple(findings), details=details)
 
 
@@ -191,20 +197,35 @@ def _check_width(question: Question) -> None:
         )
 
 
-def _check_sameness(question: Question, fit: Fit, options: Options, name: str) -> list[Finding]:
-    """Whether one effect for all rows will do: a fit against an average of rows' own effects."""
+@dataclass(frozen=True)
+class Sameness:
+    """An average of rows' own effects, and how far chance alone takes it from one effect for all.
+
+    Both in the question's scaled units.
+    """
+
+    average: float
+    reach: float
+
+
+def measure_sameness(question: Question, fit: Fit, options: Options) -> Sameness | None:
+    """How far a fit and an average of rows' own effects may be apart; None where that is not known."""
     penalty = 1.0 if options.penalty == "auto" else options.penalty
     found = impute_average(question, penalty=penalty)
     if found is None:
-        return []
+        return None
     average, influence = found
     error = float(np.sqrt(((influence - fit.influence[:, 0]) ** 2).sum()))
-    reach = t_quantile(fit.degrees(ONE), options.confidence) * error
-    is_apart = abs(average - float(fit.theta[0])) > reach
-    interval = fit.interval(ONE, confidence=options.confidence)
-    is_outside = not interval.ci_low <= average <= interval.ci_high
-    note = f"{name} {_PLR_NOTE}; a model of each arm puts the average at {tell_signed(average * question.unit)}"
-    return [("weak" if is_apart and is_outside else "credible", note)]
+    return Sameness(average, t_quantile(fit.degrees(ONE), options.confidence) * error)
+
+
+def _check_sameness(question: Question, found: Sameness, interval: Interval, name: str) -> Finding:
+    """Whether one effect for all rows will do: `interval` against an average of rows' own effects."""
+    is_apart = abs(found.average - interval.estimate) > found.reach
+    is_outside = not interval.ci_low <= found.average <= interval.ci_high
+    told = tell_signed(found.average * question.unit)
+    note = f"{name} {_PLR_NOTE}; a model of each arm puts the average at {told}"
+    return ("weak" if is_apart and is_outside else "credible", note)
 
 
 def interval_or_none(interval: Interval | None) -> dict[str, float | None]:

@@ -15,7 +15,7 @@ from tasks.effects.moments import IntArray
 from tasks.effects.plr import Fit
 from tasks.effects.refute import VERDICTS, RefuteRules, Result, describe_benchmarks, grade
 from tasks.effects.sensitivity import Benchmark, benchmark_controls, group_controls
-from tasks.effects.table.answer import Options
+from tasks.effects.table.answer import Answer, Options
 from tasks.effects.table.checks import check_question, find_overlap
 from tasks.effects.table.estimate import compare_naive, wants_check
 from tasks.effects.table.linear import ONE, answer_plr, find_wide_controls, fit_naive, fit_plr
@@ -58,7 +58,7 @@ def refute_question(
     time: FloatArray | None = None,
     negatives: dict[str, FloatArray] | None = None,
     rules: RefuteRules | None = None,
-    check: Callable[[Interval, Options], list[Finding]] | None = None,
+    check: Callable[[Answer, Options], list[Finding]] | None = None,
 ) -> dict[str, Any]:
     """Every refuter tried on the partially linear estimate of `question`.
 
@@ -67,7 +67,7 @@ def refute_question(
     refuted, ci_low, ci_high, p_value, reason, note, benchmarks}], verdict, reasons. Raises
     EstimationError when there is no estimate to refute.
 
-    What `estimate_table` says against plr alone is said here too. `check` holds the interval of an
+    What `estimate_table` says against plr alone is said here too. `check` holds the answer of an
     estimate that all else passes against learners (`check_sample`): some seconds; None does not.
     """
     trial = Trial(
@@ -96,7 +96,7 @@ def refute_question(
     ]
     verdict, reasons = credibility.decide_verdict([*own, *found])
     if check is not None and wants_check(verdict, "plr", question, options):
-        learned = check(answer.interval, options)
+        learned = check(answer, options)
         verdict, reasons = credibility.decide_verdict([*own, *found, *learned])
     return {
         "estimate": vars(trial.interval),

@@ -15,7 +15,7 @@ from tasks.effects.basis import FloatArray
 from tasks.effects.credibility import Finding
 from tasks.effects.intervals import Interval
 from tasks.effects.moments import IntArray
-from tasks.effects.table.answer import Options
+from tasks.effects.table.answer import Answer, Options
 from tasks.effects.table.dml import measure_shift
 from tasks.effects.table.flexible import answer_balance
 from tasks.effects.table.linear import MIN_ARM_ROWS
@@ -46,38 +46,60 @@ def draw_rows(frame: pl.DataFrame, cluster: str | None, *, size: int, seed: int)
 def check_sample(
     question: Question,
     frame: pl.DataFrame,
-    main: Interval,
+    main: Answer,
     options: Options,
     *,
     name: str,
     **asked: Any,
 ) -> list[Finding]:
-    """Whether learners of the controls agree with `main`, the interval of the estimator `name`.
+    """Whether learners of the controls agree with `main`, the answer of the estimator `name`.
 
     `asked` are the arguments of `question.ask` that made `question` of `frame`. Two values of a
     treatment are compared by balancing weights and outcome models; for others see `_check_slope`.
-    Nothing where the sample cannot answer: an arm is too thin there, or nothing varies. What `name`
-    learned of the same rows is not learned again; else they are dealt into folds once.
+    Where the sample cannot answer (an arm is too thin there, or nothing varies) it is not heard. What
+    `name` learned of the same rows is not learned again; else they are dealt into folds once. Rows
+    drawn of a larger table do not tell whether one effect for all will do where all of them cannot.
     """
     if name not in LEARNED:
         options = replace(options, repeats=1)
+    blind = _check_reach(question, main, name) if frame.height > SAMPLE_ROWS else []
     try:
         sample = _sample(question, frame, options, **asked)
         if sample.is_treated is None:
-            return _check_slope(sample, main, options, name)
+            return _check_slope(sample, main.interval, options, name)
         if np.bincount(sample.arms, minlength=2).min() < MIN_ARM_ROWS:
-            return []
+            return blind
         found = answer_balance(sample, options).interval
     except EstimationError:
-        return []
-    told = f"balance on {_tell_rows(sample)}"
-    if found.ci_low > main.ci_high or found.ci_high < main.ci_low:
+        return blind
+    told, interval = f"balance on {_tell_rows(sample)}", main.interval
+    if found.ci_low > interval.ci_high or found.ci_high < interval.ci_low:
         said = (
             f"{told} disagrees with {name} beyond both intervals: {tell_estimate(vars(found))}; ask "
             f"by --estimators {name},balance,irm, which takes minutes of a large table"
         )
         return [("weak", said)]
-    return [("credible", f"{told} agrees: {tell_estimate(vars(found))}")]
+    return [*blind, ("credible", f"{told} agrees: {tell_estimate(vars(found))}")]
+
+
+def _check_reach(question: Question, main: Answer, name: str) -> list[Finding]:
+    """Whether all rows can tell one effect for all from an average, within the interval of `main`.
+
+    Where few are treated (or few are not), and those are unlike the rest, they cannot: an effect that
+    grows with the chance of treatment is then no other than the same effect for all.
+    """
+    reach, interval = (main.details or {}).get("average_reach"), main.interval
+    half = (interval.ci_high - interval.ci_low) / 2
+    if reach is None or reach <= half:
+        return []
+    n_treated = int(question.arms.sum())
+    few = min((n_treated, "treated"), (question.n - n_treated, "untreated"))
+    said = (
+        f"{name} takes the effect to be the same for all rows, and {few[0]:,} {few[1]} rows cannot tell: "
+        f"the average over all may lie {reach:.2g} to either side as far as they say, and the "
+        f"interval reaches {half:.2g}; ask by --estimators {name},balance,irm, which takes minutes of a large table"
+    )
+    return [("weak", said)]
 
 
 def _sample(

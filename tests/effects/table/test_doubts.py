@@ -116,6 +116,34 @@ def test_a_sample_with_a_thin_arm_says_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert not says(ask(frame, ["x"]), "drawn at random")
 
 
+def draw_seldom(seed: int, *, share: float, rows: int) -> pl.DataFrame:
+    """Rows of which about `share` are treated, more of them the more these gain by it."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, 3))
+    chance = 1 / (1 + np.exp(-(np.log(share / (1 - share)) + x[:, 0] - 0.5 * x[:, 1])))
+    d = (rng.random(rows) < chance).astype(int)
+    y = (0.5 + 0.3 * x[:, 0]) * d + x[:, 0] + 0.5 * x[:, 2] + rng.normal(size=rows)
+    return pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "d": d, "y": y})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.01, 0.4])
+def test_too_few_treated_rows_cannot_tell_an_average_from_one_effect(
+    share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "LARGE_ROWS", 7500)
+    monkeypatch.setattr(sample_check, "SAMPLE_ROWS", 2500)
+    answer = ask(draw_seldom(2, share=share, rows=8000), ["a", "b", "c"])
+    plr = answer["estimates"][0]
+    half = (plr["ci_high"] - plr["ci_low"]) / 2
+    is_seldom = share < 0.1
+    assert (plr["average_reach"] > half) == is_seldom
+    assert says(answer, "rows cannot tell") == is_seldom
+    if is_seldom:
+        assert plr["ci_low"] > 0.5, "the interval misses the average"
+        assert answer["verdict"] == "weak"
+
+
 def test_an_empty_control_hides_no_hole_of_another() -> None:
     frame = draw_hole(1, share=0.08, confounding=1.2).with_columns(z=pl.lit(None, pl.Float64))
     assert says(ask(frame, ["z", "x"], estimators=["plr"]), "control x is missing in")

@@ -155,6 +155,26 @@ def test_a_teacher_beside_an_extractor_that_has_none_is_refused(
     assert "mean nothing to the clauses extractor" in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("evaluate r.csv --id key", "--id: of a file of labels"),
+        ("explain r.csv --columns {}_x --id key", "--columns, --id: of a file of labels"),
+        ("explain r.csv --extractor distilled --teacher clauses --id key", "--id: of a file"),
+        ("evaluate r.csv --labels r.csv --id key", ""),
+    ],
+)
+def test_what_labels_are_called_by_is_refused_where_none_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r.csv").write_text("body,food,key,review_id\ngood food,1,a,a\nbad food,-1,b,b\n")
+    shared = ["--text", "body", "--attributes", "food"]
+    result = CliRunner().invoke(app, ["attributes", *command.split(), *shared])
+    assert result.exit_code == (2 if said else 0), result.output
+    assert said in " ".join(result.stderr.split())
+
+
 def write_texts(folder: Path) -> list[str]:
     """60 short reviews, and two long ones in other languages."""
     texts, truth = write_reviews(60, seed=1)
