@@ -9,10 +9,12 @@ from tasks.effects.credibility import Finding
 from tasks.effects.ope.log import Log
 
 _DRAWN: Final = frozenset(
-    "user userid visitor customer client member account person household subscriber device cookie "
-    "session visit impression slate list request query round".split()
+    "user usr uid visitor customer cust client member account acct person household subscriber consumer "
+    "buyer shopper guest viewer reader listener player patient profile device cookie ip session sid "
+    "visit impression slate list request query round".split()
 )
-"""Words in the name of a column by whose values a log is drawn: rows of one were not drawn apart."""
+"""Words in the name of a column by whose values a log is drawn: rows of one were not drawn apart.
+Each may end in "id", as one word."""
 _GROUPS: Final = 20
 
 
@@ -50,4 +52,4 @@ def check_together(log: Log, influence: FloatArray) -> list[Finding]:
 
 def _is_drawn(name: str) -> bool:
     words = re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower())
-    return not _DRAWN.isdisjoint(words)
+    return not _DRAWN.isdisjoint({*words, *(word.removesuffix("id") for word in words)})

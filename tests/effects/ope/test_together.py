@@ -29,7 +29,7 @@ def says(answer: dict) -> bool:
 
 
 @pytest.mark.parametrize("target", ["uniform", "column:target"])
-@pytest.mark.parametrize("name", ["memberId", "session", "SHOP_USER"])
+@pytest.mark.parametrize("name", ["memberId", "session", "SHOP_USER", "acct", "customerid", "uid"])
 def test_rows_of_a_user_under_another_name_make_a_value_weak(name: str, target: str):
     frame = make_log(1, name=name)
     answer = evaluate_policy(frame, target=target)
