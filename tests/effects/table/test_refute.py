@@ -143,8 +143,8 @@ def test_what_learners_say_against_an_estimate_counts_where_all_refuters_passed(
     )  # fmt: skip
     held = []
 
-    def disagree(interval, options):
-        held.append((interval, options))
+    def disagree(main, options):
+        held.append((main.interval, options))
         return [("weak", "balance disagrees")]
 
     answer = refute_question(question, OPTIONS, check=disagree)
