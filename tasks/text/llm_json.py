@@ -72,7 +72,10 @@ def build_automaton(
 
     Raises ConfigError when a tokenizer cannot tell the end of a label from its continuation.
     """
-    parts = write_answers(dict.fromkeys(names, _MARK)).split(_MARK)
+    mark = _MARK
+    while any(mark in name for name in names):
+        mark += mark
+    parts = write_answers(dict.fromkeys(names, mark)).split(mark)
     edges: list[dict[int, int]] = [{}]
     attributes = [-1]
 
