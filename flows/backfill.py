@@ -25,7 +25,7 @@ from flows.forms import shown
 from flows.night import Stage, open_night, run_night
 from flows.nightly import Config, Force
 from flows.server.workers import hire
-from flows.state import Night, NightError, choose_code
+from flows.state import Night, NightError, choose_code, name_drop
 from tasks.ingest import accounts
 from tasks.ingest import task as ingest
 from tasks.platform.refs import DropRef
@@ -235,9 +235,9 @@ def total_nights(
     """One account of all nights: rows of every drop once, tasks added up, the last report."""
     run = open_night(settings, request.end, flow="backfill").run
     rows = accounts.account_drops(drops, {}, {}, run)
-    by_drop = {_name_drop(row): row for row in rows}
+    by_drop = {name_drop(row): row for row in rows}
     # a drop that was not published at first may be by the night that tries again
-    last = {_name_drop(row): row for document in documents for row in document["accounts"]}
+    last = {name_drop(row): row for document in documents for row in document["accounts"]}
     by_drop |= {name: row for name, row in last.items() if row["status"] != "published"}
     pages = [document for document in documents if document["report"]]
     codes = [document["exit_code"] for document in documents if document["exit_code"]]
@@ -261,7 +261,3 @@ def total_nights(
         "exit_code": choose_code(codes),
         "messages": sorted({text for document in documents for text in document["messages"]}),
     }
-
-
-def _name_drop(row: dict[str, Any]) -> tuple[str, str, str]:
-    return row["source"], row["table"], row["drop_id"]

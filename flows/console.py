@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.platform.catalog import show_catalog
-from tasks.platform.errors import EXIT_FAILED, WhyrecError
+from tasks.platform.errors import EXIT_FAILED, ConfigError, WhyrecError
 from tasks.platform.numbers import tell_signed
 
 R = TypeVar("R")
@@ -139,6 +139,20 @@ def show_progress(*, is_shown: bool) -> Iterator[None]:
             yield
     finally:
         PROGRESS.reset(token)
+
+
+def refuse_options(why: str, **options: object) -> None:
+    """Raise ConfigError for those of `options` that were given; `why` says what they are of, and what to do.
+
+    What is called `file` is the argument FILE.
+    """
+    given = [
+        "FILE" if name == "file" else f"--{name.replace('_', '-')}"
+        for name, value in options.items()
+        if value is not None and value is not False
+    ]
+    if given:
+        raise ConfigError(f"{', '.join(given)}: {why}")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.backfill import backfill
 from flows.nightly import nightly
+from flows.state import name_drop
 from tasks.ingest.sample import WorldSpec
 from tasks.ingest.sample_drops import TRUTH_FILE, write_correction, write_drops
 from tasks.platform.settings import CONFIG_NAME
@@ -47,10 +48,7 @@ def run_demo(config: Path) -> dict[str, Any]:
 
 def add_documents(before: dict[str, Any], night: dict[str, Any]) -> dict[str, Any]:
     """One account of the backfill and the night after it; a drop delivered twice counts as last read."""
-    accounts = {
-        (row["source"], row["table"], row["drop_id"]): row
-        for row in [*before["accounts"], *night["accounts"]]
-    }
+    accounts = {name_drop(row): row for row in [*before["accounts"], *night["accounts"]]}
     names = ("read", "published", "quarantined", "duplicate", "held")
     return {
         **night,

@@ -9,7 +9,7 @@ from typing import Any
 from flows.attacks import readers as attack_readers
 from flows.attacks import tasks as attack_tasks
 from flows.engine import Engine, Failure, describe_failure
-from flows.state import Night
+from flows.state import Night, name_drop
 from tasks.effects import task as effects
 from tasks.effects.choose import choose_basis_periods, read_partitions
 from tasks.ingest import accounts, sources
@@ -243,11 +243,9 @@ def note_accounts(
         for row in night.accounts
         if row["status"] != "published" and row["drop_id"] == night.as_of.isoformat()
     ]
-    kept = {(row["source"], row["table"], row["drop_id"]) for row in held}
+    kept = set(map(name_drop, held))
     night.recent = [
-        row
-        for row in accounts.account_recent(night.run, night.as_of)
-        if (row["source"], row["table"], row["drop_id"]) not in kept
+        row for row in accounts.account_recent(night.run, night.as_of) if name_drop(row) not in kept
     ] + held
     night.notes = tell_late(
         row

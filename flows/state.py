@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -153,6 +153,11 @@ def exit_code_of(error: BaseException) -> int:
 def choose_code(codes: Sequence[int]) -> int:
     """What stands for the codes of several errors: the first that is not the gate's, if there is one."""
     return next((code for code in codes if code != EXIT_GATE), codes[0] if codes else EXIT_DONE)
+
+
+def name_drop(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What tells the account of one drop from those of others."""
+    return row["source"], row["table"], row["drop_id"]
 
 
 def hash_json(document: Any) -> str:

@@ -6,8 +6,15 @@ import typer
 
 from flows.commands.attack_sweep import register_sweep
 from flows.commands.attack_text import register_text
-from flows.commands.options import Config, Json, parse_date, refuse_options, split_names
-from flows.console import explain_errors, print_json, print_line, print_note, print_table
+from flows.commands.options import Config, Json, parse_date, split_names
+from flows.console import (
+    explain_errors,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    refuse_options,
+)
 from tasks.platform.numbers import tell_estimate, tell_signed
 
 if TYPE_CHECKING:

@@ -4,8 +4,15 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.options import Config, Json, refuse_options, split_names
-from flows.console import explain_errors, print_json, print_line, print_note, print_table
+from flows.commands.options import Config, Json, split_names
+from flows.console import (
+    explain_errors,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    refuse_options,
+)
 from tasks.platform.errors import ConfigError
 
 

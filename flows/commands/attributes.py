@@ -17,10 +17,16 @@ from flows.commands.options import (
     TeachingLabels,
     TextColumn,
     Texts,
-    refuse_options,
     split_names,
 )
-from flows.console import explain_errors, print_json, print_line, print_note, print_table
+from flows.console import (
+    explain_errors,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    refuse_options,
+)
 from tasks.platform.numbers import tell_signed
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.options import Config, Json, refuse_options
-from flows.console import explain_errors, print_json, print_line, print_table
+from flows.commands.options import Config, Json
+from flows.console import explain_errors, print_json, print_line, print_table, refuse_options
 from tasks.platform.errors import ConfigError, InputError
 
 

@@ -48,20 +48,6 @@ _FIRST: Final = date(1900, 1, 1)
 _LAST: Final = date(2199, 12, 31)
 
 
-def refuse_options(why: str, **options: object) -> None:
-    """Raise ConfigError for those of `options` that were given; `why` says what they are of, and what to do.
-
-    What is called `file` is the argument FILE.
-    """
-    given = [
-        "FILE" if name == "file" else f"--{name.replace('_', '-')}"
-        for name, value in options.items()
-        if value is not None and value is not False
-    ]
-    if given:
-        raise ConfigError(f"{', '.join(given)}: {why}")
-
-
 def parse_date(text: str | None) -> date | None:
     """A date option; raises ConfigError for anything but YYYY-MM-DD from 1900 to 2199."""
     if text is None:

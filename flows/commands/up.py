@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.options import Config, Json, refuse_options
-from flows.console import explain_errors, print_json, print_line
+from flows.commands.options import Config, Json
+from flows.console import explain_errors, print_json, print_line, refuse_options
 from flows.running import (
     Serving,
     describe_serving,

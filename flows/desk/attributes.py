@@ -8,20 +8,20 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from flows.console import print_note
+from flows.console import print_note, refuse_options
 from flows.desk.agreement import show
 from flows.desk.outputs import check_output, write_output
 from flows.desk.texts import (
     Desk,
     Teaching,
     clear_desk,
+    find_labels,
     list_ids,
     list_reviews,
     open_desk,
     open_reader,
     read_attributes,
     read_texts,
-    takes_labels,
 )
 from tasks.effects.agreement import check_agreement, check_sides, measure_agreement
 from tasks.platform.errors import ConfigError
@@ -43,6 +43,7 @@ from tasks.text.task import open_encoder
 Labels = npt.NDArray[np.int64]
 FEW_LABELLED = 10
 """Fewer labelled texts cannot tell luck from labels of other texts."""
+UNLABELLED = "of a file of labels, and none is read here; name one by --labels, or leave that out"
 NO_NETWORK = (
     "what each word did is not shown: with text.precision 'static' no network reads the text; set it to "
     "exact, fast or fastest"
@@ -82,8 +83,8 @@ def evaluate_file(
     """
     frame = read_texts(path)
     desk = open_desk(attributes, config)
-    if labels is None and not takes_labels(desk, extractor, teaching):
-        _refuse({"--id": key})
+    if labels is None and find_labels(desk, extractor, teaching) is None:
+        refuse_options(UNLABELLED, id=key)
     reviews = list_reviews(frame, text)
     truth = list_labels(frame, names=desk.names, labels=labels, columns=columns, key=key)
     reader = open_reader(desk, extractor, reviews, list_ids(frame, key), teaching=teaching)
@@ -217,8 +218,8 @@ def explain_text(
     teach a distilled extractor. Of a probe's answers it is said what each word did to them.
     """
     desk = open_desk(attributes, config)
-    if not takes_labels(desk, extractor, teaching):
-        _refuse({"--columns": teaching.columns, "--id": key})
+    if find_labels(desk, extractor, teaching) is None:
+        refuse_options(UNLABELLED, columns=teaching.columns or None, id=key)
     if path is None:
         reviews, ids, at = [("0", text)], ["0"], 0
     else:
@@ -242,15 +243,6 @@ def explain_text(
         "attributes": answers,
         "skipped": found.skipped["reason"].to_list(),
     }
-
-
-def _refuse(options: Mapping[str, object]) -> None:
-    """Raise ConfigError for those of `options` that were given where no file of labels is read."""
-    if given := [name for name, value in options.items() if value]:
-        raise ConfigError(
-            f"{', '.join(given)}: of a file of labels, and none is read here; name one by --labels, or "
-            "leave that out"
-        )
 
 
 def explain_answer(

@@ -212,14 +212,14 @@ def open_reader(
         return Reader(name, make_extractor(settings, name, kept=desk.kept))
     texts = [text for _, text in reviews]
     lesson = None
-    if settings.distilled.labels is not None and takes_labels(desk, extractor, teaching):
-        named = Path(settings.distilled.labels)
-        table = read_label_file(named if teaching.labels else desk.settings.root / named)
+    labels = find_labels(desk, extractor, teaching)
+    if labels is not None:
+        table = read_label_file(labels)
         known = list(zip(ids, texts, strict=True))
         try:
             taught = match_lesson(table, known, names=desk.names, columns=teaching.columns)
         except InputError as error:
-            raise InputError(f"labels to learn from in {named.name}: {error}") from error
+            raise InputError(f"labels to learn from in {labels.name}: {error}") from error
         lesson = take_labels(*taught, name=BY_LABELS)
     learned = learn_extractor(
         settings, texts, desk.attributes, desk.embed, lesson=lesson, kept=desk.kept
@@ -233,12 +233,15 @@ def read_attributes(desk: Desk, reader: Reader, reviews: Sequence[tuple[str, str
     return reader.extractor.extract(reviews, attributes=desk.attributes, embed=desk.embed)
 
 
-def takes_labels(desk: Desk, extractor: str | None, teaching: Teaching) -> bool:
-    """Whether the extractor that is asked for learns from labels in a file."""
+def find_labels(desk: Desk, extractor: str | None, teaching: Teaching) -> Path | None:
+    """The file of labels that the extractor which is asked for learns from; None where it is of none."""
     distilled = desk.settings.extract.distilled
-    is_asked = (extractor or desk.settings.extract.extractor) == DISTILLED
-    teacher = teaching.by or distilled.teacher
-    return is_asked and teacher == BY_LABELS and bool(teaching.labels or distilled.labels)
+    is_distilled = (extractor or desk.settings.extract.extractor) == DISTILLED
+    if not is_distilled or (teaching.by or distilled.teacher) != BY_LABELS:
+        return None
+    if teaching.labels is not None:
+        return Path(teaching.labels)
+    return None if distilled.labels is None else desk.settings.root / distilled.labels
 
 
 def check_teaching(name: str, teaching: Teaching) -> None:

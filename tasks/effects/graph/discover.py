@@ -6,7 +6,7 @@ them repeat is left out, a direction that few of them repeat is taken back.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -88,14 +88,17 @@ def discover_graph(
         frame, roles, max_rows=max_rows, max_levels=max_levels, rng=rng
     )  # fmt: skip
     worth = None if cluster is None else RowWorth(variables.scores, variables.cluster)
-    marks, turned = search(
-        _weigh(variables, worth, np.ones(variables.n)), method=method, alpha=alpha
-    )
+    evidence = Evidence(
+        correlate(variables.scores, np.ones(variables.n)),
+        # what counts rows once for all columns (ges) counts them as those that are worth least
+        float(_count_pairs(variables, worth).min()), variables.blocks, variables.tiers, worth,
+    )  # fmt: skip
+    marks, turned = search(evidence, method=method, alpha=alpha)
     sightings, failed = _bootstrap(
-        variables, worth, method=method, alpha=alpha, times=bootstraps, rng=rng
+        variables, evidence, method=method, alpha=alpha, times=bootstraps, rng=rng
     )
     kept, left_out = _judge_edges(marks, sightings, variables, min_stability, method)
-    notes = [*variables.notes, *_note_search(method, roles, variables, worth, turned, failed)]
+    notes = [*variables.notes, *_note_search(method, roles, variables, evidence, turned, failed)]
     notes += _note_edges(kept, left_out, min_stability, bootstraps)
     edges, prior_notes = _add_priors(kept, priors, variables, sightings)
     return Graph(
@@ -119,13 +122,6 @@ def _check_numbers(*, alpha: float, bootstraps: int, min_stability: float) -> No
         raise ConfigError(f"min_stability {min_stability} is not in [0, 1]")
 
 
-def _weigh(variables: Variables, worth: RowWorth | None, weights: np.ndarray) -> Evidence:
-    correlation = correlate(variables.scores, weights)
-    # what counts rows once for all columns (ges) counts them as those that are worth least
-    rows = _count_pairs(variables, worth).min()
-    return Evidence(correlation, float(rows), variables.blocks, variables.tiers, worth)
-
-
 def _count_pairs(variables: Variables, worth: RowWorth | None) -> FloatArray:
     """Rows that each pair of variables is worth, shape (pairs,)."""
     return np.array([variables.n]) if worth is None else worth.count_pairs(variables.blocks)
@@ -133,7 +129,7 @@ def _count_pairs(variables: Variables, worth: RowWorth | None) -> FloatArray:
 
 def _bootstrap(
     variables: Variables,
-    worth: RowWorth | None,
+    evidence: Evidence,
     *,
     method: Method,
     alpha: float,
@@ -146,9 +142,10 @@ def _bootstrap(
     found = []
     for _ in range(times):
         counts = rng.multinomial(groups, np.full(groups, 1 / groups))
-        evidence = _weigh(variables, worth, counts[variables.cluster].astype(np.float64))
+        weights = counts[variables.cluster].astype(np.float64)
+        drawn = replace(evidence, correlation=correlate(variables.scores, weights))
         try:
-            found.append(search(evidence, method=method, alpha=alpha)[0])
+            found.append(search(drawn, method=method, alpha=alpha)[0])
         except EstimationError:
             continue
     marks = np.array(found, dtype=np.int8).reshape(len(found), size, size)
@@ -254,12 +251,11 @@ def _note_search(
     method: Method,
     roles: Roles,
     variables: Variables,
-    worth: RowWorth | None,
+    evidence: Evidence,
     turned: int,
     failed: int,
 ) -> list[str]:
-    pairs = _count_pairs(variables, worth)
-    rows = _tell_rows(pairs, method)
+    rows = _tell_rows(_count_pairs(variables, evidence.worth), method)
     notes = [
         _ASSUMED[method],
         f"what {rows} rows are too few to show is missing: no edge is no proof of no effect",
@@ -274,19 +270,19 @@ def _note_search(
         notes.append(
             f"rows of one {roles.cluster} are alike: {variables.n:,} rows counted as {rows}"
         )
-    notes += _note_determined(variables)
+    notes += _note_determined(evidence, variables.names)
     if failed:
         notes.append(f"{failed} bootstraps took too many tests and were given up")
     return notes
 
 
-def _note_determined(variables: Variables) -> list[str]:
-    correlation = correlate(variables.scores, np.ones(variables.n))
-    every = range(variables.scores.shape[1])
+def _note_determined(evidence: Evidence, names: Sequence[str]) -> list[str]:
+    every = range(len(evidence.correlation))
     found = [
         name
-        for name, block in zip(variables.names, variables.blocks, strict=True)
-        if leave_share(correlation, block, [one for one in every if one not in block]) < NEARLY_TOLD
+        for name, block in zip(names, evidence.blocks, strict=True)
+        if leave_share(evidence.correlation, block, [one for one in every if one not in block])
+        < NEARLY_TOLD
     ]
     if not found:
         return []
